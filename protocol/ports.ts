@@ -1,0 +1,211 @@
+/**
+ * What the machine takes and what a host supplies: inputs, effects, jobs, events, and the ports of a host.
+ * Both hosts (node and sim) implement the same ports and run the same compliance suite (test/ports).
+ */
+import type { Fault } from './fault.ts'
+
+/** Milliseconds of the host's clock, Unix time. */
+export type Millis = number
+
+/** A member's identifier in the charter, such as `cleveland`. */
+export type MemberId = string
+
+export type Input =
+  /** First input of a life. `entropy`: 32 fresh random bytes. `durable`: all that the store holds. */
+  | { readonly kind: 'start'; readonly entropy: Uint8Array; readonly durable: Durable }
+  /** An authenticated member of the charter is reachable, or no longer. */
+  | { readonly kind: 'connected'; readonly peer: MemberId }
+  | { readonly kind: 'disconnected'; readonly peer: MemberId }
+  /** Bytes from an authenticated member. By gossip `from` is who relayed it; the signature says whose it is. */
+  | {
+      readonly kind: 'message'
+      readonly from: MemberId
+      readonly via: 'gossip' | 'stream'
+      readonly bytes: Uint8Array
+    }
+  | { readonly kind: 'jobDone'; readonly id: number; readonly result: JobResult }
+  /** `reason` is our own short text, without data. */
+  | { readonly kind: 'jobFailed'; readonly id: number; readonly reason: string }
+  | { readonly kind: 'tick' }
+
+/** The records of a store, by key, as they were last made durable. */
+export type Durable = ReadonlyMap<string, Uint8Array>
+
+export type Effect =
+  /** Gossip to all members: small, signed, public. */
+  | { readonly kind: 'publish'; readonly bytes: Uint8Array }
+  /** Directly to one member over a stream; lost silently when it is not connected (the machine asks again). */
+  | { readonly kind: 'send'; readonly to: MemberId; readonly bytes: Uint8Array }
+  /** Make `puts` durable (and forget `deletes`) in one transaction; only then perform `release`. In order. */
+  | {
+      readonly kind: 'store'
+      readonly puts: readonly (readonly [key: string, value: Uint8Array])[]
+      readonly deletes: readonly string[]
+      readonly release: readonly Effect[]
+    }
+  | { readonly kind: 'job'; readonly id: number; readonly job: Job }
+  | { readonly kind: 'cancel'; readonly id: number }
+  /** Tells the network what a peer did: the verdict of a gossip message, and standing. */
+  | { readonly kind: 'fault'; readonly peer: MemberId; readonly fault: Fault }
+  | { readonly kind: 'event'; readonly event: Event }
+
+export interface Output {
+  readonly effects: readonly Effect[]
+  /** When `tick` must come at the latest; undefined: no need. */
+  readonly wakeAt: Millis | undefined
+}
+
+/** The machine: the only interface between a host and the protocol. */
+export interface Machine {
+  handle(input: Input, now: Millis): Output
+}
+
+/** What a round computes together. Round 0: statistics; then training; the last: evaluation only. */
+export type Task = 'statistics' | 'train' | 'evaluate'
+
+/** Global state that the ledger names by hash: what every peer holds bit for bit alike. */
+export interface ModelState {
+  /** Trainable weights, concatenated in the charter's order of `model.weights`. */
+  readonly parameters: Float32Array
+  /** For each feature, in the charter's expanded order; empty before the statistics round. */
+  readonly mean: Float64Array
+  readonly deviation: Float64Array
+}
+
+/** Work that does not belong on the thread that answers the network. */
+export type Job =
+  | {
+      readonly kind: 'learn'
+      readonly task: Task
+      readonly round: number
+      readonly model: ModelState
+      /** 32 bytes: the one source of randomness for minibatches and dropout. */
+      readonly seed: Uint8Array
+    }
+  | { readonly kind: 'vector'; readonly work: VectorWork }
+
+export type JobResult =
+  | { readonly kind: 'learn'; readonly learned: Learned }
+  | { readonly kind: 'vector'; readonly output: VectorOutput }
+
+/** One hospital's own results, in the clear: never leaves the process but as a masked input. */
+export interface Learned {
+  /** Rows that took part (training rows for `train` and `statistics`, 0 for `evaluate`). */
+  readonly samples: number
+  /** `statistics`: per expanded feature, the sums of u and of u^2 over training rows, u = (x - min) / (max - min). */
+  readonly featureSums?: { readonly first: Float64Array; readonly second: Float64Array }
+  /** `train`: trained parameters minus the round's, before clipping; length P. */
+  readonly delta?: Float32Array
+  /** `train` and `evaluate`: the round's starting model on this hospital's test rows. */
+  readonly evaluation?: Evaluation
+}
+
+/** Counts over one hospital's test rows. Scores are in [0, 1]; bin b holds scores in [b, b + 1) / bins. */
+export interface Evaluation {
+  readonly positives: Float64Array
+  readonly negatives: Float64Array
+  /** Rows classified rightly at .5. */
+  readonly correct: number
+  /** Sum of binary cross-entropies, each cut at the charter's bound. */
+  readonly lossSum: number
+}
+
+/** One stretch of the vector that a round sums; see `protocol/sum/layout.ts`. */
+export interface Section {
+  readonly name: string
+  readonly length: number
+  /** Largest absolute value that one hospital may give for one element. */
+  readonly bound: number
+  /** Quantised value = round(value * scale). n * bound * scale < p / 2 for the cohort's n. */
+  readonly scale: number
+}
+
+export interface PairKey {
+  /** AES-256 key of the pairwise mask; 32 bytes. */
+  readonly key: Uint8Array
+  /** +1: this hospital adds the mask, -1: it subtracts it. */
+  readonly sign: 1 | -1
+}
+
+/** Pure vector work (protocol/sum/kernels.ts), done in a worker by the node and inline by the simulator. */
+export type VectorWork =
+  | {
+      /** Quantise `values` (concatenated sections), add masks, cut in shards, hash each. */
+      readonly kind: 'mask'
+      readonly values: Float64Array
+      readonly sections: readonly Section[]
+      /** Rounding randomness, 32 bytes: private to this hospital. */
+      readonly roundingKey: Uint8Array
+      readonly selfKey: Uint8Array
+      readonly pairs: readonly PairKey[]
+      readonly shards: number
+    }
+  | { readonly kind: 'sum'; readonly inputs: readonly Uint32Array[] }
+  | {
+      /** Tag of each vector under the coefficients of `coin` (32 bytes) for shard `shard`. */
+      readonly kind: 'tag'
+      readonly coin: Uint8Array
+      readonly items: readonly { readonly shard: number; readonly vector: Uint32Array }[]
+    }
+  | {
+      /** Take the masks off the whole sum: self masks of survivors, pair masks with dropouts. */
+      readonly kind: 'unmask'
+      readonly sum: Uint32Array
+      readonly selfKeys: readonly Uint8Array[]
+      /** As the survivor applied them; they are taken off with the opposite sign. */
+      readonly pairs: readonly PairKey[]
+    }
+
+export type VectorOutput =
+  | { readonly kind: 'mask'; readonly masked: Uint32Array; readonly shardHashes: readonly Uint8Array[] }
+  | { readonly kind: 'sum'; readonly sum: Uint32Array; readonly hash: Uint8Array }
+  | { readonly kind: 'tag'; readonly tags: readonly Uint32Array[] }
+  /** Residues in [0, p); the caller centres and divides by the scale. */
+  | { readonly kind: 'unmask'; readonly sum: Uint32Array; readonly hash: Uint8Array }
+
+/** What people and programs are told. Nothing secret or patient-derived beyond certified sums. */
+export type Event =
+  | { readonly kind: 'started'; readonly height: number; readonly round: number }
+  | {
+      readonly kind: 'roundOpened'
+      readonly round: number
+      readonly attempt: number
+      readonly task: Task
+      readonly cohort: readonly MemberId[]
+      readonly absent: readonly MemberId[]
+    }
+  | { readonly kind: 'phase'; readonly round: number; readonly attempt: number; readonly phase: string }
+  | {
+      readonly kind: 'survivorsFixed'
+      readonly round: number
+      readonly attempt: number
+      readonly survivors: readonly MemberId[]
+      readonly leftOut: readonly { readonly member: MemberId; readonly reason: string }[]
+    }
+  | {
+      readonly kind: 'roundClosed'
+      readonly round: number
+      readonly attempt: number
+      readonly task: Task
+      readonly modelHash: string
+      readonly metrics: Metrics | undefined
+      readonly faults: readonly { readonly member: MemberId; readonly fault: string }[]
+    }
+  | {
+      readonly kind: 'roundAborted'
+      readonly round: number
+      readonly attempt: number
+      readonly reason: string
+      readonly culprits: readonly MemberId[]
+    }
+  | { readonly kind: 'studyFinished'; readonly rounds: number; readonly modelHash: string }
+  | { readonly kind: 'waiting'; readonly reason: string; readonly for: readonly MemberId[] }
+  | { readonly kind: 'jobFailed'; readonly reason: string }
+
+/** Pooled metrics of the round's starting model, from certified sums alone. */
+export interface Metrics {
+  readonly testSamples: number
+  readonly auc: number
+  readonly accuracy: number
+  readonly loss: number
+}
