@@ -1,0 +1,175 @@
+/**
+ * The charter: what the hospitals agreed. This file is its schema; what is signed is the RFC 8785 form of a
+ * value that it accepts. Every clause here is enforced somewhere; a clause that nothing enforces does not belong here.
+ */
+import { z } from 'zod'
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits (SHA-256)')
+const publicKey = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits (an Ed25519 public key)')
+const slug = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,30}[a-z0-9]$/, 'must be 2 to 32 of a-z, 0-9 and -, starting with a letter')
+const day = z.iso.date()
+const millis = z.int().min(1).max(86_400_000)
+const text = z.string().min(1).max(2000)
+const column = z.string().min(1).max(64)
+
+export const MemberSchema = z.strictObject({
+  id: slug,
+  name: z.string().min(1).max(200),
+  publicKey,
+  /** Multiaddrs without the /p2p part, such as /ip4/192.0.2.7/tcp/4001. */
+  addresses: z.array(z.string().min(1).max(200)).min(1).max(8),
+})
+
+export const FeatureSchema = z.discriminatedUnion('type', [
+  /** Enters the model as one number, normalised by the pooled mean and deviation. */
+  z.strictObject({
+    name: column,
+    type: z.literal('number'),
+    unit: z.string().min(1).max(32),
+    min: z.number(),
+    max: z.number(),
+    description: text,
+  }),
+  /** Enters the model as 0 or 1. */
+  z.strictObject({ name: column, type: z.literal('boolean'), description: text }),
+  /** Enters the model one-hot, without the first value (the reference category). */
+  z.strictObject({
+    name: column,
+    type: z.literal('category'),
+    values: z.array(z.string().min(1).max(64)).min(2).max(64),
+    codeSystem: text,
+    description: text,
+  }),
+])
+
+export const WeightSchema = z.strictObject({
+  name: z.string().min(1).max(200),
+  shape: z.array(z.int().min(1).max(100_000_000)).min(1).max(6),
+  initialiser: z.enum(['zeros', 'ones', 'glorotUniform']),
+})
+
+const TrainingSchema = z.strictObject({
+  /** Training rounds; a statistics round goes before and an evaluation round after them. */
+  rounds: z.int().min(1).max(100_000),
+  /** Minibatch updates that each hospital makes in a round. */
+  localUpdates: z.int().min(1).max(1_000_000),
+  batchSize: z.int().min(1).max(65_536),
+  optimizer: z.enum(['sgd', 'adam']),
+  learningRate: z.number().gt(0).max(10),
+  /** L2 norm to which a hospital's whole update is clipped before it is weighted. */
+  clipNorm: z.number().gt(0).max(1e6),
+  /** Training rows above which a hospital's weight grows no further. */
+  weightMax: z.int().min(1).max(1_000_000),
+  /** What weighs a hospital in the mean: its training rows, or one hospital one vote. */
+  weighting: z.enum(['samples', 'equal']),
+})
+
+const SecureSumSchema = z.strictObject({
+  /** 2^31 - 1: the modulus of masked inputs. */
+  modulus: z.literal(2_147_483_647),
+  /** Fewest survivors whose sum may be opened; never below max(f, 1) + 2. */
+  survivorsMin: z.int().min(3).max(1000),
+  /** After an entry, how long a new round waits for members that have announced no keys. */
+  joinDeadlineMs: millis,
+  /** After the opening, how long shares and masked inputs may take (training included). */
+  inputDeadlineMs: millis,
+  /** After the survivors are fixed, how long the opening of the sum may take. */
+  openDeadlineMs: millis,
+  /** First timeout of a consensus step; each further view adds as much again. */
+  viewTimeoutMs: millis,
+  /** How far a proposer's clock may be from a voter's. */
+  clockSkewMaxMs: millis,
+  /** Vectors of at most so many bytes are gossiped whole; larger ones go in shards over streams. */
+  gossipBytesMax: z.int().min(0).max(49_152),
+})
+
+export const CharterSchema = z.strictObject({
+  format: z.literal('medmesh-charter/1'),
+  version: z.int().min(1).max(1_000_000),
+  /** Hash of the previous version; null in version 1. */
+  previous: hash.nullable(),
+  study: z.strictObject({
+    id: slug,
+    title: z.string().min(1).max(200),
+    purpose: text,
+    legalBasis: text,
+    agreement: z.strictObject({ title: z.string().min(1).max(200), sha256: hash }),
+    validFrom: day,
+    validUntil: day,
+  }),
+  /** Signatures that this charter needs to be in force (m of n). */
+  threshold: z.int().min(1).max(1000),
+  members: z.array(MemberSchema).min(3).max(1000),
+  /** f: members that may be malicious and colluding without harm to agreement or secrecy. */
+  maliciousMax: z.int().min(0).max(333),
+  data: z.strictObject({
+    features: z.array(FeatureSchema).min(1).max(10_000),
+    label: z.strictObject({
+      name: column,
+      positive: z.string().min(1).max(64),
+      negative: z.string().min(1).max(64),
+      description: text,
+    }),
+    /** Column that says which rows train and which test. */
+    split: z.strictObject({
+      name: column,
+      train: z.string().min(1).max(64),
+      test: z.string().min(1).max(64),
+    }),
+  }),
+  model: z.strictObject({
+    /** Keras 2 layers JSON (`model.toJSON` of a sequential tfjs layers model). */
+    keras: z.record(z.string(), z.json()),
+    /** Trainable weights in the order of the model: pins the architecture, so that nobody can slip in a layer. */
+    weights: z.array(WeightSchema).min(1).max(10_000),
+    /** Seed of the initial weights. */
+    seed: z.int().min(0).max(4_294_967_295),
+  }),
+  training: TrainingSchema,
+  evaluation: z.strictObject({
+    /** Bins of the score histograms that the pooled AUC is computed from. */
+    bins: z.int().min(2).max(10_000),
+    /** Largest number of test rows that a hospital may count. */
+    rowsMax: z.int().min(1).max(1_000_000),
+    /** Cut of one row's cross-entropy. */
+    lossMax: z.number().gt(0).max(1000),
+  }),
+  privacy: z.strictObject({
+    /** What is protected by noise. `none`: no differential privacy; sums are exact. */
+    unit: z.literal('none'),
+  }),
+  secureSum: SecureSumSchema,
+  export: z.strictObject({
+    /** Who may write the model to a file. */
+    model: z.enum(['members', 'nobody']),
+  }),
+})
+
+export type Charter = z.infer<typeof CharterSchema>
+export type Member = z.infer<typeof MemberSchema>
+export type Feature = z.infer<typeof FeatureSchema>
+export type Weight = z.infer<typeof WeightSchema>
+
+/** Quorum of n voters of which at most f are malicious, and threshold of shares: floor((n + f) / 2) + 1. */
+export function quorum(n: number, f: number): number {
+  return Math.floor((n + f) / 2) + 1
+}
+
+/** Fewest survivors that a charter allows: two honest inputs always stay mixed. */
+export function survivorsFloor(charter: Charter): number {
+  return Math.max(charter.secureSum.survivorsMin, Math.max(charter.maliciousMax, 1) + 2)
+}
+
+/** Parameters P of the model: the lengths of all trainable weights together. */
+export function parameterCount(charter: Charter): number {
+  return charter.model.weights.reduce((sum, w) => sum + w.shape.reduce((a, b) => a * b, 1), 0)
+}
+
+/** Number of model inputs after one-hot encoding. */
+export function expandedFeatureCount(charter: Charter): number {
+  return charter.data.features.reduce((n, f) => n + (f.type === 'category' ? f.values.length - 1 : 1), 0)
+}
