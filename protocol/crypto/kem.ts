@@ -1,0 +1,153 @@
+/**
+ * Hybrid key agreement, X25519 (RFC 7748) with ML-KEM-768 (FIPS 203): a recorded round stays closed as long as either of
+ * them holds, so also to a quantum computer that comes later.
+ *
+ * The construction follows X-Wing (draft-connolly-cfrg-xwing-kem): one seed is expanded to the keys of both, and one hash
+ * combines both secrets with what was exchanged. It differs where we need something else: the X25519 half is between
+ * both members' attempt keys instead of with an ephemeral one, so that only these two members can compute the secret;
+ * and the combiner is HKDF over all public keys and the ciphertext (Giacon, Heuer, Poettering, PKC 2018: a
+ * key derivation over both secrets and the ciphertexts is secure if one component is), with the caller's context.
+ *
+ * Everything is deterministic; randomness comes in. What a peer sends wrongly gives undefined, never an exception.
+ */
+import { decapsulate as decapsulateWith, diffieHellman } from 'node:crypto'
+import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
+import { ml_kem768 } from '@noble/post-quantum/ml-kem.js'
+import { sha256 } from './hash.ts'
+import { hkdf } from './kdf.ts'
+import { type Key, privateKey, publicKey, rawPublicKey } from './keys.ts'
+
+const X25519_BYTES = 32
+const ML_KEM_KEY_BYTES = 1184
+export const HYBRID_PUBLIC_KEY_BYTES = X25519_BYTES + ML_KEM_KEY_BYTES
+export const KEM_CIPHERTEXT_BYTES = 1088
+
+const KEYS = utf8ToBytes('medmesh/1 hybrid key pair')
+const SECRET = utf8ToBytes('medmesh/1 hybrid secret')
+
+/** One member's keys for one attempt and purpose. The secret halves stay in this module. */
+export interface HybridKeyPair {
+  /** X25519 key, then ML-KEM-768 encapsulation key; HYBRID_PUBLIC_KEY_BYTES. */
+  readonly publicKey: Uint8Array
+}
+
+export interface Encapsulated {
+  /** KEM_CIPHERTEXT_BYTES, for the peer. */
+  readonly ciphertext: Uint8Array
+  /** 32 bytes. */
+  readonly secret: Uint8Array
+}
+
+interface Secrets {
+  readonly x25519: Key
+  readonly mlKem: Key
+}
+
+/** Kept beside the pairs, so that printing or encoding a pair cannot show them. */
+const secretsOf = new WeakMap<HybridKeyPair, Secrets>()
+
+/** The key pair of a seed (32 uniform bytes); the same seed gives the same pair. */
+export function hybridKeyPair(seed: Uint8Array): HybridKeyPair {
+  if (seed.length !== 32) throw new RangeError('a key pair is made from 32 bytes')
+  const expanded = hkdf(seed, KEYS, 96)
+  const mlKemSeed = expanded.slice(0, 64)
+  const x25519 = privateKey('x25519', expanded.subarray(64))
+  // OpenSSL makes the same keys of the seed; noble's are those whose public half Node 24 lets us have as raw bytes.
+  const { publicKey: mlKemKey, secretKey } = ml_kem768.keygen(mlKemSeed)
+  secretKey.fill(0)
+  const pair = { publicKey: concatBytes(rawPublicKey(x25519), mlKemKey) }
+  secretsOf.set(pair, { x25519, mlKem: privateKey('mlkem768', mlKemSeed) })
+  expanded.fill(0)
+  mlKemSeed.fill(0)
+  return pair
+}
+
+/** Whether bytes from a peer can be used as a hybrid public key: length, ML-KEM's modulus check, no low-order point. */
+export function isHybridPublicKey(bytes: Uint8Array): boolean {
+  return encapsulate(probe(), bytes, new Uint8Array(32), KEYS) !== undefined
+}
+
+/**
+ * A secret with the owner of `peerPublicKey`, and the ciphertext from which the peer computes it. `randomness`: 32 bytes,
+ * uniform and secret, for this peer and context only. `context` binds the secret to its use and may be of any length.
+ * Undefined when the peer's key cannot be used (see `isHybridPublicKey`).
+ */
+export function encapsulate(
+  own: HybridKeyPair,
+  peerPublicKey: Uint8Array,
+  randomness: Uint8Array,
+  context: Uint8Array,
+): Encapsulated | undefined {
+  if (randomness.length !== 32) throw new RangeError('an encapsulation takes 32 bytes')
+  const agreed = agree(own, peerPublicKey)
+  if (agreed === undefined) return undefined
+  let sent: { cipherText: Uint8Array; sharedSecret: Uint8Array }
+  try {
+    sent = ml_kem768.encapsulate(peerPublicKey.slice(X25519_BYTES), randomness)
+  } catch {
+    // FIPS 203 section 7.2: coefficients that are not reduced.
+    return undefined
+  }
+  const { cipherText: ciphertext, sharedSecret } = sent
+  const secret = combine(agreed, sharedSecret, context, own.publicKey, peerPublicKey, ciphertext)
+  return { ciphertext, secret }
+}
+
+/**
+ * The secret of a ciphertext that the owner of `peerPublicKey` made for us, 32 bytes. Undefined when lengths or the
+ * X25519 key are wrong. A wrong ciphertext of the right length gives a secret that nobody else has (FIPS 203,
+ * implicit rejection): only using the secret shows it.
+ */
+export function decapsulate(
+  own: HybridKeyPair,
+  peerPublicKey: Uint8Array,
+  ciphertext: Uint8Array,
+  context: Uint8Array,
+): Uint8Array | undefined {
+  if (ciphertext.length !== KEM_CIPHERTEXT_BYTES) return undefined
+  const agreed = agree(own, peerPublicKey)
+  if (agreed === undefined) return undefined
+  const shared = decapsulateWith(secrets(own).mlKem, ciphertext)
+  return combine(agreed, shared, context, peerPublicKey, own.publicKey, ciphertext)
+}
+
+function secrets(pair: HybridKeyPair): Secrets {
+  const own = secretsOf.get(pair)
+  if (own === undefined) throw new TypeError('not a pair that hybridKeyPair made')
+  return own
+}
+
+/** The X25519 half; undefined for a key of low order, whose secret everybody knows (RFC 7748 section 6.1). */
+function agree(own: HybridKeyPair, peerPublicKey: Uint8Array): Uint8Array | undefined {
+  if (peerPublicKey.length !== HYBRID_PUBLIC_KEY_BYTES) return undefined
+  const theirs = publicKey('x25519', peerPublicKey.subarray(0, X25519_BYTES))
+  if (theirs === undefined) return undefined
+  try {
+    return diffieHellman({ privateKey: secrets(own).x25519, publicKey: theirs })
+  } catch {
+    return undefined
+  }
+}
+
+/** `from` encapsulated, `to` decapsulates: the order is part of what is bound. */
+function combine(
+  agreed: Uint8Array,
+  shared: Uint8Array,
+  context: Uint8Array,
+  from: Uint8Array,
+  to: Uint8Array,
+  ciphertext: Uint8Array,
+): Uint8Array {
+  // Hashed, as HKDF's info is limited; only the context varies in length, so it comes last.
+
+  const transcript = sha256(from, to, ciphertext, context)
+  return hkdf(concatBytes(shared, agreed), concatBytes(SECRET, transcript), 32)
+}
+
+let probePair: HybridKeyPair | undefined
+
+/** A pair without a secret worth keeping, to try peers' keys on. */
+function probe(): HybridKeyPair {
+  probePair ??= hybridKeyPair(new Uint8Array(32))
+  return probePair
+}

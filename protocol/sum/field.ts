@@ -1,0 +1,85 @@
+/**
+ * Arithmetic modulo p = 2^31 - 1, in which all sums are computed (SPEC, secure sum). A prime, so that a random linear
+ * check is sound, which in the ring of 32-bit words it is not; and a Mersenne prime of 31 bits, so that residues fit in
+ * 32-bit integers and products reduce by shifting.
+ *
+ * A vector of residues is a Uint32Array with all elements in [0, p): the canonical form that functions here expect and
+ * give. What comes from a peer is brought in by `residuesFromBytes`, which checks it.
+ */
+
+export const P = 0x7fff_ffff
+/** Largest integer whose sign survives: centred residues lie in [-HALF, HALF]. */
+export const HALF = (P - 1) / 2
+
+export function add(a: number, b: number): number {
+  const s = (a - P + b) | 0
+  return s + (P & (s >> 31))
+}
+
+export function sub(a: number, b: number): number {
+  const s = (a - b) | 0
+  return s + (P & (s >> 31))
+}
+
+/**
+ * Exact product. A double is exact to 2^53 while a product has 62 bits, so `b` is cut in 15 upper and 16 lower bits; each
+ * partial product has at most 48, and 2^31 = 1 lets the upper bits be added to the lower ones.
+ */
+export function mul(a: number, b: number): number {
+  const upper = fold(a * (b >>> 16))
+  return reduce(upper * 0x1_0000 + a * (b & 0xffff))
+}
+
+/** Residue of an integer 0 <= x < 2^53. */
+export function reduce(x: number): number {
+  const once = fold(x)
+  return once >= P ? once - P : once
+}
+
+/** Congruent to x and below 2^31 + x / 2^31; for 0 <= x < 2^53. */
+function fold(x: number): number {
+  return Math.floor(x / 0x8000_0000) + (x & P)
+}
+
+/** acc += vector, element by element. Throws RangeError when lengths differ. */
+export function addInto(acc: Uint32Array, vector: Uint32Array): void {
+  sameLength(acc, vector)
+  for (let i = 0; i < acc.length; i++) {
+    const s = (acc[i]! - P + vector[i]!) | 0
+    acc[i] = s + (P & (s >> 31))
+  }
+}
+
+/** acc -= vector, element by element. Throws RangeError when lengths differ. */
+export function subInto(acc: Uint32Array, vector: Uint32Array): void {
+  sameLength(acc, vector)
+  for (let i = 0; i < acc.length; i++) {
+    const s = (acc[i]! - vector[i]!) | 0
+    acc[i] = s + (P & (s >> 31))
+  }
+}
+
+/** Whether every element is in [0, p). */
+export function areResidues(vector: Uint32Array): boolean {
+  // x has its top bit set if it is above p, and x + 1 (as 32 bits) if it is p.
+  let bits = 0
+  for (let i = 0; i < vector.length; i++) bits |= vector[i]! | (vector[i]! + 1)
+  return bits >= 0
+}
+
+/** Little-endian bytes, four for each element: what is sent and what is hashed. Shares the vector's memory. */
+export function residueBytes(vector: Uint32Array): Uint8Array {
+  return new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)
+}
+
+/** A peer's bytes as residues, copied; undefined when they are not whole words or one is not in [0, p). */
+export function residuesFromBytes(bytes: Uint8Array): Uint32Array | undefined {
+  if (bytes.length % 4 !== 0) return undefined
+  const vector = new Uint32Array(bytes.length / 4)
+  residueBytes(vector).set(bytes)
+  return areResidues(vector) ? vector : undefined
+}
+
+function sameLength(a: Uint32Array, b: Uint32Array): void {
+  if (a.length !== b.length) throw new RangeError(`vectors of ${a.length} and ${b.length} elements`)
+}

@@ -1,0 +1,105 @@
+/**
+ * The vector work of a secure sum as one pure function, so that the node does it in worker threads and the simulator
+ * inline with the same bits. What is wrong here is our own fault (a peer's vectors are checked when they come in, by
+ * `residuesFromBytes`): it throws, and the host reports the job as failed.
+ */
+import { sha256 } from '../crypto/hash.ts'
+import { keyStream } from '../crypto/keystream.ts'
+import type { Section, VectorOutput, VectorWork } from '../ports.ts'
+import { assert } from '../result.ts'
+import { addInto, areResidues, residueBytes } from './field.ts'
+import { type Mask, masksInto } from './mask.ts'
+import { quantiseInto } from './quantise.ts'
+import { shardRange } from './shards.ts'
+import { tagger } from './tag.ts'
+
+type WorkOf<K extends VectorWork['kind']> = Extract<VectorWork, { kind: K }>
+type OutputOf<K extends VectorWork['kind']> = Extract<VectorOutput, { kind: K }>
+
+/**
+ * Does `work`; its inputs stay as they are. Same work, same output, on every machine.
+ * Throws when lengths do not fit, an element is no residue, or a value is NaN or infinite (naming section and
+ * index, never the value).
+ */
+export function runVectorWork(work: VectorWork): VectorOutput {
+  switch (work.kind) {
+    case 'mask':
+      return maskInput(work)
+    case 'sum':
+      return sumShards(work)
+    case 'tag':
+      return tagVectors(work)
+    case 'unmask':
+      return unmaskSum(work)
+  }
+}
+
+/** y = quantised x + PRG(self) +- sum of PRG(pair), and the hash of each of its shards (little-endian bytes). */
+function maskInput(work: WorkOf<'mask'>): OutputOf<'mask'> {
+  const masked = quantiseSections(work.values, work.sections, work.roundingKey)
+  masksInto(masked, [{ key: work.selfKey, sign: 1 }, ...work.pairs])
+  const shardHashes = Array.from({ length: work.shards }, (_, k) => {
+    const [from, to] = shardRange(masked.length, work.shards, k)
+    return hashOf(masked.subarray(from, to))
+  })
+  return { kind: 'mask', masked, shardHashes }
+}
+
+/** Each section at its own scale and bound; sections follow each other in `values`. One rounding stream for all. */
+export function quantiseSections(
+  values: Float64Array,
+  sections: readonly Section[],
+  roundingKey: Uint8Array,
+): Uint32Array {
+  const length = sections.reduce((sum, section) => sum + section.length, 0)
+  assert(length === values.length, 'the sections make up the vector')
+  const residues = new Uint32Array(length)
+  const stream = keyStream(roundingKey)
+  let from = 0
+  for (const { name, length, scale, bound } of sections) {
+    const to = from + length
+    const bad = quantiseInto(residues.subarray(from, to), values.subarray(from, to), scale, bound, stream)
+    if (bad >= 0) throw new Error(`section ${name}: element ${bad} is not a finite number`)
+    from = to
+  }
+  return residues
+}
+
+function sumShards(work: WorkOf<'sum'>): OutputOf<'sum'> {
+  const [first, ...others] = work.inputs
+  assert(first !== undefined, 'a sum has inputs')
+  for (const input of work.inputs) assert(areResidues(input), 'inputs of a sum are residues')
+  const sum = first.slice()
+  for (const input of others) addInto(sum, input)
+  return { kind: 'sum', sum, hash: hashOf(sum) }
+}
+
+function tagVectors(work: WorkOf<'tag'>): OutputOf<'tag'> {
+  const taggers = new Map<number, (vector: Uint32Array) => Uint32Array>()
+  const tags = work.items.map(({ shard, vector }) => {
+    assert(areResidues(vector), 'a tagged vector holds residues')
+    let tag = taggers.get(shard)
+    if (tag === undefined) {
+      tag = tagger(work.coin, shard)
+      taggers.set(shard, tag)
+    }
+    return tag(vector)
+  })
+  return { kind: 'tag', tags }
+}
+
+/** The survivors' sum without its masks: self masks subtracted, pairwise masks with dropouts taken back. */
+function unmaskSum(work: WorkOf<'unmask'>): OutputOf<'unmask'> {
+  assert(areResidues(work.sum), 'a sum holds residues')
+  const sum = work.sum.slice()
+  const masks: Mask[] = [
+    ...work.selfKeys.map(key => ({ key, sign: -1 as const })),
+    ...work.pairs.map(({ key, sign }) => ({ key, sign: sign === 1 ? (-1 as const) : (1 as const) })),
+  ]
+  masksInto(sum, masks)
+  return { kind: 'unmask', sum, hash: hashOf(sum) }
+}
+
+function hashOf(vector: Uint32Array): Uint8Array {
+  return sha256(residueBytes(vector))
+}

@@ -1,0 +1,79 @@
+/**
+ * Real numbers to residues and back. Stochastic rounding: a value between two steps goes up with a probability equal to
+ * its distance from the lower one, so that the error of a sum over hospitals and rounds has mean zero instead of adding up.
+ * Clamping to the section's bound is what keeps the cohort's sum from wrapping around p.
+ */
+import { CHUNK_WORDS, type KeyStream, keyStream, release } from '../crypto/keystream.ts'
+import { assert, err, ok, type Result } from '../result.ts'
+import { HALF, P } from './field.ts'
+
+const TWO_32 = 0x1_0000_0000
+
+/** Index of a value that is NaN or infinite; the value itself is never told. */
+export interface NotFinite {
+  readonly index: number
+}
+
+/**
+ * Largest absolute quantised value under `scale` and `bound`. A cohort of n may sum such values exactly
+ * if n * quantisedMax <= HALF.
+ */
+export function quantisedMax(scale: number, bound: number): number {
+  return Math.ceil(bound * scale)
+}
+
+/**
+ * Residues of round(value * scale), with values clamped to [-bound, bound] first and rounded stochastically by the
+ * stream of `roundingKey` (32 bytes, private, used for this vector alone). An integer value * scale is kept exactly.
+ * NaN and infinity are refused, since a clamp would pass infinity and NaN would become a plausible number.
+ */
+export function quantise(
+  values: Float64Array | Float32Array,
+  scale: number,
+  bound: number,
+  roundingKey: Uint8Array,
+): Result<Uint32Array, NotFinite> {
+  const residues = new Uint32Array(values.length)
+  const index = quantiseInto(residues, values, scale, bound, keyStream(roundingKey))
+  return index < 0 ? ok(residues) : err({ index })
+}
+
+/**
+ * As `quantise`, into `out` (same length) and with one word of `stream` for each element.
+ * Returns the index of the first value that is not finite, or -1; then only is `out` complete.
+ */
+export function quantiseInto(
+  out: Uint32Array,
+  values: Float64Array | Float32Array,
+  scale: number,
+  bound: number,
+  stream: KeyStream,
+): number {
+  assert(scale > 0 && bound >= 0 && quantisedMax(scale, bound) <= HALF, 'a section fits in the field')
+  assert(out.length === values.length, 'a residue for each value')
+  for (let from = 0; from < values.length; from += CHUNK_WORDS) {
+    const to = Math.min(values.length, from + CHUNK_WORDS)
+    const words = stream.take(to - from)
+    for (let i = from; i < to; i++) {
+      const value = values[i]!
+      if (value - value !== 0) return i
+      const scaled = Math.min(bound, Math.max(-bound, value)) * scale
+      const lower = Math.floor(scaled)
+      // Comparing with the fraction, instead of adding a random one, keeps the arithmetic exact near the next step.
+      const q = (lower + (words[i - from]! < (scaled - lower) * TWO_32 ? 1 : 0)) | 0
+      out[i] = q + (P & (q >> 31))
+    }
+    release(words)
+  }
+  return -1
+}
+
+/** The integer in [-HALF, HALF] that a residue stands for. */
+export function centre(residue: number): number {
+  return residue > HALF ? residue - P : residue
+}
+
+/** The real value of a residue: one division, so that all peers get the same bits. */
+export function dequantise(residue: number, scale: number): number {
+  return centre(residue) / scale
+}

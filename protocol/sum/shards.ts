@@ -1,0 +1,14 @@
+/** How a vector is cut among its shard owners: the same cut on every peer. */
+import { assert } from '../result.ts'
+
+/**
+ * Shard `k` of `shards` (1 or more) as the half-open range [from, to) of a vector of `length` elements. Sizes differ by at
+ * most one, the longer ones first; a shard may be empty when there are more shards than elements.
+ */
+export function shardRange(length: number, shards: number, k: number): [from: number, to: number] {
+  assert(Number.isInteger(shards) && shards >= 1 && k >= 0 && k < shards, 'a shard of the vector')
+  const size = Math.floor(length / shards)
+  const longer = length % shards
+  const from = k * size + Math.min(k, longer)
+  return [from, from + size + (k < longer ? 1 : 0)]
+}

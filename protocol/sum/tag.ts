@@ -1,0 +1,133 @@
+/**
+ * Linear tags: a few numbers of a vector such that the tag of a sum is the sum of the tags, and a vector that differs from
+ * the claimed one has the same tag with probability below 2^-120 only. With them everybody checks a shard owner's sum
+ * without seeing the shards that went into it (SPEC, verification). Sound only if the coefficients are drawn, by a coin that
+ * nobody controls, after all commitments and all claimed sums.
+ *
+ * The coefficients live in F_{p^2} = F_p[i] with i^2 = -1 (irreducible, as p = 3 mod 4), since F_p itself would leave an
+ * error of 2^-31. The coefficient of element 2,048 k + j is a_j * b_k with random a and b, so that a vector of ten million
+ * needs 7,000 of them instead of ten million: a difference survives if it cancels within every block (for one
+ * block 1 / p^2) or between blocks (another 1 / p^2), together 2^-61. Two independent repetitions square that.
+ */
+
+import { ascii, concatBytes, u32be } from '../bytes.ts'
+import { hkdf } from '../crypto/kdf.ts'
+import { CHUNK_WORDS, keyStream } from '../crypto/keystream.ts'
+import { assert } from '../result.ts'
+import { add, mul, P, reduce, sub } from './field.ts'
+
+/** A tag: real and imaginary part of the first repetition, then of the second. */
+export const TAG_WORDS = 4
+const BLOCK = 2048
+/** Products of 16 by 31 bits that are added up exactly in a double: 64 of them would just fit; 32 leave room. */
+const LAZY = 32
+const LABEL = ascii('medmesh tag coefficients v1')
+
+/**
+ * The tag function of shard `shard` under `coin` (32 bytes): vector of residues -> TAG_WORDS residues. Coefficients do
+ * not depend on the vector's length, which all vectors of a shard must have in common. Reusable for many vectors.
+ */
+export function tagger(coin: Uint8Array, shard: number): (vector: Uint32Array) => Uint32Array {
+  assert(coin.length === 32, 'a coin of 32 bytes')
+  const key = hkdf(coin, concatBytes(LABEL, u32be(shard)), 32)
+  const draw = residues(key)
+  /** a_j as TAG_WORDS doubles each: the inner loop multiplies in floating point. */
+  const within = new Float64Array(TAG_WORDS * BLOCK)
+  for (let i = 0; i < within.length; i++) within[i] = draw()
+  const between: number[] = []
+  return vector => {
+    const blocks = Math.ceil(vector.length / BLOCK)
+    while (between.length < TAG_WORDS * blocks) between.push(draw())
+    const tag = new Uint32Array(TAG_WORDS)
+    const block = new Float64Array(TAG_WORDS)
+    for (let k = 0; k < blocks; k++) {
+      dot(vector, k * BLOCK, Math.min(vector.length, (k + 1) * BLOCK), within, block)
+      addProduct(tag, 0, block, between, TAG_WORDS * k)
+      addProduct(tag, 2, block, between, TAG_WORDS * k)
+    }
+    return tag
+  }
+}
+
+/** Tag of one vector; for several of one shard use `tagger`. */
+export function tagOf(coin: Uint8Array, shard: number, vector: Uint32Array): Uint32Array {
+  return tagger(coin, shard)(vector)
+}
+
+/** Inner products of vector[from .. to) with the four columns of `within`, as residues into `out`. */
+function dot(vector: Uint32Array, from: number, to: number, within: Float64Array, out: Float64Array): void {
+  let upper0 = 0
+  let upper1 = 0
+  let upper2 = 0
+  let upper3 = 0
+  let lower0 = 0
+  let lower1 = 0
+  let lower2 = 0
+  let lower3 = 0
+  for (let at = from, a = 0; at < to; at += LAZY) {
+    const end = Math.min(to, at + LAZY)
+    for (let i = at; i < end; i++, a += TAG_WORDS) {
+      const x = vector[i]!
+      const upper = x >>> 16
+      const lower = x & 0xffff
+      upper0 += upper * within[a]!
+      lower0 += lower * within[a]!
+      upper1 += upper * within[a + 1]!
+      lower1 += lower * within[a + 1]!
+      upper2 += upper * within[a + 2]!
+      lower2 += lower * within[a + 2]!
+      upper3 += upper * within[a + 3]!
+      lower3 += lower * within[a + 3]!
+    }
+    upper0 = reduce(upper0)
+    upper1 = reduce(upper1)
+    upper2 = reduce(upper2)
+    upper3 = reduce(upper3)
+    lower0 = reduce(lower0)
+    lower1 = reduce(lower1)
+    lower2 = reduce(lower2)
+    lower3 = reduce(lower3)
+  }
+  out[0] = join(upper0, lower0)
+  out[1] = join(upper1, lower1)
+  out[2] = join(upper2, lower2)
+  out[3] = join(upper3, lower3)
+}
+
+/** upper * 2^16 + lower for residues. */
+function join(upper: number, lower: number): number {
+  return reduce(upper * 0x1_0000 + lower)
+}
+
+/** tag[t, t + 1] += block[t, t + 1] * between[b + t, b + t + 1] in F_{p^2}. */
+function addProduct(
+  tag: Uint32Array,
+  t: number,
+  block: Float64Array,
+  between: readonly number[],
+  b: number,
+): void {
+  const re = block[t]!
+  const im = block[t + 1]!
+  const bRe = between[b + t]!
+  const bIm = between[b + t + 1]!
+  tag[t] = add(tag[t]!, sub(mul(re, bRe), mul(im, bIm)))
+  tag[t + 1] = add(tag[t + 1]!, add(mul(re, bIm), mul(im, bRe)))
+}
+
+/** Uniform residues from a key's stream, in order; words that are p are passed over. */
+function residues(key: Uint8Array): () => number {
+  const stream = keyStream(key)
+  let words = new Uint32Array(0)
+  let used = 0
+  return () => {
+    for (;;) {
+      if (used === words.length) {
+        words = new Uint32Array(stream.take(CHUNK_WORDS / 2))
+        used = 0
+      }
+      const residue = words[used++]! >>> 1
+      if (residue !== P) return residue
+    }
+  }
+}
