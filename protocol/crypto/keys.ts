@@ -34,7 +34,7 @@ export function privateKey(algorithm: keyof typeof PRIVATE_PREFIX, secret: Uint8
 }
 
 /** Raw public key of a curve's private key, 32 bytes. */
-export function rawPublicKey(key: KeyObject): Uint8Array {
+export function rawPublicKey(key: Key): Uint8Array {
   return new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-PUBLIC_BYTES))
 }
 
