@@ -1,0 +1,140 @@
+/**
+ * What the ledger can say: the schema of its entries, their one encoding and their hash. Whether an entry may
+ * follow is `state.ts`'s question; that a quorum decided it is `certificate.ts`'s.
+ */
+import { z } from 'zod'
+import { sha256 } from '../crypto/hash.ts'
+import { FAULTS, type FaultCode } from '../fault.ts'
+import type { Result } from '../result.ts'
+import { bytes, bytesMax, decode, encode, list, memberId, uint } from '../wire/codec.ts'
+import {
+  AT_MS_MAX,
+  ATTEMPT_MAX,
+  ENTRY_BYTES_MAX,
+  EVIDENCE_MAX,
+  HEIGHT_MAX,
+  MEMBERS_MAX,
+  ROUND_MAX,
+} from '../wire/limits.ts'
+
+const hash = bytes(32)
+const members = list(memberId, MEMBERS_MAX)
+const attemptOf = { round: uint(ROUND_MAX), attempt: uint(ATTEMPT_MAX) }
+const faultCode = z.enum(Object.keys(FAULTS) as [FaultCode, ...FaultCode[]])
+
+/** A member's fault with the signed messages that show it to anyone who holds the charter. */
+export const AccusationSchema = z.strictObject({
+  member: memberId,
+  code: faultCode,
+  evidence: list(bytesMax(ENTRY_BYTES_MAX), EVIDENCE_MAX),
+})
+
+export const RoundOpenedSchema = z.strictObject({
+  kind: z.literal('RoundOpened'),
+  ...attemptOf,
+  task: z.enum(['statistics', 'train', 'evaluate']),
+  charter: hash,
+  /** Hash of the model that the round starts from. */
+  model: hash,
+  /** In the charter's order. `keys`: hash of the member's signed announcement of this attempt's keys. */
+  cohort: list(z.strictObject({ member: memberId, keys: hash }), MEMBERS_MAX),
+  /** Who could have been in the cohort and is not; in the charter's order. */
+  absent: members,
+})
+
+export const SurvivorsFixedSchema = z.strictObject({
+  kind: z.literal('SurvivorsFixed'),
+  ...attemptOf,
+  /** In the cohort's order. `root`: the commitment to all shards of the masked input. */
+  survivors: list(z.strictObject({ member: memberId, root: hash }), MEMBERS_MAX),
+  /** The rest of the cohort, in its order. */
+  leftOut: list(
+    z.strictObject({
+      member: memberId,
+      reason: z.enum(['silent', 'undelivered', 'corrupt', 'unshared']),
+    }),
+    MEMBERS_MAX,
+  ),
+  /** The owner of shard k. */
+  owners: members,
+})
+
+export const MetricsSchema = z.strictObject({
+  testSamples: uint(),
+  auc: z.number().min(0).max(1),
+  accuracy: z.number().min(0).max(1),
+  loss: z.number().min(0),
+})
+
+export const RoundClosedSchema = z.strictObject({
+  kind: z.literal('RoundClosed'),
+  ...attemptOf,
+  /** Hash of the opened sum. */
+  sum: hash,
+  /** Hash of the model after the round. */
+  model: hash,
+  /** Rows that took part, over all survivors. */
+  samples: uint(),
+  /** Of the round's starting model; null where nothing was measured. */
+  metrics: MetricsSchema.nullable(),
+  /** Privacy spent in the study so far; 0 without differential privacy. */
+  epsilon: z.number().min(0),
+  faults: list(AccusationSchema, MEMBERS_MAX),
+})
+
+export const RoundAbortedSchema = z.strictObject({
+  kind: z.literal('RoundAborted'),
+  ...attemptOf,
+  reason: z.enum(['tooFewInputs', 'notOpened', 'culprit']),
+  /** They are not in the cohort of this round's later attempts. */
+  culprits: list(AccusationSchema, MEMBERS_MAX),
+})
+
+export const BodySchema = z.discriminatedUnion('kind', [
+  RoundOpenedSchema,
+  SurvivorsFixedSchema,
+  RoundClosedSchema,
+  RoundAbortedSchema,
+  z.strictObject({ kind: z.literal('CharterAdopted'), charter: hash, version: uint(1_000_000) }),
+  z.strictObject({
+    kind: z.literal('MemberSuspended'),
+    member: memberId,
+    evidence: list(bytesMax(ENTRY_BYTES_MAX), EVIDENCE_MAX),
+  }),
+  z.strictObject({ kind: z.literal('MemberRestored'), member: memberId }),
+  /** `rounds`: training rounds; `model`: hash of the study's result. */
+  z.strictObject({ kind: z.literal('StudyFinished'), rounds: uint(ROUND_MAX), model: hash }),
+])
+
+export const EntrySchema = z.strictObject({
+  /** 1 for the first entry. */
+  height: uint(HEIGHT_MAX),
+  /** Hash of the entry before; of the charter for the first. */
+  prev: hash,
+  /** Unix time in milliseconds, as the proposer claims it. */
+  at: uint(AT_MS_MAX),
+  body: BodySchema,
+})
+
+export type Accusation = z.infer<typeof AccusationSchema>
+export type RoundOpened = z.infer<typeof RoundOpenedSchema>
+export type SurvivorsFixed = z.infer<typeof SurvivorsFixedSchema>
+export type RoundClosed = z.infer<typeof RoundClosedSchema>
+export type RoundAborted = z.infer<typeof RoundAbortedSchema>
+export type Body = z.infer<typeof BodySchema>
+export type Entry = z.infer<typeof EntrySchema>
+
+/** The entry's one encoding: what consensus decides on, at most `ENTRY_BYTES_MAX` for a valid one. */
+export function encodeEntry(entry: Entry): Uint8Array {
+  return encode(entry)
+}
+
+/** From hostile bytes; the error says where, never what. */
+export function decodeEntry(entryBytes: Uint8Array): Result<Entry, string> {
+  return decode(entryBytes, EntrySchema, ENTRY_BYTES_MAX)
+}
+
+/** What votes, certificates and the next entry's `prev` name: SHA-256 of the encoded entry. */
+export function entryHash(entryBytes: Uint8Array): Uint8Array {
+  return sha256(entryBytes)
+}

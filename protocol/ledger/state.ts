@@ -1,0 +1,277 @@
+/**
+ * What the ledger says so far: a pure fold over entries. `applyEntry` checks all that follows from the charter and
+ * the entries before, so that one who only reads the ledger refuses the same entries as one who votes. What
+ * needs more than the ledger (keys, deliveries, the sum itself) is checked by voters in `round/`.
+ */
+import { type Charter, quorum, survivorsFloor } from '../../config/charter.ts'
+import { equalBytes } from '../bytes.ts'
+import type { MemberId, Task } from '../ports.ts'
+import { err, ok, type Result } from '../result.ts'
+import {
+  type Accusation,
+  type Body,
+  type Entry,
+  encodeEntry,
+  entryHash,
+  type RoundAborted,
+  type RoundClosed,
+  type RoundOpened,
+  type SurvivorsFixed,
+} from './entry.ts'
+
+export type Phase =
+  /** The next entry opens this attempt. */
+  | { readonly kind: 'between'; readonly round: number; readonly attempt: number; readonly task: Task }
+  | { readonly kind: 'opened'; readonly opened: RoundOpened; readonly openedHash: Uint8Array }
+  | {
+      readonly kind: 'fixed'
+      readonly opened: RoundOpened
+      readonly openedHash: Uint8Array
+      readonly fixed: SurvivorsFixed
+      readonly fixedHash: Uint8Array
+    }
+  /** All rounds are closed: only StudyFinished is missing. */
+  | { readonly kind: 'complete' }
+  | { readonly kind: 'finished' }
+
+export interface LedgerState {
+  readonly charter: Charter
+  readonly charterHash: Uint8Array
+  /** Height of the last entry; 0 before the first. */
+  readonly height: number
+  /** Hash of the last entry; of the charter before the first. */
+  readonly head: Uint8Array
+  /** Claimed time of the last entry, 0 before the first. */
+  readonly at: number
+  readonly phase: Phase
+  /** Changes by RoundClosed alone. */
+  readonly modelHash: Uint8Array
+  readonly suspended: readonly MemberId[]
+  /** Culprits of aborted attempts of the present round: not in its later cohorts. */
+  readonly excluded: readonly MemberId[]
+  /** Who decides the next entry: the charter's members, in its order, less the suspended. */
+  readonly voters: readonly MemberId[]
+  readonly quorum: number
+}
+
+type Applied = Result<LedgerState, string>
+
+/** The state before the first entry. `charterHash` and `initialModelHash`: 32 bytes. */
+export function genesis(
+  charter: Charter,
+  charterHash: Uint8Array,
+  initialModelHash: Uint8Array,
+): LedgerState {
+  const voters = charter.members.map(m => m.id)
+  return {
+    charter,
+    charterHash,
+    height: 0,
+    head: charterHash,
+    at: 0,
+    phase: { kind: 'between', round: 0, attempt: 0, task: 'statistics' },
+    modelHash: initialModelHash,
+    suspended: [],
+    excluded: [],
+    voters,
+    quorum: quorum(voters.length, charter.maliciousMax),
+  }
+}
+
+/** What a round is for: 0 sums statistics, 1 to R train, R + 1 only evaluates; undefined beyond. */
+export function taskOf(charter: Charter, round: number): Task | undefined {
+  if (round === 0) return 'statistics'
+  if (round <= charter.training.rounds) return 'train'
+  return round === charter.training.rounds + 1 ? 'evaluate' : undefined
+}
+
+/** Who may be in the next cohort, in the charter's order; those who are not in it are its `absent`. */
+export function eligible(state: LedgerState): readonly MemberId[] {
+  return state.voters.filter(m => !state.excluded.includes(m))
+}
+
+/** Smallest cohort that may be opened now. */
+export function cohortMin(state: LedgerState): number {
+  return Math.max(state.quorum, survivorsFloor(state.charter))
+}
+
+/** Fewest survivors whose sum may be opened: the share threshold t of the cohort, never below the charter's floor. */
+export function survivorsMin(state: LedgerState, cohortSize: number): number {
+  return Math.max(quorum(cohortSize, state.charter.maliciousMax), survivorsFloor(state.charter))
+}
+
+/** The state after `entry`, or why it can never follow. Certificates are checked elsewhere. */
+export function applyEntry(state: LedgerState, entry: Entry): Applied {
+  if (entry.height !== state.height + 1) return err(`height ${entry.height} after ${state.height}`)
+  if (!equalBytes(entry.prev, state.head)) return err('prev is not the hash of the entry before')
+  if (entry.at < state.at) return err('at is before the entry before')
+  const hash = entryHash(encodeEntry(entry))
+  const applied = applyBody(state, entry.body, hash)
+  if (!applied.ok) return err(`${entry.body.kind}: ${applied.error}`)
+  return ok({ ...applied.value, height: entry.height, head: hash, at: entry.at })
+}
+
+function applyBody(state: LedgerState, body: Body, hash: Uint8Array): Applied {
+  switch (body.kind) {
+    case 'RoundOpened':
+      return applyOpened(state, body, hash)
+    case 'SurvivorsFixed':
+      return applyFixed(state, body, hash)
+    case 'RoundClosed':
+      return applyClosed(state, body)
+    case 'RoundAborted':
+      return applyAborted(state, body)
+    case 'CharterAdopted':
+      return err('this protocol version cannot change the charter of a running study')
+    case 'MemberSuspended':
+      return applySuspended(state, body.member)
+    case 'MemberRestored':
+      return applyRestored(state, body.member)
+    case 'StudyFinished':
+      if (state.phase.kind !== 'complete') return err('not all rounds are closed')
+      if (body.rounds !== state.charter.training.rounds) return err("rounds are not the charter's")
+      if (!equalBytes(body.model, state.modelHash)) return err('model is not the last round’s')
+      return ok({ ...state, phase: { kind: 'finished' } })
+  }
+}
+
+function applyOpened(state: LedgerState, body: RoundOpened, hash: Uint8Array): Applied {
+  const phase = state.phase
+  if (phase.kind !== 'between') return err(`the ledger is ${phase.kind}`)
+  if (body.round !== phase.round || body.attempt !== phase.attempt) {
+    return err(`round ${body.round}.${body.attempt} instead of ${phase.round}.${phase.attempt}`)
+  }
+  if (body.task !== phase.task) return err(`task ${body.task} instead of ${phase.task}`)
+  if (!equalBytes(body.charter, state.charterHash)) return err('charter is not the one in force')
+  if (!equalBytes(body.model, state.modelHash)) return err('model is not the one in force')
+  const cohort = body.cohort.map(c => c.member)
+  const candidates = eligible(state)
+  if (!isSublist(cohort, candidates))
+    return err("cohort is not in the charter's order or has a member that may not")
+  const absent = candidates.filter(m => !cohort.includes(m))
+  if (!sameList(body.absent, absent)) return err('absent is not the rest of those who may take part')
+  if (cohort.length < cohortMin(state)) return err(`cohort of ${cohort.length}, at least ${cohortMin(state)}`)
+  return ok({ ...state, phase: { kind: 'opened', opened: body, openedHash: hash } })
+}
+
+function applyFixed(state: LedgerState, body: SurvivorsFixed, hash: Uint8Array): Applied {
+  const phase = state.phase
+  if (phase.kind !== 'opened') return err(`the ledger is ${phase.kind}`)
+  const other = otherAttempt(phase.opened, body)
+  if (other !== undefined) return err(other)
+  const cohort = phase.opened.cohort.map(c => c.member)
+  const survivors = body.survivors.map(s => s.member)
+  if (!isSublist(survivors, cohort)) return err('survivors are not of the cohort, or not in its order')
+  const rest = cohort.filter(m => !survivors.includes(m))
+  const leftOut = body.leftOut.map(l => l.member)
+  if (!sameList(leftOut, rest)) return err('leftOut is not the rest of the cohort')
+  const least = survivorsMin(state, cohort.length)
+  if (survivors.length < least) return err(`${survivors.length} survivors, at least ${least}`)
+  if (body.owners.length === 0) return err('no owners')
+  if (!body.owners.every(m => cohort.includes(m))) return err('an owner is not of the cohort')
+  const { opened, openedHash } = phase
+  return ok({ ...state, phase: { kind: 'fixed', opened, openedHash, fixed: body, fixedHash: hash } })
+}
+
+function applyClosed(state: LedgerState, body: RoundClosed): Applied {
+  const phase = state.phase
+  if (phase.kind !== 'fixed') return err(`the ledger is ${phase.kind}`)
+  const other = otherAttempt(phase.opened, body)
+  if (other !== undefined) return err(other)
+  const { task, round } = phase.opened
+  if (task === 'statistics' && body.metrics !== null) return err('statistics measure no model')
+  if (task === 'evaluate' && !equalBytes(body.model, state.modelHash))
+    return err('evaluating changes no model')
+  const accused = accusation(state, body.faults)
+  if (accused !== undefined) return err(accused)
+  const next = taskOf(state.charter, round + 1)
+  return ok({
+    ...state,
+    modelHash: body.model,
+    excluded: [],
+    phase:
+      next === undefined
+        ? { kind: 'complete' }
+        : { kind: 'between', round: round + 1, attempt: 0, task: next },
+  })
+}
+
+function applyAborted(state: LedgerState, body: RoundAborted): Applied {
+  const phase = state.phase
+  if (phase.kind !== 'opened' && phase.kind !== 'fixed') return err(`the ledger is ${phase.kind}`)
+  const other = otherAttempt(phase.opened, body)
+  if (other !== undefined) return err(other)
+  if (body.reason === 'tooFewInputs' && phase.kind !== 'opened') return err('the survivors are fixed already')
+  if (body.reason === 'notOpened' && phase.kind !== 'fixed') return err('the survivors are not fixed yet')
+  if (body.reason === 'culprit' && body.culprits.length === 0) return err('no culprit is named')
+  const accused = accusation(state, body.culprits)
+  if (accused !== undefined) return err(accused)
+  const cohort = phase.opened.cohort.map(c => c.member)
+  const culprits = body.culprits.map(c => c.member)
+  if (!culprits.every(m => cohort.includes(m))) return err('a culprit is not of the cohort')
+  const { round, attempt, task } = phase.opened
+  return ok({
+    ...state,
+    excluded: [...state.excluded, ...culprits],
+    phase: { kind: 'between', round, attempt: attempt + 1, task },
+  })
+}
+
+function applySuspended(state: LedgerState, member: MemberId): Applied {
+  // Within an attempt the shares and the threshold rest on the cohort: voters change only between attempts.
+  if (state.phase.kind !== 'between') return err(`the ledger is ${state.phase.kind}`)
+  if (!state.voters.includes(member)) return err(`${member} is no active member`)
+  const changed = withSuspended(state, [...state.suspended, member])
+  if (changed.voters.length < cohortMin(changed)) return err('too few members would be left to go on')
+  return ok(changed)
+}
+
+function applyRestored(state: LedgerState, member: MemberId): Applied {
+  if (state.phase.kind !== 'between') return err(`the ledger is ${state.phase.kind}`)
+  if (!state.suspended.includes(member)) return err(`${member} is not suspended`)
+  return ok(
+    withSuspended(
+      state,
+      state.suspended.filter(m => m !== member),
+    ),
+  )
+}
+
+function withSuspended(state: LedgerState, suspended: readonly MemberId[]): LedgerState {
+  const voters = state.charter.members.map(m => m.id).filter(m => !suspended.includes(m))
+  return { ...state, suspended, voters, quorum: quorum(voters.length, state.charter.maliciousMax) }
+}
+
+function otherAttempt(
+  opened: RoundOpened,
+  body: { readonly round: number; readonly attempt: number },
+): string | undefined {
+  if (body.round === opened.round && body.attempt === opened.attempt) return undefined
+  return `round ${body.round}.${body.attempt} instead of ${opened.round}.${opened.attempt}`
+}
+
+/** What is wrong with a list of accusations: each names another member of the charter, with evidence. */
+function accusation(state: LedgerState, list: readonly Accusation[]): string | undefined {
+  const seen = new Set<MemberId>()
+  for (const { member, evidence } of list) {
+    if (!state.charter.members.some(m => m.id === member)) return `${member} is no member`
+    if (seen.has(member)) return `${member} is accused twice`
+    if (evidence.length === 0) return `${member} is accused without evidence`
+    seen.add(member)
+  }
+  return undefined
+}
+
+/** Whether `part` holds elements of `whole`, each once and in its order. */
+function isSublist(part: readonly MemberId[], whole: readonly MemberId[]): boolean {
+  let at = 0
+  for (const m of part) {
+    at = whole.indexOf(m, at) + 1
+    if (at === 0) return false
+  }
+  return true
+}
+
+function sameList(a: readonly MemberId[], b: readonly MemberId[]): boolean {
+  return a.length === b.length && a.every((m, i) => m === b[i])
+}

@@ -1,0 +1,79 @@
+/**
+ * Who says what in which study: the frame of every message. A signature binds the protocol version, the network
+ * (hash of the first charter), the type, the sender and the body, so that no message can be replayed as another.
+ */
+import { z } from 'zod'
+import { sign, verify } from '../crypto/sign.ts'
+import { type Fault, fault } from '../fault.ts'
+import type { MemberId } from '../ports.ts'
+import { err, ok, type Result } from '../result.ts'
+import { bytesMax, decode, encode, memberId } from './codec.ts'
+import { STREAM_MESSAGE_BYTES_MAX, TYPE_CHARS_MAX } from './limits.ts'
+
+export const protocolVersion = 1
+const domain = 'medmesh/1'
+
+/** A message whose structure is right; whether the signature holds is another question. */
+export interface RawEnvelope {
+  readonly type: string
+  readonly from: MemberId
+  readonly body: Uint8Array
+  /** Ed25519, 64 bytes; empty when the type is not signed (direct, over an authenticated stream). */
+  readonly sig: Uint8Array
+  /** The whole message as it came: what is forwarded, stored and shown as evidence. */
+  readonly bytes: Uint8Array
+}
+
+const typeName = z.string().regex(new RegExp(`^[a-zA-Z][a-zA-Z0-9-]{0,${TYPE_CHARS_MAX - 1}}$`))
+const signature = z.custom<Uint8Array>(v => v instanceof Uint8Array && (v.length === 64 || v.length === 0))
+const EnvelopeSchema = z.tuple([
+  z.literal(protocolVersion),
+  typeName,
+  memberId,
+  bytesMax(STREAM_MESSAGE_BYTES_MAX),
+  signature,
+])
+
+/** What is signed: a CBOR array, whose heads make all lengths unambiguous. `network`: 32 bytes. */
+export function signingBytes(
+  network: Uint8Array,
+  type: string,
+  from: MemberId,
+  body: Uint8Array,
+): Uint8Array {
+  return encode([domain, network, type, from, body])
+}
+
+/** Whose name and key a message is sealed with. */
+export interface Seal {
+  readonly network: Uint8Array
+  readonly type: string
+  readonly from: MemberId
+  /** Ed25519 seed, 32 bytes. */
+  readonly seed: Uint8Array
+}
+
+/** The signed message; deterministic, so that the same words are the same bytes after a restart. */
+export function sealEnvelope(seal: Seal, body: Uint8Array): Uint8Array {
+  const sig = sign(seal.seed, signingBytes(seal.network, seal.type, seal.from, body))
+  return encode([protocolVersion, seal.type, seal.from, body, sig])
+}
+
+/** An unsigned message, for types that go directly over an authenticated stream and bind nobody. */
+export function plainEnvelope(type: string, from: MemberId, body: Uint8Array): Uint8Array {
+  return encode([protocolVersion, type, from, body, new Uint8Array(0)])
+}
+
+/** Structure only: neither the sender's membership nor the signature is checked. */
+export function openEnvelope(message: Uint8Array): Result<RawEnvelope, Fault> {
+  const opened = decode(message, EnvelopeSchema)
+  if (!opened.ok) return err(fault('malformed', `envelope: ${opened.error}`))
+  const [, type, from, body, sig] = opened.value
+  return ok({ type, from, body, sig, bytes: message })
+}
+
+/** Whether the signature is that of `publicKey` (32 bytes) in this network. An empty one never is. */
+export function verifyEnvelope(raw: RawEnvelope, network: Uint8Array, publicKey: Uint8Array): boolean {
+  if (raw.sig.length !== 64) return false
+  return verify(publicKey, signingBytes(network, raw.type, raw.from, raw.body), raw.sig)
+}

@@ -1,0 +1,64 @@
+/**
+ * Every bound of what peers send each other, in one place: nothing that a peer controls grows without one.
+ */
+
+/** Gossip: 64 KiB a message, less room for the frame that the mesh puts around it. */
+export const GOSSIP_MESSAGE_BYTES_MAX = 65_536 - 1_024
+
+/** Streams: a shard, a model or a ledger record; larger vectors go in more shards. */
+export const STREAM_MESSAGE_BYTES_MAX = 8 * 1_048_576
+
+/** Version, type, sender, signature, the CBOR heads around a body and its small fields. */
+export const ENVELOPE_BYTES_MAX = 1_024
+
+/** A masked input that is gossiped whole; the charter's `gossipBytesMax` cannot be higher. */
+export const GOSSIP_DATA_BYTES_MAX = 49_152
+
+/** A slice, or a sum of slices, of a vector that goes over streams. */
+export const SHARD_BYTES_MAX = STREAM_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
+
+/** A model that a peer fetches whole: parameters, means and deviations. */
+export const MODEL_BYTES_MAX = STREAM_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
+
+/** An entry travels whole in a gossiped proposal, so it must leave room for the proposal and its envelope. */
+export const ENTRY_BYTES_MAX = GOSSIP_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
+
+/** A certificate with a vote of every member: name, signature and CBOR heads are at most 120 bytes a vote. */
+export const CERTIFICATE_BYTES_MAX = 120 * 1_000 + 64
+
+/** As the charter's schema: more hospitals than any study has. */
+export const MEMBERS_MAX = 1_000
+
+/** Evidence in one accusation: two contradicting messages, or a message and what it is measured against. */
+export const EVIDENCE_MAX = 8
+
+/** Training rounds (at most 100,000 by the charter's schema), and the statistics and evaluation rounds. */
+export const ROUND_MAX = 100_001
+
+/** Attempts of one round: far above what deadlines allow in a charter's validity. */
+export const ATTEMPT_MAX = 1_000_000
+
+/** Heights and views are unsigned 32-bit numbers. */
+export const HEIGHT_MAX = 4_294_967_295
+export const VIEW_MAX = 4_294_967_295
+
+/** Unix time in milliseconds up to the end of the year 9999. */
+export const AT_MS_MAX = 253_402_300_799_999
+
+/** Views ahead of ours of which messages are kept: enough to follow, too few to fill memory. */
+export const VIEWS_AHEAD_MAX = 16
+
+/** Past views of which messages are kept beside those that a lock or a proposal points to. */
+export const VIEWS_BEHIND_MAX = 2
+
+/** Messages of the present height and attempt that a peer says it holds. */
+export const HAVE_MAX = 4_096
+
+/** Characters of a message type's name. */
+export const TYPE_CHARS_MAX = 32
+
+/** Nesting of a CBOR item: our deepest message has seven levels. */
+export const CBOR_DEPTH_MAX = 16
+
+/** Items in one CBOR message: vectors are byte strings, so 1,000 members with a few fields each is the most. */
+export const CBOR_ITEMS_MAX = 65_536
