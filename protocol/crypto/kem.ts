@@ -12,10 +12,11 @@
  */
 import { decapsulate as decapsulateWith, diffieHellman } from 'node:crypto'
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
-import { ml_kem768 } from '@noble/post-quantum/ml-kem.js'
+import { type KEMPrepared, ml_kem768 } from '@noble/post-quantum/ml-kem.js'
 import { sha256 } from './hash.ts'
 import { hkdf } from './kdf.ts'
-import { type Key, privateKey, publicKey, rawPublicKey } from './keys.ts'
+import { fingerprint, type Key, privateKey, publicKey, rawPublicKey } from './keys.ts'
+import { Lru } from './lru.ts'
 
 const X25519_BYTES = 32
 const ML_KEM_KEY_BYTES = 1184
@@ -52,11 +53,9 @@ export function hybridKeyPair(seed: Uint8Array): HybridKeyPair {
   const expanded = hkdf(seed, KEYS, 96)
   const mlKemSeed = expanded.slice(0, 64)
   const x25519 = privateKey('x25519', expanded.subarray(64))
-  // OpenSSL makes the same keys of the seed; noble's are those whose public half Node 24 lets us have as raw bytes.
-  const { publicKey: mlKemKey, secretKey } = ml_kem768.keygen(mlKemSeed)
-  secretKey.fill(0)
-  const pair = { publicKey: concatBytes(rawPublicKey(x25519), mlKemKey) }
-  secretsOf.set(pair, { x25519, mlKem: privateKey('mlkem768', mlKemSeed) })
+  const mlKem = privateKey('mlkem768', mlKemSeed)
+  const pair = { publicKey: concatBytes(rawPublicKey(x25519), rawPublicKey(mlKem)) }
+  secretsOf.set(pair, { x25519, mlKem })
   expanded.fill(0)
   mlKemSeed.fill(0)
   return pair
@@ -64,7 +63,7 @@ export function hybridKeyPair(seed: Uint8Array): HybridKeyPair {
 
 /** Whether bytes from a peer can be used as a hybrid public key: length, ML-KEM's modulus check, no low-order point. */
 export function isHybridPublicKey(bytes: Uint8Array): boolean {
-  return encapsulate(probe(), bytes, new Uint8Array(32), KEYS) !== undefined
+  return agree(probe(), bytes) !== undefined && prepared(bytes) !== undefined
 }
 
 /**
@@ -81,14 +80,9 @@ export function encapsulate(
   if (randomness.length !== 32) throw new RangeError('an encapsulation takes 32 bytes')
   const agreed = agree(own, peerPublicKey)
   if (agreed === undefined) return undefined
-  let sent: { cipherText: Uint8Array; sharedSecret: Uint8Array }
-  try {
-    sent = ml_kem768.encapsulate(peerPublicKey.slice(X25519_BYTES), randomness)
-  } catch {
-    // FIPS 203 section 7.2: coefficients that are not reduced.
-    return undefined
-  }
-  const { cipherText: ciphertext, sharedSecret } = sent
+  const recipient = prepared(peerPublicKey)
+  if (recipient === undefined) return undefined
+  const { cipherText: ciphertext, sharedSecret } = recipient.encapsulate(randomness)
   const secret = combine(agreed, sharedSecret, context, own.publicKey, peerPublicKey, ciphertext)
   return { ciphertext, secret }
 }
@@ -122,8 +116,9 @@ function agree(own: HybridKeyPair, peerPublicKey: Uint8Array): Uint8Array | unde
   if (peerPublicKey.length !== HYBRID_PUBLIC_KEY_BYTES) return undefined
   const theirs = publicKey('x25519', peerPublicKey.subarray(0, X25519_BYTES))
   if (theirs === undefined) return undefined
+  const { x25519 } = secrets(own)
   try {
-    return diffieHellman({ privateKey: secrets(own).x25519, publicKey: theirs })
+    return diffieHellman({ privateKey: x25519, publicKey: theirs })
   } catch {
     return undefined
   }
@@ -142,6 +137,28 @@ function combine(
 
   const transcript = sha256(from, to, ciphertext, context)
   return hkdf(concatBytes(shared, agreed), concatBytes(SECRET, transcript), 32)
+}
+
+/**
+ * Encapsulation is noble's, as OpenSSL's draws its own randomness. Half of its time goes into expanding the public key,
+ * so the expanded ones (public data) are kept: from the check of an announced key to its use, and for a simulation's peers.
+ */
+const expandedKeys = new Lru<KEMPrepared>(512)
+
+/** The expanded ML-KEM half; undefined when its coefficients are not reduced (FIPS 203 section 7.2). */
+function prepared(peerPublicKey: Uint8Array): KEMPrepared | undefined {
+  const raw = peerPublicKey.subarray(X25519_BYTES)
+  const name = fingerprint(raw)
+  let key = expandedKeys.get(name)
+  if (key === undefined) {
+    try {
+      key = ml_kem768.prepare(raw)
+    } catch {
+      return undefined
+    }
+    expandedKeys.set(name, key)
+  }
+  return key
 }
 
 let probePair: HybridKeyPair | undefined

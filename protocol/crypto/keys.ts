@@ -22,6 +22,7 @@ const PUBLIC_PREFIX = {
 } as const
 
 const PUBLIC_BYTES = 32
+const ML_KEM_BYTES = 1184
 
 /** `secret`: 32 bytes for the curves, 64 for ML-KEM; other lengths throw. */
 export function privateKey(algorithm: keyof typeof PRIVATE_PREFIX, secret: Uint8Array): Key {
@@ -33,9 +34,10 @@ export function privateKey(algorithm: keyof typeof PRIVATE_PREFIX, secret: Uint8
   return key
 }
 
-/** Raw public key of a curve's private key, 32 bytes. */
+/** Raw public key of a private key: the last bytes of its SubjectPublicKeyInfo, 32 for the curves, 1,184 for ML-KEM. */
 export function rawPublicKey(key: Key): Uint8Array {
-  return new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-PUBLIC_BYTES))
+  const bytes = key.asymmetricKeyType === 'ml-kem-768' ? ML_KEM_BYTES : PUBLIC_BYTES
+  return new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }).subarray(-bytes))
 }
 
 /** An importing takes a third of a verification: the keys of some consortia are kept. */

@@ -5,7 +5,7 @@
  */
 import { CHUNK_WORDS, keyStream, release, sideStream } from '../crypto/keystream.ts'
 import { assert } from '../result.ts'
-import { P } from './field.ts'
+import { add, P, sub } from './field.ts'
 
 export interface Mask {
   /** AES-256 key, 32 bytes; for one vector of one attempt. */
@@ -36,7 +36,7 @@ export function masksInto(acc: Uint32Array, masks: readonly Mask[], offset = 0):
 }
 
 /**
- * One chunk: the upper 31 bits of each word are a residue, except that they equal p once in 2^31 words. Then `again(i)`
+ * One chunk: the upper 31 bits of each word are a residue, except that they equal p once in 2^31 words; then `again(i)`
  * gives the residue of element i. Exported for the tests, which cannot wait for that word.
  */
 export function blend(
@@ -48,11 +48,22 @@ export function blend(
   assert(words.length === acc.length, 'a mask word for each element')
   // p has 31 ones, so that m xor p = p - m, which is -m.
   const flip = sign === 1 ? 0 : P
+  const sums = new Int32Array(acc.buffer, acc.byteOffset, acc.length)
+  let hit = 0
+  for (let i = 0; i < sums.length; i++) {
+    const m = words[i]! >>> 1
+    // Gathering the sign bit of m + 1, which only m = p sets, costs half of what a comparison in this loop would.
+    hit |= m + 1
+    const s = (sums[i]! - P + (m ^ flip)) | 0
+    sums[i] = s + (P & (s >> 31))
+  }
+  if (hit < 0) repair(acc, words, sign, again)
+}
+
+/** So far the words that are p have added 0: their elements get the mask that they lack. */
+function repair(acc: Uint32Array, words: Uint32Array, sign: 1 | -1, again: (index: number) => number): void {
   for (let i = 0; i < acc.length; i++) {
-    let m = words[i]! >>> 1
-    if (m === P) m = again(i)
-    const s = (acc[i]! - P + (m ^ flip)) | 0
-    acc[i] = s + (P & (s >> 31))
+    if (words[i]! >>> 1 === P) acc[i] = sign === 1 ? add(acc[i]!, again(i)) : sub(acc[i]!, again(i))
   }
 }
 

@@ -7,7 +7,7 @@ import { CHUNK_WORDS, type KeyStream, keyStream, release } from '../crypto/keyst
 import { assert, err, ok, type Result } from '../result.ts'
 import { HALF, P } from './field.ts'
 
-const TWO_32 = 0x1_0000_0000
+const UNIT = 1 / 0x1_0000_0000
 
 /** Index of a value that is NaN or infinite; the value itself is never told. */
 export interface NotFinite {
@@ -54,18 +54,34 @@ export function quantiseInto(
   for (let from = 0; from < values.length; from += CHUNK_WORDS) {
     const to = Math.min(values.length, from + CHUNK_WORDS)
     const words = stream.take(to - from)
-    for (let i = from; i < to; i++) {
-      const value = values[i]!
-      if (value - value !== 0) return i
-      const scaled = Math.min(bound, Math.max(-bound, value)) * scale
-      const lower = Math.floor(scaled)
-      // Comparing with the fraction, instead of adding a random one, keeps the arithmetic exact near the next step.
-      const q = (lower + (words[i - from]! < (scaled - lower) * TWO_32 ? 1 : 0)) | 0
-      out[i] = q + (P & (q >> 31))
-    }
+    const finite = quantiseChunk(out.subarray(from, to), values.subarray(from, to), scale, bound, words)
     release(words)
+    if (!finite) return values.findIndex(value => !Number.isFinite(value))
   }
   return -1
+}
+
+/** Whether all values were finite. */
+function quantiseChunk(
+  out: Uint32Array,
+  values: Float64Array | Float32Array,
+  scale: number,
+  bound: number,
+  words: Uint32Array,
+): boolean {
+  let check = 0
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!
+    // 0 for what is finite, else NaN, which no further addition mends.
+    check += value - value
+    const scaled = Math.min(bound, Math.max(-bound, value)) * scale
+    const lower = Math.floor(scaled)
+    // Up if u = word / 2^32 is below the fraction: floor(u - fraction) is then -1, else 0, exactly, and without a
+    // branch that no processor could predict.
+    const q = (lower - Math.floor(words[i]! * UNIT - (scaled - lower))) | 0
+    out[i] = q + (P & (q >> 31))
+  }
+  return check === 0
 }
 
 /** The integer in [-HALF, HALF] that a residue stands for. */
