@@ -100,7 +100,8 @@ export class Consensus {
       if (m.type === 'precommit' && m.id !== null && m.view > this.#lockedView) this.#lock(m.view, m.id)
     }
     for (const m of messages) if (this.#heard.novelty(m).kind === 'new') this.#heard.add(m)
-    for (const m of own.filter(o => o.view === this.#view)) {
+    for (const m of own) {
+      if (m.view !== this.#view || this.#said.has(m.type)) continue
       this.#said.add(m.type)
       this.#out.say.push(m.raw.bytes)
     }
