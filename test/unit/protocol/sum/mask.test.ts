@@ -1,0 +1,115 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { CHUNK_WORDS, keyStream, sideStream } from '../../../../protocol/crypto/keystream.ts'
+import { add, areResidues, P, sub } from '../../../../protocol/sum/field.ts'
+import { blend, maskInto, masksInto, redraw } from '../../../../protocol/sum/mask.ts'
+
+const key = (byte: number) => new Uint8Array(32).fill(byte)
+const noRedraw = () => {
+  throw new Error('not expected')
+}
+const ramp = (n: number) => Uint32Array.from({ length: n }, (_, i) => (i * 1_000_003) % P)
+
+describe('masks', () => {
+  it('are the upper 31 bits of the key stream', () => {
+    const n = CHUNK_WORDS + 5
+    const acc = new Uint32Array(n)
+    maskInto(acc, key(3), 1)
+    const stream = keyStream(key(3))
+    const words = [...stream.take(CHUNK_WORDS), ...stream.take(5)]
+    expect([...acc]).toEqual(words.map(w => w >>> 1))
+  })
+
+  it('cancel: what one of a pair adds the other subtracts', () => {
+    const before = ramp(CHUNK_WORDS + 77)
+    const acc = before.slice()
+    maskInto(acc, key(3), 1)
+    expect(acc).not.toEqual(before)
+    expect(areResidues(acc)).toBe(true)
+    maskInto(acc, key(3), -1)
+    expect(acc).toEqual(before)
+  })
+
+  it('are the same for a slice at its offset as for the whole vector', () => {
+    const whole = ramp(2 * CHUNK_WORDS + 10)
+    const masked = whole.slice()
+    masksInto(masked, [
+      { key: key(1), sign: 1 },
+      { key: key(2), sign: -1 },
+    ])
+    fc.assert(
+      fc.property(fc.nat(whole.length), fc.nat(CHUNK_WORDS), (from, length) => {
+        const part = whole.slice(from, from + length)
+        masksInto(
+          part,
+          [
+            { key: key(1), sign: 1 },
+            { key: key(2), sign: -1 },
+          ],
+          from,
+        )
+        expect(part).toEqual(masked.slice(from, from + length))
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  it('work on a view without touching what lies around it', () => {
+    const whole = new Uint32Array(30)
+    maskInto(whole.subarray(10, 20), key(1), 1)
+    expect([...whole.subarray(0, 10), ...whole.subarray(20)].every(x => x === 0)).toBe(true)
+    expect(whole.subarray(10, 20).every(x => x !== 0)).toBe(true)
+  })
+
+  it('all apply, in any order, with the same result', () => {
+    const masks = [1, 2, 3, 4, 5].map(k => ({
+      key: key(k),
+      sign: k % 2 === 0 ? (1 as const) : (-1 as const),
+    }))
+    const at = ramp(100)
+    masksInto(at, masks)
+    const one = ramp(100)
+    for (const { key, sign } of masks.toReversed()) maskInto(one, key, sign)
+    expect(at).toEqual(one)
+  })
+})
+
+describe('a word that is no residue', () => {
+  const words = Uint32Array.of(0, 1, 0xffff_ffff, 2 * (P - 1), 0xffff_fffe, 12, 0x7fff_ffff)
+  const start = [5, P - 1, 9, P - 1, P - 1, 0, P - 1]
+
+  it('is drawn again, for that element alone, when adding and when subtracting', () => {
+    for (const sign of [1, -1] as const) {
+      const asked: number[] = []
+      const acc = Uint32Array.from(start)
+      blend(acc, words, sign, i => {
+        asked.push(i)
+        return 1000 + i
+      })
+      expect(asked).toEqual([2, 4])
+      const masks = [...words].map((w, i) => (w >>> 1 === P ? 1000 + i : w >>> 1))
+      expect([...acc]).toEqual(start.map((a, i) => (sign === 1 ? add(a, masks[i]!) : sub(a, masks[i]!))))
+    }
+  })
+
+  it('cancels between the two of a pair', () => {
+    const acc = Uint32Array.from(start)
+    blend(acc, words, 1, i => redraw(key(1), i))
+    blend(acc, words, -1, i => redraw(key(1), i))
+    expect([...acc]).toEqual(start)
+  })
+
+  it('does not occur among ordinary words', () => {
+    const acc = Uint32Array.of(1, 2)
+    blend(acc, Uint32Array.of(2 * P - 1, 0x8000_0000), 1, noRedraw)
+    expect([...acc]).toEqual([add(1, P - 1), add(2, 0x4000_0000)])
+  })
+
+  it('gets its residue from a stream of its own, which depends on key and position', () => {
+    expect(redraw(key(1), 7)).toBe(sideStream(key(1), 7).take(1)[0]! >>> 1)
+    const drawn = new Set<number>()
+    for (let i = 0; i < 50; i++) drawn.add(redraw(key(1), i)).add(redraw(key(2), i))
+    expect(drawn.size).toBe(100)
+    expect(drawn.has(keyStream(key(1)).take(1)[0]! >>> 1)).toBe(false)
+  })
+})
