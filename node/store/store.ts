@@ -1,0 +1,198 @@
+/**
+ * The durable memory of one node: SQLite in WAL mode with synchronous=FULL, so that a transaction that returned has
+ * reached the disk. All calls are synchronous: what is stored is durable before anything that depends on it is released.
+ */
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { MedmeshError } from '../../config/error.ts'
+import { checkStore, isBusy, migrate } from './schema.ts'
+
+/** Events beyond the newest so many are forgotten. */
+export const EVENTS_MAX = 5000
+
+/** An event as it was added; `at`: Unix milliseconds. */
+export interface StoredEvent {
+  readonly at: number
+  readonly event: unknown
+}
+
+export interface StoreReader {
+  /** All records by key. */
+  load(): Map<string, Uint8Array>
+  /** What `setStatus` was last given, or undefined. */
+  status(): unknown
+  /** The newest `count` events, oldest first. */
+  events(count?: number): StoredEvent[]
+  close(): void
+}
+
+export interface Store extends StoreReader {
+  /** Puts and then deletes, in one transaction, durable on return. Throws when the disk does not take it. */
+  commit(puts: readonly (readonly [key: string, value: Uint8Array])[], deletes: readonly string[]): void
+  /** A JSON value for `medmesh status`; survives a crash of the process, not always one of the machine. */
+  setStatus(status: unknown): void
+  /** As durable as the status. `at`: Unix milliseconds. */
+  addEvent(event: unknown, at: number): void
+}
+
+/**
+ * Opens (or makes, with mode 0600) the store of a node, checks it and brings it to the present schema. One process at
+ * a time: the lock is the operating system's and dies with the process, however that ends.
+ * Throws MedmeshError STORE_IN_USE, STORE_OPEN, STORE_DAMAGED, STORE_FOREIGN, STORE_NEWER.
+ */
+export function openStore(path: string): Store {
+  const lock = takeLock(path)
+  try {
+    makePrivate(path)
+    const db = new DatabaseSync(path, { timeout: 5000 })
+    try {
+      // Checked before anything is written: it may be another program's.
+      const version = checkStore(db, path)
+      // Deleted records are secrets of finished attempts: overwritten with zeros, not just unlinked.
+      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON')
+      migrate(db, version)
+      return storeOf(db, lock)
+    } catch (error) {
+      db.close()
+      throw error
+    }
+  } catch (error) {
+    lock.close()
+    throw asOpenError(error, path)
+  }
+}
+
+/**
+ * Opens a store for reading only, also while its node runs.
+ * Throws MedmeshError STORE_MISSING, STORE_OPEN, STORE_DAMAGED, STORE_FOREIGN, STORE_NEWER.
+ */
+export function openStoreReader(path: string): StoreReader {
+  if (!existsSync(path)) {
+    throw new MedmeshError(
+      'STORE_MISSING',
+      `there is no store ${path}`,
+      'Correct the path, or start the node once.',
+    )
+  }
+  let db: DatabaseSync | undefined
+  try {
+    db = new DatabaseSync(path, { readOnly: true, timeout: 5000 })
+    if (checkStore(db, path) === 0) {
+      throw new MedmeshError('STORE_MISSING', `${path} is still empty`, 'Start the node once.')
+    }
+    return readerOf(db)
+  } catch (error) {
+    db?.close()
+    throw asOpenError(error, path)
+  }
+}
+
+function readerOf(db: DatabaseSync): StoreReader {
+  return {
+    load: () =>
+      new Map(
+        db
+          .prepare('SELECT key, value FROM records')
+          .all()
+          .map(row => [row.key as string, row.value as Uint8Array]),
+      ),
+    status: () => {
+      const row = db.prepare('SELECT json FROM status').get()
+      return row === undefined ? undefined : JSON.parse(row.json as string)
+    },
+    events: (count = EVENTS_MAX) =>
+      db
+        .prepare('SELECT at, json FROM events ORDER BY id DESC LIMIT ?')
+        .all(count)
+        .reverse()
+        .map(row => ({ at: row.at as number, event: JSON.parse(row.json as string) })),
+    close: () => db.close(),
+  }
+}
+
+function storeOf(db: DatabaseSync, lock: DatabaseSync): Store {
+  const put = db.prepare(
+    'INSERT INTO records (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+  )
+  const drop = db.prepare('DELETE FROM records WHERE key = ?')
+  const setStatus = db.prepare('INSERT OR REPLACE INTO status (id, json) VALUES (0, ?)')
+  const addEvent = db.prepare('INSERT INTO events (at, json) VALUES (?, ?)')
+  const trimEvents = db.prepare('DELETE FROM events WHERE id <= ?')
+
+  /** News for people is not worth a disk flush each; the next commit flushes it too, as it shares the log. */
+  function unsynced(write: () => void): void {
+    db.exec('PRAGMA synchronous = NORMAL')
+    try {
+      write()
+    } finally {
+      db.exec('PRAGMA synchronous = FULL')
+    }
+  }
+
+  return {
+    ...readerOf(db),
+    commit(puts, deletes) {
+      db.exec('BEGIN IMMEDIATE')
+      try {
+        for (const [key, value] of puts) put.run(key, value)
+        for (const key of deletes) drop.run(key)
+        db.exec('COMMIT')
+      } catch (error) {
+        // A full disk may have rolled back already.
+        if (db.isTransaction) db.exec('ROLLBACK')
+        throw error
+      }
+    },
+    setStatus: status => unsynced(() => setStatus.run(JSON.stringify(status))),
+    addEvent: (event, at) =>
+      unsynced(() => {
+        const { lastInsertRowid } = addEvent.run(at, JSON.stringify(event))
+        trimEvents.run(Number(lastInsertRowid) - EVENTS_MAX)
+      }),
+    close() {
+      db.close()
+      lock.close()
+    },
+  }
+}
+
+/**
+ * An SQLite file beside the store, locked exclusively for the life of the process. A lock on the store itself would
+ * keep the readers out, and a file with a process id would outlive a kill.
+ */
+function takeLock(path: string): DatabaseSync {
+  const lockPath = `${path}.lock`
+  let lock: DatabaseSync | undefined
+  try {
+    makePrivate(lockPath)
+    lock = new DatabaseSync(lockPath, { timeout: 0 })
+    lock.exec('BEGIN EXCLUSIVE')
+    return lock
+  } catch (error) {
+    lock?.close()
+    if (isBusy(error)) {
+      throw new MedmeshError(
+        'STORE_IN_USE',
+        `another process runs with the store ${path}`,
+        'Stop that node first; two with one store would contradict each other.',
+      )
+    }
+    throw asOpenError(error, path)
+  }
+}
+
+function makePrivate(path: string): void {
+  // SQLite gives its log files the mode of the main file.
+  closeSync(openSync(path, 'a', 0o600))
+  chmodSync(path, 0o600)
+}
+
+function asOpenError(error: unknown, path: string): unknown {
+  if (error instanceof MedmeshError) return error
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown reason'
+  return new MedmeshError(
+    'STORE_OPEN',
+    `${path} cannot be opened (${code})`,
+    'Check that the folder exists, is on a local disk with space left, and that this account may write in it.',
+  )
+}
