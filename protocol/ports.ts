@@ -43,6 +43,8 @@ export type Effect =
       readonly deletes: readonly string[]
       readonly release: readonly Effect[]
     }
+  /** Sends a durable record to a peer as it is stored: old ledger entries need not stay in memory. */
+  | { readonly kind: 'sendRecord'; readonly to: MemberId; readonly key: string }
   | { readonly kind: 'job'; readonly id: number; readonly job: Job }
   | { readonly kind: 'cancel'; readonly id: number }
   /** Tells the network what a peer did: the verdict of a gossip message, and standing. */
@@ -53,7 +55,11 @@ export interface Output {
   readonly effects: readonly Effect[]
   /** When `tick` must come at the latest; undefined: no need. */
   readonly wakeAt: Millis | undefined
+  /** What a message was worth: what gossip is told about forwarding it. Undefined for other inputs. */
+  readonly verdict: Verdict | undefined
 }
+
+export type Verdict = 'accept' | 'ignore' | 'reject'
 
 /** The machine: the only interface between a host and the protocol. */
 export interface Machine {
@@ -199,6 +205,8 @@ export type Event =
       readonly culprits: readonly MemberId[]
     }
   | { readonly kind: 'studyFinished'; readonly rounds: number; readonly modelHash: string }
+  /** All members are known to hold the finished ledger: nobody needs this peer any more. */
+  | { readonly kind: 'settled' }
   | { readonly kind: 'waiting'; readonly reason: string; readonly for: readonly MemberId[] }
   | { readonly kind: 'jobFailed'; readonly reason: string }
 

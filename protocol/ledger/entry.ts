@@ -52,6 +52,8 @@ export const SurvivorsFixedSchema = z.strictObject({
     z.strictObject({
       member: memberId,
       reason: z.enum(['silent', 'undelivered', 'corrupt', 'unshared']),
+      /** What it signed: its commitment, or the hash of it; empty when nothing came. */
+      evidence: list(bytesMax(ENTRY_BYTES_MAX), EVIDENCE_MAX),
     }),
     MEMBERS_MAX,
   ),

@@ -85,9 +85,13 @@ export function taskOf(charter: Charter, round: number): Task | undefined {
   return round === charter.training.rounds + 1 ? 'evaluate' : undefined
 }
 
-/** Who may be in the next cohort, in the charter's order; those who are not in it are its `absent`. */
+/**
+ * Who may be in the next cohort, in the charter's order; those who are not in it are its `absent`. Culprits stay out of
+ * the round only while enough others are left: a round that could never be opened again would cost everybody the study.
+ */
 export function eligible(state: LedgerState): readonly MemberId[] {
-  return state.voters.filter(m => !state.excluded.includes(m))
+  const others = state.voters.filter(m => !state.excluded.includes(m))
+  return others.length >= cohortMin(state) ? others : state.voters
 }
 
 /** Smallest cohort that may be opened now. */

@@ -1,0 +1,76 @@
+/**
+ * The one interpreter of effects: between a machine and a host's ports, the same for the node and the simulator. It
+ * keeps the one promise that matters: what is released by a store effect leaves only after the host says that the
+ * records are durable.
+ */
+import type { Fault } from './fault.ts'
+import { recordMessage } from './peer.ts'
+import type { Effect, Event, Input, Job, Machine, MemberId, Millis, Verdict } from './ports.ts'
+
+/** What a host supplies. All calls return at once; what takes time comes back as an input. */
+export interface HostPorts {
+  publish(bytes: Uint8Array): void
+  send(to: MemberId, bytes: Uint8Array): void
+  /** One transaction. Calls `durable` once it is on disk, never before, and in the order of the commits. */
+  commit(
+    puts: readonly (readonly [string, Uint8Array])[],
+    deletes: readonly string[],
+    durable: () => void,
+  ): void
+  /** A durable record. */
+  read(key: string): Uint8Array | undefined
+  startJob(id: number, job: Job): void
+  cancelJob(id: number): void
+  fault(peer: MemberId, fault: Fault): void
+  event(event: Event): void
+  /** A `tick` must come at this time; replaces the time given before. */
+  wakeAt(at: Millis | undefined): void
+}
+
+export class Driver {
+  readonly #machine: Machine
+  readonly #self: MemberId
+  readonly #ports: HostPorts
+
+  constructor(machine: Machine, self: MemberId, ports: HostPorts) {
+    this.#machine = machine
+    this.#self = self
+    this.#ports = ports
+  }
+
+  /** Hands one input to the machine and performs what follows; the verdict, where the input was a message. */
+  input(input: Input, now: Millis): Verdict | undefined {
+    const output = this.#machine.handle(input, now)
+    this.#perform(output.effects)
+    this.#ports.wakeAt(output.wakeAt)
+    return output.verdict
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) this.#performOne(effect)
+  }
+
+  #performOne(effect: Effect): void {
+    const ports = this.#ports
+    switch (effect.kind) {
+      case 'publish':
+        return ports.publish(effect.bytes)
+      case 'send':
+        return ports.send(effect.to, effect.bytes)
+      case 'store':
+        return ports.commit(effect.puts, effect.deletes, () => this.#perform(effect.release))
+      case 'sendRecord': {
+        const record = ports.read(effect.key)
+        return record && ports.send(effect.to, recordMessage(this.#self, record))
+      }
+      case 'job':
+        return ports.startJob(effect.id, effect.job)
+      case 'cancel':
+        return ports.cancelJob(effect.id)
+      case 'fault':
+        return ports.fault(effect.peer, effect.fault)
+      case 'event':
+        return ports.event(effect.event)
+    }
+  }
+}

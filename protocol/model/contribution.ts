@@ -1,0 +1,88 @@
+/** From what a hospital learned to the vector that it adds to the sum: checked, clipped, weighted, in sections. */
+import type { Charter } from '../../config/charter.ts'
+import type { Evaluation, Learned, Section, Task } from '../ports.ts'
+import { err, ok, type Result } from '../result.ts'
+import { sectionRange, vectorLength } from '../sum/layout.ts'
+
+/**
+ * The unquantised vector. A hospital without training rows adds zeros with weight 0. Errors name what is wrong with
+ * the learner's result, never a value of it: nothing is sent then.
+ */
+export function contribution(
+  charter: Charter,
+  task: Task,
+  sections: readonly Section[],
+  learned: Learned,
+): Result<Float64Array, string> {
+  const out = new Float64Array(vectorLength(sections))
+  const put = (name: string, values: ArrayLike<number>): string | undefined => {
+    const [from, to] = sectionRange(sections, name)
+    if (values.length !== to - from) return `${name} has ${values.length} elements instead of ${to - from}`
+    const { scale, bound } = sections.find(s => s.name === name)!
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!
+      if (!Number.isFinite(value)) return `${name} is not finite at ${i}`
+      if (scale === 1 && (!Number.isInteger(value) || value < 0 || value > bound))
+        return `${name} is no count at ${i}`
+      out[from + i] = value
+    }
+    return undefined
+  }
+  const { weightMax, weighting } = charter.training
+  const rows = learned.samples
+  if (!Number.isInteger(rows) || rows < 0) return err('samples is no count')
+  const wrong: (string | undefined)[] = []
+  if (task !== 'evaluate') wrong.push(put('samples', [Math.min(rows, weightMax)]))
+  if (task === 'statistics') {
+    const sums = learned.featureSums
+    if (!sums) return err('statistics without feature sums')
+    // Beyond the bound a hospital's rows count as weightMax rows of the same means.
+    const share = rows > weightMax ? weightMax / rows : 1
+    wrong.push(
+      put(
+        'first',
+        sums.first.map(x => x * share),
+      ),
+      put(
+        'second',
+        sums.second.map(x => x * share),
+      ),
+    )
+  }
+  if (task === 'train') {
+    if (!learned.delta) return err('training without an update')
+    const weight = rows === 0 ? 0 : weighting === 'equal' ? 1 : Math.min(rows, weightMax) / weightMax
+    const factor = weight * clipFactor(learned.delta, charter.training.clipNorm)
+    wrong.push(
+      put(
+        'update',
+        Float64Array.from(learned.delta, x => x * factor),
+      ),
+      put('weight', [weight]),
+    )
+  }
+  if (task !== 'statistics') wrong.push(...evaluated(put, learned.evaluation))
+  const first = wrong.find(w => w !== undefined)
+  return first === undefined ? ok(out) : err(first)
+}
+
+function evaluated(
+  put: (name: string, values: ArrayLike<number>) => string | undefined,
+  e: Evaluation | undefined,
+): (string | undefined)[] {
+  if (!e) return ['no evaluation']
+  return [
+    put('positives', e.positives),
+    put('negatives', e.negatives),
+    put('correct', [e.correct]),
+    put('lossSum', [e.lossSum]),
+  ]
+}
+
+/** min(1, clipNorm / |delta|): the whole update is shortened, its direction kept. */
+export function clipFactor(delta: Float32Array, clipNorm: number): number {
+  let squares = 0
+  for (const x of delta) squares += x * x
+  const norm = Math.sqrt(squares)
+  return norm > clipNorm ? clipNorm / norm : 1
+}

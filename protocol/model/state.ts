@@ -1,0 +1,60 @@
+/** The one encoding of a global model, and the hash by which the ledger names it. */
+import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
+import { sha256 } from '../crypto/hash.ts'
+import type { ModelState } from '../ports.ts'
+import { err, ok, type Result } from '../result.ts'
+
+/** 'mmod' and the format's version. */
+const MAGIC = 0x6d6d6f64
+const VERSION = 1
+const HEADER = 16
+
+/** Little-endian: magic, version, P, d, then P float32 parameters, d float64 means, d float64 deviations. */
+export function encodeState(state: ModelState): Uint8Array {
+  const p = state.parameters.length
+  const d = state.mean.length
+  const out = new Uint8Array(HEADER + 4 * p + 16 * d)
+  const view = new DataView(out.buffer)
+  view.setUint32(0, MAGIC, true)
+  view.setUint32(4, VERSION, true)
+  view.setUint32(8, p, true)
+  view.setUint32(12, d, true)
+  for (let i = 0; i < p; i++) view.setFloat32(HEADER + 4 * i, state.parameters[i]!, true)
+  const means = HEADER + 4 * p
+  for (let j = 0; j < d; j++) {
+    view.setFloat64(means + 8 * j, state.mean[j]!, true)
+    view.setFloat64(means + 8 * (d + j), state.deviation[j]!, true)
+  }
+  return out
+}
+
+/** From a peer's bytes; the sizes must be the charter's and every number finite. Errors say what, never a value. */
+export function decodeState(bytes: Uint8Array, charter: Charter): Result<ModelState, string> {
+  if (bytes.length < HEADER) return err('too short for a model')
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (view.getUint32(0, true) !== MAGIC || view.getUint32(4, true) !== VERSION)
+    return err('not a model of this version')
+  const p = view.getUint32(8, true)
+  const d = view.getUint32(12, true)
+  if (p !== parameterCount(charter)) return err(`${p} parameters instead of ${parameterCount(charter)}`)
+  if (d !== 0 && d !== expandedFeatureCount(charter))
+    return err(`${d} features instead of ${expandedFeatureCount(charter)}`)
+  if (bytes.length !== HEADER + 4 * p + 16 * d) return err('length does not fit the header')
+  const parameters = new Float32Array(p)
+  for (let i = 0; i < p; i++) parameters[i] = view.getFloat32(HEADER + 4 * i, true)
+  const mean = new Float64Array(d)
+  const deviation = new Float64Array(d)
+  const means = HEADER + 4 * p
+  for (let j = 0; j < d; j++) {
+    mean[j] = view.getFloat64(means + 8 * j, true)
+    deviation[j] = view.getFloat64(means + 8 * (d + j), true)
+  }
+  if (!parameters.every(Number.isFinite) || !mean.every(Number.isFinite)) return err('a number is not finite')
+  if (!deviation.every(x => Number.isFinite(x) && x > 0)) return err('a deviation is not positive')
+  return ok({ parameters, mean, deviation })
+}
+
+/** SHA-256 of the encoding; 32 bytes. */
+export function stateHash(state: ModelState): Uint8Array {
+  return sha256(encodeState(state))
+}

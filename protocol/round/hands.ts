@@ -1,0 +1,34 @@
+/** What the peer lends to an attempt: its voice, its store, its workers. All of it ends in effects. */
+
+import type { FaultCode } from '../fault.ts'
+import type { Event, Job, JobResult, MemberId, Millis, VectorWork } from '../ports.ts'
+import type { Body, GossipType, StreamType } from '../wire/messages.ts'
+
+export interface Hands {
+  readonly self: MemberId
+  now(): Millis
+  connected(member: MemberId): boolean
+  /** Signs a message; nothing is sent yet. */
+  sign<T extends GossipType>(type: T, body: Body<T>): Uint8Array
+  /** Publishes a signed message of ours and keeps it for those who missed it. */
+  publish(slot: string, message: Uint8Array): void
+  /** Keeps another's signed message for those who missed it. */
+  remember(slot: string, message: Uint8Array): void
+  /** Sends to one member now and again whenever it reports that it lacks the message. */
+  deliver<T extends StreamType>(to: MemberId, slot: string, type: T, body: Body<T>): void
+  /** Makes records durable, then does what `release` emits. */
+  store(puts: readonly (readonly [string, Uint8Array])[], release: () => void): void
+  /** Starts local work; `done` is called when it has ended, unless the attempt is over by then. */
+  work(work: VectorWork, done: (result: JobResult & { kind: 'vector' }) => void): void
+  learn(job: Job & { kind: 'learn' }, done: (result: JobResult & { kind: 'learn' }) => void): void
+  fault(member: MemberId, code: FaultCode, detail: string): void
+  event(event: Event): void
+}
+
+/** Something a member did wrong that a certified entry will name. */
+export interface Finding {
+  readonly member: MemberId
+  readonly code: FaultCode
+  /** The member's own signed messages that prove it, or their hashes where they are too large. */
+  readonly evidence: readonly Uint8Array[]
+}

@@ -1,0 +1,84 @@
+/** Between attempts: who has announced fresh keys for the next one (SPEC, keys). */
+
+import { z } from 'zod'
+import { equalBytes } from '../bytes.ts'
+import { sha256 } from '../crypto/hash.ts'
+import { isHybridPublicKey } from '../crypto/kem.ts'
+import type { RoundOpened } from '../ledger/entry.ts'
+import type { MemberId, Millis } from '../ports.ts'
+import { bytes, decode, encode, uint } from '../wire/codec.ts'
+import { ATTEMPT_MAX, ROUND_MAX } from '../wire/limits.ts'
+import type { Body } from '../wire/messages.ts'
+import { type AttemptKeys, attemptKeys, type PublicKeys, selfCommitment } from './secrets.ts'
+
+export interface Announcement {
+  readonly body: Body<'keys'>
+  /** SHA-256 of the signed message: what RoundOpened names. */
+  readonly hash: Uint8Array
+  readonly at: Millis
+}
+
+/** The secret of an attempt as it is stored, before anything that follows from it leaves. */
+const SeedRecord = z.strictObject({
+  round: uint(ROUND_MAX),
+  attempt: uint(ATTEMPT_MAX),
+  head: bytes(32),
+  seed: bytes(32),
+})
+export type SeedRecord = z.infer<typeof SeedRecord>
+
+export function encodeSeed(record: SeedRecord): Uint8Array {
+  return encode(record)
+}
+
+export function decodeSeed(record: Uint8Array | undefined): SeedRecord | undefined {
+  if (!record) return undefined
+  const decoded = decode(record, SeedRecord)
+  return decoded.ok ? decoded.value : undefined
+}
+
+export class Join {
+  readonly announced = new Map<MemberId, Announcement>()
+  /** Own secret of the attempt that is to be opened or is open. */
+  own: { readonly record: SeedRecord; readonly keys: AttemptKeys } | undefined
+
+  /** Makes the announcement's body of a stored seed. */
+  adopt(record: SeedRecord): Body<'keys'> {
+    const keys = attemptKeys(record.seed)
+    this.own = { record, keys }
+    return {
+      round: record.round,
+      attempt: record.attempt,
+      head: record.head,
+      mask: keys.mask.publicKey,
+      channel: keys.channel.publicKey,
+      selfCommit: selfCommitment(keys.selfSeed),
+    }
+  }
+
+  accept(from: MemberId, body: Body<'keys'>, message: Uint8Array, now: Millis): boolean {
+    if (!isHybridPublicKey(body.mask) || !isHybridPublicKey(body.channel)) return false
+    this.announced.set(from, { body, hash: sha256(message), at: now })
+    return true
+  }
+
+  /** The keys that an entry fixed, once all of them are here. */
+  keysOf(opened: RoundOpened): ReadonlyMap<MemberId, PublicKeys> | undefined {
+    const out = new Map<MemberId, PublicKeys>()
+    for (const { member, keys } of opened.cohort) {
+      const a = this.announced.get(member)
+      if (!a || !equalBytes(a.hash, keys)) return undefined
+      out.set(member, a.body)
+    }
+    return out
+  }
+
+  /** Own keys, if the entry has them: a peer that lost its seed only watches. */
+  ownIn(opened: RoundOpened, self: MemberId): AttemptKeys | undefined {
+    const mine = opened.cohort.find(c => c.member === self)
+    const announced = this.announced.get(self)
+    if (!mine || !announced || !this.own || !equalBytes(announced.hash, mine.keys)) return undefined
+    if (this.own.record.round !== opened.round || this.own.record.attempt !== opened.attempt) return undefined
+    return this.own.keys
+  }
+}

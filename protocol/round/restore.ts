@@ -1,0 +1,78 @@
+/** What a restarted peer knows again of the attempt that it was in: what it said, byte for byte, and what it promised. */
+import { z } from 'zod'
+import { equalBytes } from '../bytes.ts'
+import type { Durable } from '../ports.ts'
+import { residuesFromBytes } from '../sum/field.ts'
+import { bytes, bytesMax, decode, memberId, uint } from '../wire/codec.ts'
+import { openEnvelope } from '../wire/envelope.ts'
+import { GOSSIP_MESSAGE_BYTES_MAX, MEMBERS_MAX, SHARD_BYTES_MAX } from '../wire/limits.ts'
+import { BODIES, type Body, type GossipType } from '../wire/messages.ts'
+import type { Attempt } from './attempt.ts'
+import { acceptInput, RECORDS } from './input.ts'
+
+const SharesRecord = z
+  .array(z.strictObject({ from: memberId, self: bytes(32), mask: bytes(32) }))
+  .max(MEMBERS_MAX)
+const HeldRecord = z.strictObject({
+  commitments: z.array(bytesMax(GOSSIP_MESSAGE_BYTES_MAX)).max(MEMBERS_MAX),
+  slices: z
+    .array(z.strictObject({ shard: uint(MEMBERS_MAX), member: memberId, data: bytesMax(SHARD_BYTES_MAX) }))
+    .max(MEMBERS_MAX * MEMBERS_MAX),
+})
+
+/** Before the attempt's first step. Records of other attempts are not in the store any more. */
+export function restoreAttempt(a: Attempt, records: Durable): void {
+  restoreHeld(a, records)
+  if (!a.takesPart) return
+  restoreInput(a, records)
+}
+
+function restoreHeld(a: Attempt, records: Durable): void {
+  const record = records.get(RECORDS.held)
+  const held = record && decode(record, HeldRecord)
+  if (!held?.ok) return
+  for (const message of held.value.commitments) {
+    const input = bodyOf('input', message)
+    if (input && acceptInput(a, input.from, input.body, message))
+      a.hands.remember(`input:${input.from}`, message)
+  }
+  for (const { shard, member, data } of held.value.slices) {
+    const words = residuesFromBytes(data)
+    if (words) a.held[shard]?.set(member, words)
+  }
+}
+
+function restoreInput(a: Attempt, records: Durable): void {
+  const message = records.get(RECORDS.input)
+  const shares = records.get(RECORDS.shares)
+  const input = message && bodyOf('input', message)
+  const dealt = shares && decode(shares, SharesRecord)
+  if (!message || !input || !dealt?.ok) return
+  for (const { from, self, mask } of dealt.value) a.shares.set(from, { self, mask })
+  const vector = a.shards === 1 ? input.body.data : records.get(RECORDS.masked)
+  a.masked = vector && residuesFromBytes(vector)
+  // Never again another input under these masks.
+  a.inputSent = true
+  acceptInput(a, a.hands.self, input.body, message)
+  a.hands.publish(`input:${a.hands.self}`, message)
+}
+
+/** The reveal that was made for the certified survivors, to be said again and never differently. */
+export function restoreReveal(a: Attempt, records: Durable): void {
+  const message = records.get(RECORDS.reveal)
+  const reveal = message && bodyOf('reveal', message)
+  if (!message || !reveal || !a.opening || !equalBytes(reveal.body.fixed, a.opening.fixed)) return
+  a.opening.revealed = true
+  a.opening.reveals.set(a.hands.self, { body: reveal.body, message, checked: false })
+  a.hands.publish(`reveal:${a.hands.self}`, message)
+}
+
+function bodyOf<T extends GossipType>(
+  type: T,
+  message: Uint8Array,
+): { from: string; body: Body<T> } | undefined {
+  const raw = openEnvelope(message)
+  if (!raw.ok || raw.value.type !== type) return undefined
+  const body = decode(raw.value.body, BODIES[type] as unknown as z.ZodType<Body<T>>)
+  return body.ok ? { from: raw.value.from, body: body.value } : undefined
+}

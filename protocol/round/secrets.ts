@@ -1,0 +1,240 @@
+/**
+ * All secrets of one hospital in one attempt, derived from one seed, so that a restarted peer sends the identical
+ * bytes again (SPEC, keys and shares). Every derivation below the key announcement carries the hash of the
+ * RoundOpened entry: peers that hold different entries, and so different models, cannot unmask each other.
+ */
+import { ascii, concatBytes, u32be } from '../bytes.ts'
+import { sha256 } from '../crypto/hash.ts'
+import { hkdf } from '../crypto/kdf.ts'
+import { decapsulate, encapsulate, type HybridKeyPair, hybridKeyPair } from '../crypto/kem.ts'
+import { seal, unseal } from '../crypto/seal.ts'
+import type { MemberId, PairKey } from '../ports.ts'
+import { pairSign, partners } from '../sum/pairs.ts'
+import { secretFromSeed, split } from '../sum/shamir.ts'
+import type { Body } from '../wire/messages.ts'
+
+/** What exists before the round is opened. */
+export interface AttemptKeys {
+  readonly seed: Uint8Array
+  readonly maskSeed: Uint8Array
+  readonly selfSeed: Uint8Array
+  readonly mask: HybridKeyPair
+  readonly channel: HybridKeyPair
+}
+
+/** Public keys of one member of the cohort, as announced. */
+export type PublicKeys = Pick<Body<'keys'>, 'mask' | 'channel' | 'selfCommit'>
+
+/** The opened attempt as every derivation sees it. */
+export interface CohortContext {
+  readonly round: number
+  readonly attempt: number
+  /** Hash of the RoundOpened entry. */
+  readonly opened: Uint8Array
+  /** In the entry's order; a member's position is the index of its shares. */
+  readonly cohort: readonly MemberId[]
+  readonly keys: ReadonlyMap<MemberId, PublicKeys>
+  /** Share threshold t. */
+  readonly threshold: number
+}
+
+/** `seed`: 32 fresh bytes, used for one attempt only. */
+export function attemptKeys(seed: Uint8Array): AttemptKeys {
+  const maskSeed = secretFromSeed(hkdf(seed, ascii('mask seed'), 64))
+  return {
+    seed,
+    maskSeed,
+    selfSeed: secretFromSeed(hkdf(seed, ascii('self seed'), 64)),
+    mask: maskPair(maskSeed),
+    channel: hybridKeyPair(hkdf(seed, ascii('channel seed'), 32)),
+  }
+}
+
+/** The mask key pair that belongs to a mask seed, own or recovered. */
+export function maskPair(maskSeed: Uint8Array): HybridKeyPair {
+  return hybridKeyPair(hkdf(maskSeed, ascii('mask key pair'), 32))
+}
+
+/** Binds a self-mask seed without telling it: the seed has 256 bits of entropy. */
+export function selfCommitment(selfSeed: Uint8Array): Uint8Array {
+  return sha256(ascii('medmesh/1 self seed'), selfSeed)
+}
+
+function info(context: CohortContext, purpose: string, ...members: readonly MemberId[]): Uint8Array {
+  return concatBytes(
+    ascii(`medmesh/1 ${purpose}\n${members.join('\n')}\n`),
+    u32be(context.round, context.attempt),
+    context.opened,
+  )
+}
+
+export type SeedKind = 'self' | 'mask'
+
+export function shareDigest(
+  context: CohortContext,
+  kind: SeedKind,
+  from: MemberId,
+  to: MemberId,
+  share: Uint8Array,
+): Uint8Array {
+  return sha256(info(context, `share ${kind}`, from, to), share)
+}
+
+/**
+ * Who of a pair encapsulates to the other. A tournament in which each wins about half of its pairs, so that no
+ * offer carries more than about n / 2 ciphertexts. `a` and `b`: different indexes in the cohort.
+ */
+export function encapsulates(a: number, b: number): boolean {
+  return a < b ? (b - a) % 2 === 1 : (a - b) % 2 === 0
+}
+
+/** With whom a member shares a pairwise mask, in the cohort's order. */
+export function maskPartners(context: CohortContext, member: MemberId): MemberId[] {
+  const { cohort, opened } = context
+  return partners(cohort.length, cohort.indexOf(member), opened).map(i => cohort[i]!)
+}
+
+/** Those whom a member encapsulates to: the order of `offer.ciphertexts`. */
+function encapsulatesTo(context: CohortContext, from: MemberId): MemberId[] {
+  const at = context.cohort.indexOf(from)
+  return maskPartners(context, from).filter(m => encapsulates(at, context.cohort.indexOf(m)))
+}
+
+export interface OwnShares {
+  readonly offer: Body<'offer'>
+  readonly sealed: ReadonlyMap<MemberId, Body<'sealed'>>
+  /** Own shares of the own seeds. */
+  readonly own: MemberShares
+}
+
+/** The two shares that one member holds of another's seeds; 32 bytes each. */
+export interface MemberShares {
+  readonly self: Uint8Array
+  readonly mask: Uint8Array
+}
+
+/** Splits both seeds, encapsulates the mask keys, seals the shares: the same bytes for the same seed and entry. */
+export function dealShares(context: CohortContext, me: MemberId, own: AttemptKeys): OwnShares {
+  const n = context.cohort.length
+  const mine = context.cohort.indexOf(me)
+  const targets = new Set(encapsulatesTo(context, me))
+  const dealt = (kind: SeedKind, secret: Uint8Array) =>
+    split(secret, context.threshold, n, hkdf(own.seed, info(context, `polynomial ${kind}`), 32))
+  const shares = { self: dealt('self', own.selfSeed), mask: dealt('mask', own.maskSeed) }
+  const digests: Uint8Array[] = []
+  const ciphertexts: Uint8Array[] = []
+  const sealed = new Map<MemberId, Body<'sealed'>>()
+  const head = { round: context.round, attempt: context.attempt, opened: context.opened }
+  context.cohort.forEach((to, j) => {
+    const self = shares.self[j]!
+    const mask = shares.mask[j]!
+    digests.push(shareDigest(context, 'self', me, to, self), shareDigest(context, 'mask', me, to, mask))
+    if (to === me) return
+    const theirs = context.keys.get(to)!
+    // A key that cannot be used was refused with its announcement, so both encapsulations succeed.
+    if (targets.has(to)) {
+      const randomness = maskRandomness(context, own.maskSeed, me, to)
+      const sent = encapsulate(own.mask, theirs.mask, randomness, pairInfo(context, me, to))
+      if (sent) ciphertexts.push(sent.ciphertext)
+    }
+    const toThem = info(context, 'channel', me, to)
+    const channel = encapsulate(own.channel, theirs.channel, hkdf(own.seed, toThem, 32), toThem)
+    if (channel) {
+      const box = seal(channel.secret, toThem, concatBytes(self, mask))
+      sealed.set(to, { ...head, ciphertext: channel.ciphertext, box })
+    }
+  })
+  return {
+    offer: { ...head, digests: concatBytes(...digests), ciphertexts },
+    sealed,
+    own: { self: shares.self[mine]!, mask: shares.mask[mine]! },
+  }
+}
+
+/** Whether an offer has the lengths that the cohort implies. */
+export function offerFits(context: CohortContext, from: MemberId, offer: Body<'offer'>): boolean {
+  return (
+    offer.digests.length === 64 * context.cohort.length &&
+    offer.ciphertexts.length === encapsulatesTo(context, from).length
+  )
+}
+
+/** The digest that `from` published for the share of `to`. */
+export function digestOf(
+  context: CohortContext,
+  offer: Body<'offer'>,
+  kind: SeedKind,
+  to: MemberId,
+): Uint8Array {
+  const at = 64 * context.cohort.indexOf(to) + (kind === 'self' ? 0 : 32)
+  return offer.digests.subarray(at, at + 32)
+}
+
+/** Opens the shares that `from` sealed for `me`; undefined when they are not what `from` committed to. */
+export function openShares(
+  context: CohortContext,
+  me: MemberId,
+  own: AttemptKeys,
+  from: MemberId,
+  sealed: Body<'sealed'>,
+): MemberShares | undefined {
+  const toMe = info(context, 'channel', from, me)
+  const secret = decapsulate(own.channel, context.keys.get(from)!.channel, sealed.ciphertext, toMe)
+  const opened = secret && unseal(secret, toMe, sealed.box)
+  if (!opened || opened.length !== 64) return undefined
+  return { self: opened.slice(0, 32), mask: opened.slice(32) }
+}
+
+function pairInfo(context: CohortContext, from: MemberId, to: MemberId): Uint8Array {
+  return info(context, 'pairwise mask', from, to)
+}
+
+function maskRandomness(
+  context: CohortContext,
+  maskSeed: Uint8Array,
+  from: MemberId,
+  to: MemberId,
+): Uint8Array {
+  return hkdf(maskSeed, info(context, 'encapsulation', from, to), 32)
+}
+
+/**
+ * The pairwise mask key of `a` and `b`, computed with the key pair of `a`: its own, or one recovered from shares.
+ * The sign is the one that `a` applies: the earlier in the cohort adds.
+ */
+export function pairKey(
+  context: CohortContext,
+  a: { readonly id: MemberId; readonly maskSeed: Uint8Array; readonly pair: HybridKeyPair },
+  b: MemberId,
+  offerOfB: Body<'offer'> | undefined,
+): PairKey | undefined {
+  const i = context.cohort.indexOf(a.id)
+  const j = context.cohort.indexOf(b)
+  const theirs = context.keys.get(b)!.mask
+  const sign = pairSign(i, j)
+  if (encapsulates(i, j)) {
+    const sent = encapsulate(
+      a.pair,
+      theirs,
+      maskRandomness(context, a.maskSeed, a.id, b),
+      pairInfo(context, a.id, b),
+    )
+    return sent && { key: sent.secret, sign }
+  }
+  const ciphertext = offerOfB?.ciphertexts[encapsulatesTo(context, b).indexOf(a.id)]
+  const key = ciphertext && decapsulate(a.pair, theirs, ciphertext, pairInfo(context, b, a.id))
+  return key && { key, sign }
+}
+
+export function selfMaskKey(context: CohortContext, selfSeed: Uint8Array): Uint8Array {
+  return hkdf(selfSeed, info(context, 'self mask'), 32)
+}
+
+/** Randomness that stays in the house: rounding, and the learner's minibatches. */
+export function houseKey(
+  context: CohortContext,
+  own: AttemptKeys,
+  purpose: 'rounding' | 'learning',
+): Uint8Array {
+  return hkdf(own.seed, info(context, purpose), 32)
+}

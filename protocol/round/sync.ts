@@ -1,0 +1,126 @@
+/**
+ * What gossip loses, and what a peer missed that was away: each peer says now and then, to a few others, what it
+ * holds at its height, and gets what it lacks (SPEC, catching up). Also the direct messages of the present attempt,
+ * which their recipient may ask for again.
+ */
+import { concatBytes, fromHex, toHex } from '../bytes.ts'
+import type { MemberId, Millis } from '../ports.ts'
+import { HAVE_MAX } from '../wire/limits.ts'
+import { PREFIX_BYTES, prefixOf } from './known.ts'
+
+/** First pause between two status messages; doubles while nothing changes. */
+const PAUSE_MS = 1000
+const PAUSE_MAX_MS = 8000
+/** Peers that are told at once. */
+const TOLD = 3
+/** Answers to one peer come no faster than this. */
+const ANSWER_MS = 200
+/** Most entries, and most bytes of messages, that one status is answered with. */
+export const ENTRIES_AT_ONCE = 32
+export const ANSWER_BYTES_MAX = 262_144
+
+export class Sync {
+  /** Direct messages of this attempt, by recipient and slot. */
+  readonly #direct = new Map<MemberId, Map<string, { readonly prefix: string; readonly bytes: Uint8Array }>>()
+  readonly #seen = new Set<string>()
+  readonly #heights = new Map<MemberId, number>()
+  readonly #answered = new Map<MemberId, Millis>()
+  readonly #told = new Map<MemberId, Millis>()
+  readonly #entriesSent = new Map<MemberId, { upTo: number; at: Millis }>()
+  #pauseMs = PAUSE_MS
+  #nextAt: Millis = 0
+  #cursor = 0
+  #lastFingerprint = ''
+
+  /** When the next status is due. */
+  get nextAt(): Millis {
+    return this.#nextAt
+  }
+
+  keepDirect(to: MemberId, slot: string, bytes: Uint8Array): void {
+    const slots = this.#direct.get(to) ?? new Map<string, { prefix: string; bytes: Uint8Array }>()
+    slots.set(slot, { prefix: prefixOf(bytes), bytes })
+    this.#direct.set(to, slots)
+  }
+
+  directFor(to: MemberId, have: ReadonlySet<string>): Uint8Array[] {
+    return [...(this.#direct.get(to)?.values() ?? [])].filter(m => !have.has(m.prefix)).map(m => m.bytes)
+  }
+
+  /** Direct messages that were taken in. */
+  markSeen(prefix: string): void {
+    if (this.#seen.size < HAVE_MAX) this.#seen.add(prefix)
+  }
+
+  hasSeen(prefix: string): boolean {
+    return this.#seen.has(prefix)
+  }
+
+  /** The attempt is over. */
+  clearAttempt(): void {
+    this.#direct.clear()
+    this.#seen.clear()
+  }
+
+  /** Everything that this peer holds at its height, as a status carries it. */
+  have(prefixes: readonly string[]): Uint8Array {
+    return concatBytes(...[...prefixes, ...this.#seen].slice(0, HAVE_MAX).map(fromHex))
+  }
+
+  /** Whom to tell now: a few connected peers in turn; none while the pause lasts. */
+  turn(connected: readonly MemberId[], now: Millis, fingerprint: string): MemberId[] {
+    if (fingerprint !== this.#lastFingerprint) {
+      this.#lastFingerprint = fingerprint
+      this.#pauseMs = PAUSE_MS
+      this.#nextAt = Math.min(this.#nextAt, now + PAUSE_MS)
+    }
+    if (now < this.#nextAt) return []
+    this.#nextAt = now + this.#pauseMs
+    this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MAX_MS)
+    const out: MemberId[] = []
+    for (let i = 0; i < Math.min(TOLD, connected.length); i++)
+      out.push(connected[this.#cursor++ % connected.length]!)
+    return out
+  }
+
+  /** Whether a status to `peer` may go out now, beyond the turns: when it is ahead, or has just connected. */
+  mayTell(peer: MemberId, now: Millis): boolean {
+    if (now < (this.#told.get(peer) ?? -Infinity) + ANSWER_MS) return false
+    this.#told.set(peer, now)
+    return true
+  }
+
+  mayAnswer(peer: MemberId, now: Millis): boolean {
+    if (now < (this.#answered.get(peer) ?? -Infinity) + ANSWER_MS) return false
+    this.#answered.set(peer, now)
+    return true
+  }
+
+  /** Heights of entries to send to a peer at `theirs`, none that were sent to it just now. */
+  entriesFor(peer: MemberId, theirs: number, mine: number, now: Millis): number[] {
+    const sent = this.#entriesSent.get(peer)
+    const recent = sent !== undefined && now < sent.at + 2 * ANSWER_MS
+    const from = recent ? Math.max(theirs, sent.upTo) : theirs
+    const upTo = Math.min(mine, theirs + ENTRIES_AT_ONCE)
+    const out: number[] = []
+    for (let h = from + 1; h <= upTo; h++) out.push(h)
+    if (out.length > 0) this.#entriesSent.set(peer, { upTo, at: now })
+    return out
+  }
+
+  heard(peer: MemberId, height: number): void {
+    this.#heights.set(peer, Math.max(height, this.#heights.get(peer) ?? 0))
+  }
+
+  heightOf(peer: MemberId): number {
+    return this.#heights.get(peer) ?? 0
+  }
+}
+
+/** The prefixes in a status; undefined when it is not whole prefixes. */
+export function readHave(have: Uint8Array): Set<string> | undefined {
+  if (have.length % PREFIX_BYTES !== 0) return undefined
+  const out = new Set<string>()
+  for (let i = 0; i < have.length; i += PREFIX_BYTES) out.add(toHex(have.subarray(i, i + PREFIX_BYTES)))
+  return out
+}

@@ -1,0 +1,64 @@
+/**
+ * What a round sums: the sections of its vector, and for each the finest scale at which the sum of all hospitals'
+ * bounded contributions cannot wrap (SPEC, layout).
+ */
+import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
+import type { Section, Task } from '../ports.ts'
+import { assert } from '../result.ts'
+import { HALF } from './field.ts'
+
+/** Fewest quantisation steps between 0 and a hospital's bound; below, a sum would be too coarse to be of use. */
+const STEPS_MIN = 1024
+
+/**
+ * The sections of a task's vector in their order, for a cohort of `n`. Counts have scale 1 and are exact; the other
+ * sections are stochastically rounded at n * (bound * scale + 1) <= (p - 1) / 2.
+ */
+export function layoutFor(charter: Charter, task: Task, n: number): readonly Section[] {
+  const { weightMax, clipNorm } = charter.training
+  const real = (name: string, length: number, bound: number): Section => {
+    const scale = (HALF / n - 1) / bound
+    assert(scale * bound >= STEPS_MIN, `section ${name} is fine enough for ${n} hospitals`)
+    return { name, length, bound, scale }
+  }
+  const count = (name: string, length: number, bound: number): Section => {
+    assert(n * bound <= HALF, `counts of section ${name} fit for ${n} hospitals`)
+    return { name, length, bound, scale: 1 }
+  }
+  const { bins, rowsMax, lossMax } = charter.evaluation
+  const evaluation = [
+    count('positives', bins, rowsMax),
+    count('negatives', bins, rowsMax),
+    count('correct', 1, rowsMax),
+    real('lossSum', 1, rowsMax * lossMax),
+  ]
+  switch (task) {
+    case 'statistics': {
+      const d = expandedFeatureCount(charter)
+      return [count('samples', 1, weightMax), real('first', d, weightMax), real('second', d, weightMax)]
+    }
+    case 'train':
+      return [
+        real('update', parameterCount(charter), clipNorm),
+        real('weight', 1, 1),
+        count('samples', 1, weightMax),
+        ...evaluation,
+      ]
+    case 'evaluate':
+      return evaluation
+  }
+}
+
+export function vectorLength(sections: readonly Section[]): number {
+  return sections.reduce((sum, s) => sum + s.length, 0)
+}
+
+/** Half-open range of a section in the vector; throws when there is no such section. */
+export function sectionRange(sections: readonly Section[], name: string): [from: number, to: number] {
+  let from = 0
+  for (const s of sections) {
+    if (s.name === name) return [from, from + s.length]
+    from += s.length
+  }
+  throw new RangeError(`no section ${name}`)
+}

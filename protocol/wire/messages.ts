@@ -1,0 +1,110 @@
+/**
+ * The bodies of all messages but the consensus ones, with every length bounded (SPEC, messages).
+ * `gossip` messages are signed by their author, public to all members and kept for peers that missed them.
+ * `stream` messages go to one member; those that anyone may check against something signed carry no signature.
+ */
+import { z } from 'zod'
+import { HYBRID_PUBLIC_KEY_BYTES, KEM_CIPHERTEXT_BYTES } from '../crypto/kem.ts'
+import { RecordSchema } from '../ledger/certificate.ts'
+import { bytes, bytesMax, memberId, uint } from './codec.ts'
+import * as limits from './limits.ts'
+
+const hash = bytes(32)
+const round = uint(limits.ROUND_MAX)
+const attempt = uint(limits.ATTEMPT_MAX)
+const index = uint(limits.MEMBERS_MAX)
+const bitmap = bytesMax(Math.ceil(limits.MEMBERS_MAX / 8))
+/** `opened` and `fixed` are hashes of the RoundOpened and SurvivorsFixed entries that the message belongs to. */
+const inAttempt = { round, attempt, opened: hash }
+const inOpening = { round, attempt, fixed: hash }
+
+export const BODIES = {
+  /** Fresh public keys for one attempt, before it is opened. `head`: the ledger's last entry. */
+  keys: z.strictObject({
+    round,
+    attempt,
+    head: hash,
+    mask: bytes(HYBRID_PUBLIC_KEY_BYTES),
+    channel: bytes(HYBRID_PUBLIC_KEY_BYTES),
+    selfCommit: hash,
+  }),
+  /** Digests of all shares, and the mask key encapsulations to those this member encapsulates to, in cohort order. */
+  offer: z.strictObject({
+    ...inAttempt,
+    digests: bytesMax(64 * limits.MEMBERS_MAX),
+    ciphertexts: z.array(bytes(KEM_CIPHERTEXT_BYTES)).max(limits.MEMBERS_MAX),
+  }),
+  /** The two seed shares of one recipient, sealed under the channel key. */
+  sealed: z.strictObject({ ...inAttempt, ciphertext: bytes(KEM_CIPHERTEXT_BYTES), box: bytes(64 + 16) }),
+  /** Commitment to the masked input: a hash for each shard; a small input comes along whole. */
+  input: z.strictObject({
+    ...inAttempt,
+    hashes: bytesMax(32 * limits.MEMBERS_MAX),
+    data: bytesMax(limits.GOSSIP_DATA_BYTES_MAX),
+  }),
+  /** For each shard that the author owns: whose slices it holds, durably. A later one covers an earlier one. */
+  receipt: z.strictObject({
+    ...inAttempt,
+    held: z.array(z.strictObject({ shard: index, from: bitmap })).max(limits.MEMBERS_MAX),
+  }),
+  /** Members whose offer or sealed shares have not come, when half of the deadline is over. */
+  complaint: z.strictObject({ ...inAttempt, missing: bitmap }),
+  /** An owner's claim: the hash of its shard's sum over the survivors. */
+  claim: z.strictObject({ ...inOpening, shard: index, sum: hash }),
+  /** For each member of the cohort one share: of the self-mask seed (survivor) or of the mask seed (dropout). */
+  reveal: z.strictObject({ ...inOpening, claims: hash, shares: bytesMax(32 * limits.MEMBERS_MAX) }),
+  /** The survivor's tags of its own masked shards under the joint coin. */
+  tags: z.strictObject({ ...inOpening, claims: hash, tags: bytesMax(16 * limits.MEMBERS_MAX) }),
+
+  /** A member's slice for a shard owner, or opened for a dispute: checked against the member's commitment. */
+  shard: z.strictObject({
+    ...inAttempt,
+    member: memberId,
+    shard: index,
+    data: bytesMax(limits.SHARD_BYTES_MAX),
+  }),
+  /** The sum of one shard: checked against its owner's claim and the survivors' tags. */
+  shardSum: z.strictObject({ ...inOpening, shard: index, data: bytesMax(limits.SHARD_BYTES_MAX) }),
+  /** Asks an owner to open survivors' slices of its shards. */
+  open: z.strictObject({
+    ...inOpening,
+    wanted: z.array(z.strictObject({ member: memberId, shard: index })).max(limits.MEMBERS_MAX),
+  }),
+  /** What the sender knows: its height, and 8-byte prefixes of the hashes of the messages it holds there. */
+  status: z.strictObject({
+    height: uint(Number.MAX_SAFE_INTEGER),
+    have: bytesMax(8 * limits.HAVE_MAX),
+    model: hash,
+  }),
+  /** A certified ledger entry, as it is stored. */
+  entry: RecordSchema,
+  modelRequest: z.strictObject({ hash }),
+  model: z.strictObject({ hash, data: bytesMax(limits.MODEL_BYTES_MAX) }),
+} as const
+
+export type BodyType = keyof typeof BODIES
+export type Body<T extends BodyType> = z.infer<(typeof BODIES)[T]>
+
+/** Which way a message comes; the other way is a fault. Gossip messages may also be relayed over a stream. */
+export const GOSSIP_TYPES = [
+  'keys',
+  'offer',
+  'input',
+  'receipt',
+  'complaint',
+  'claim',
+  'reveal',
+  'tags',
+] as const
+export type GossipType = (typeof GOSSIP_TYPES)[number]
+export const STREAM_TYPES = [
+  'sealed',
+  'shard',
+  'shardSum',
+  'open',
+  'status',
+  'entry',
+  'modelRequest',
+  'model',
+] as const
+export type StreamType = (typeof STREAM_TYPES)[number]
