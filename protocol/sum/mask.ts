@@ -22,9 +22,17 @@ export function maskInto(acc: Uint32Array, key: Uint8Array, sign: 1 | -1, offset
   masksInto(acc, [{ key, sign }], offset)
 }
 
-/** All masks at once, chunk by chunk, so that a stretch of `acc` stays in the cache while all masks pass over it. */
-export function masksInto(acc: Uint32Array, masks: readonly Mask[], offset = 0): void {
-  const streams = masks.map(mask => keyStream(mask.key, offset))
+/**
+ * All masks at once, chunk by chunk, so that a stretch of `acc` stays in the cache while all masks pass over it.
+ * `open` is there for the tests, which put rare words into the stream.
+ */
+export function masksInto(
+  acc: Uint32Array,
+  masks: readonly Mask[],
+  offset = 0,
+  open: typeof keyStream = keyStream,
+): void {
+  const streams = masks.map(mask => open(mask.key, offset))
   for (let from = 0; from < acc.length; from += CHUNK_WORDS) {
     const part = acc.subarray(from, Math.min(acc.length, from + CHUNK_WORDS))
     masks.forEach((mask, k) => {

@@ -3,7 +3,8 @@ import { x25519 } from '@noble/curves/ed25519.js'
 import { ml_kem768 } from '@noble/post-quantum/ml-kem.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ascii, fromHex, toHex } from '../../../../protocol/bytes.ts'
+import { ascii, concatBytes, fromHex, toHex } from '../../../../protocol/bytes.ts'
+import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import { hkdf } from '../../../../protocol/crypto/kdf.ts'
 import {
   decapsulate,
@@ -92,6 +93,16 @@ describe('encapsulation', () => {
     expect(other.secret).not.toEqual(sent.secret)
     // Same X25519 keys, other randomness.
     expect(encapsulate(a, b.publicKey, seed(8), context)!.secret).not.toEqual(sent.secret)
+  })
+
+  it('combines as stated: HKDF over both secrets, bound to both keys, ciphertext and context', () => {
+    const { ciphertext, secret } = encapsulate(a, b.publicKey, seed(9), context)!
+    const x25519Secret = hkdf(seed(1), ascii('medmesh/1 hybrid key pair'), 96).slice(64)
+    const agreed = x25519.getSharedSecret(x25519Secret, b.publicKey.slice(0, 32))
+    const { sharedSecret } = ml_kem768.encapsulate(b.publicKey.slice(32), seed(9))
+    const transcript = sha256(a.publicKey, b.publicKey, ciphertext, context)
+    const info = concatBytes(ascii('medmesh/1 hybrid secret'), transcript)
+    expect(toHex(secret)).toBe(toHex(hkdf(concatBytes(sharedSecret, agreed), info, 32)))
   })
 
   it('binds context, sender and direction', () => {

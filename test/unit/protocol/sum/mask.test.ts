@@ -99,6 +99,18 @@ describe('a word that is no residue', () => {
     expect([...acc]).toEqual(start)
   })
 
+  it('is drawn again by its position in the whole vector, also in a later chunk of a slice', () => {
+    const onlyP = (_key: Uint8Array, position?: number) => {
+      expect(position).toBe(100)
+      return { take: (count: number) => new Uint32Array(count).fill(0xffff_ffff) }
+    }
+    const acc = new Uint32Array(CHUNK_WORDS + 3)
+    masksInto(acc, [{ key: key(1), sign: 1 }], 100, onlyP)
+    for (const i of [0, 1, CHUNK_WORDS - 1, CHUNK_WORDS, CHUNK_WORDS + 2]) {
+      expect(acc[i]).toBe(redraw(key(1), 100 + i))
+    }
+  })
+
   it('does not occur among ordinary words', () => {
     const acc = Uint32Array.of(1, 2)
     blend(acc, Uint32Array.of(2 * P - 1, 0x8000_0000), 1, noRedraw)
