@@ -1,5 +1,5 @@
 /**
- * The one table of faults (SPEC, faults): what a peer can do wrong, and what the network does about it.
+ * The one table of faults (SPEC F1): what a peer can do wrong, and what the network does about it.
  * `ignore`: not forwarded, costs nothing (late, repeated, not yet understood). `reject`: no honest peer sends this.
  */
 export const FAULTS = {

@@ -1,5 +1,5 @@
 /**
- * The machine: one hospital's peer as a pure function of its inputs (SPEC, machine). It keeps the ledger's state,
+ * The machine: one hospital's peer as a pure function of its inputs (SPEC M1 to M5). It keeps the ledger's state,
  * one consensus instance for the next entry and one attempt of a round; after each input it does all that has
  * become possible and returns the effects at once.
  */

@@ -1,4 +1,4 @@
-/** Expected failures are values: what a peer sends wrongly is a fault, never an exception (SPEC, faults). */
+/** Expected failures are values: what a peer sends wrongly is a fault, never an exception (SPEC F1). */
 
 export type Result<T, E> =
   | { readonly ok: true; readonly value: T }

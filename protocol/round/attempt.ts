@@ -1,5 +1,5 @@
 /**
- * One attempt of one round, from its opening to the moment when the new model is known (SPEC, secure sum). It keeps
+ * One attempt of one round, from its opening to the moment when the new model is known (SPEC M4, S1 to S15). It keeps
  * what has been learned and, after each input, does all that has become possible: every step is a condition on the
  * state and a mark that it was done, so that order of arrival, repetition and restart make no difference.
  */

@@ -1,6 +1,6 @@
 /**
  * The first half of an attempt: deal shares, learn, mask, commit, deliver, receipt; and who has survived
- * (SPEC, shares to survivors).
+ * (SPEC S3 to S9).
  */
 import { concatBytes, equalBytes } from '../bytes.ts'
 import { contribution } from '../model/contribution.ts'

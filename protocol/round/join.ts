@@ -1,4 +1,4 @@
-/** Between attempts: who has announced fresh keys for the next one (SPEC, keys). */
+/** Between attempts: who has announced fresh keys for the next one (SPEC S1). */
 
 import { z } from 'zod'
 import { equalBytes } from '../bytes.ts'

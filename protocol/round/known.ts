@@ -1,6 +1,6 @@
 /**
  * The signed messages of the present attempt, one a slot: what a peer that was away can be given, and the place
- * where two different messages for one slot are seen (SPEC, equivocation). Bounded: a slot exists only for a
+ * where two different messages for one slot are seen (SPEC W4). Bounded: a slot exists only for a
  * member and a kind, and it is emptied when the attempt is over.
  */
 import { toHex } from '../bytes.ts'

@@ -1,6 +1,6 @@
 /**
  * The second half of an attempt: sum the shards, reveal the shares, draw the coin, check the tags, take the masks
- * off, apply (SPEC, verify and unmask). Starts with the certified SurvivorsFixed entry and with nothing less.
+ * off, apply (SPEC S10 to S14). Starts with the certified SurvivorsFixed entry and with nothing less.
  */
 import { ascii, concatBytes, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
@@ -157,7 +157,7 @@ export function claimsHash(a: Attempt, o: Opening): Uint8Array | undefined {
   return list && sha256(ascii('medmesh/1 claims'), o.fixed, ...list)
 }
 
-/** Which of a member's seeds the entry opens: never both (SPEC, one reveal). */
+/** Which of a member's seeds the entry opens: never both (SPEC S11). */
 export function kindOf(o: Opening, member: MemberId): SeedKind {
   return o.survivors.includes(member) ? 'self' : 'mask'
 }

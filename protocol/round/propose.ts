@@ -1,5 +1,5 @@
 /**
- * What a peer would put into the ledger next, and what it thinks of what another proposes (SPEC, entries). Both are
+ * What a peer would put into the ledger next, and what it thinks of what another proposes (SPEC L5 to L10). Both are
  * functions of what is known; neither changes anything.
  */
 import { equalBytes } from '../bytes.ts'

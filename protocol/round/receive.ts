@@ -1,5 +1,5 @@
 /**
- * One message of an attempt and what it is worth now (SPEC, messages): of the present step and taken in, of a later
+ * One message of an attempt and what it is worth now (SPEC W4, W5): of the present step and taken in, of a later
  * one and kept, of an earlier one and dropped, or of nobody's and held against its author.
  */
 import { equalBytes } from '../bytes.ts'

@@ -1,6 +1,6 @@
 /**
  * All secrets of one hospital in one attempt, derived from one seed, so that a restarted peer sends the identical
- * bytes again (SPEC, keys and shares). Every derivation below the key announcement carries the hash of the
+ * bytes again (SPEC S1 to S4). Every derivation below the key announcement carries the hash of the
  * RoundOpened entry: peers that hold different entries, and so different models, cannot unmask each other.
  */
 import { ascii, concatBytes, u32be } from '../bytes.ts'

@@ -1,6 +1,6 @@
 /**
  * What gossip loses, and what a peer missed that was away: each peer says now and then, to a few others, what it
- * holds at its height, and gets what it lacks (SPEC, catching up). Also the direct messages of the present attempt,
+ * holds at its height, and gets what it lacks (SPEC W6). Also the direct messages of the present attempt,
  * which their recipient may ask for again.
  */
 import { concatBytes, fromHex, toHex } from '../bytes.ts'

@@ -1,6 +1,6 @@
 /**
  * Whether the claimed sums are the sums: tags, and where tags are missing or do not add up, the slices themselves,
- * still masked, which name the liar (SPEC, tags and blame).
+ * still masked, which name the liar (SPEC S13).
  */
 import { equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'

@@ -1,5 +1,5 @@
 /**
- * Arithmetic modulo p = 2^31 - 1, in which all sums are computed (SPEC, secure sum). A prime, so that a random linear
+ * Arithmetic modulo p = 2^31 - 1, in which all sums are computed (SPEC S7, S13). A prime, so that a random linear
  * check is sound, which in the ring of 32-bit words it is not; and a Mersenne prime of 31 bits, so that residues fit in
  * 32-bit integers and products reduce by shifting.
  *

@@ -1,6 +1,6 @@
 /**
  * What a round sums: the sections of its vector, and for each the finest scale at which the sum of all hospitals'
- * bounded contributions cannot wrap (SPEC, layout).
+ * bounded contributions cannot wrap (SPEC S6).
  */
 import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
 import type { Section, Task } from '../ports.ts'

@@ -80,8 +80,8 @@ function repair(acc: Uint32Array, words: Uint32Array, sign: 1 | -1, again: (inde
  * to that key and position alone. Both members of a pair, and later whoever takes the mask off, find the same one
  * without having seen the words before it.
  */
-export function redraw(key: Uint8Array, position: number): number {
-  const stream = sideStream(key, position)
+export function redraw(key: Uint8Array, position: number, open: typeof sideStream = sideStream): number {
+  const stream = open(key, position)
   for (;;) {
     const m = stream.take(1)[0]! >>> 1
     if (m !== P) return m

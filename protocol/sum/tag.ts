@@ -1,7 +1,7 @@
 /**
  * Linear tags: a few numbers of a vector such that the tag of a sum is the sum of the tags, and a vector that differs from
  * the claimed one has the same tag with probability below 2^-120 only. With them everybody checks a shard owner's sum
- * without seeing the shards that went into it (SPEC, verification). Sound only if the coefficients are drawn, by a coin that
+ * without seeing the shards that went into it (SPEC S13). Sound only if the coefficients are drawn, by a coin that
  * nobody controls, after all commitments and all claimed sums.
  *
  * The coefficients live in F_{p^2} = F_p[i] with i^2 = -1 (irreducible, as p = 3 mod 4), since F_p itself would leave an
@@ -12,7 +12,7 @@
 
 import { ascii, concatBytes, u32be } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
-import { CHUNK_WORDS, keyStream } from '../crypto/keystream.ts'
+import { CHUNK_WORDS, type KeyStream, keyStream } from '../crypto/keystream.ts'
 import { assert } from '../result.ts'
 import { add, mul, P, reduce, sub } from './field.ts'
 
@@ -30,7 +30,7 @@ const LABEL = ascii('medmesh tag coefficients v1')
 export function tagger(coin: Uint8Array, shard: number): (vector: Uint32Array) => Uint32Array {
   assert(coin.length === 32, 'a coin of 32 bytes')
   const key = hkdf(coin, concatBytes(LABEL, u32be(shard)), 32)
-  const draw = residues(key)
+  const draw = residues(keyStream(key))
   /** a_j as TAG_WORDS doubles each: the inner loop multiplies in floating point. */
   const within = new Float64Array(TAG_WORDS * BLOCK)
   for (let i = 0; i < within.length; i++) within[i] = draw()
@@ -115,9 +115,8 @@ function addProduct(
   tag[t + 1] = add(tag[t + 1]!, add(mul(re, bIm), mul(im, bRe)))
 }
 
-/** Uniform residues from a key's stream, in order; words that are p are passed over. */
-function residues(key: Uint8Array): () => number {
-  const stream = keyStream(key)
+/** Uniform residues from a stream, in order; words whose upper 31 bits are p are passed over. Exported for the tests. */
+export function residues(stream: KeyStream): () => number {
   let words = new Uint32Array(0)
   let used = 0
   return () => {

@@ -1,5 +1,5 @@
 /**
- * The bodies of all messages but the consensus ones, with every length bounded (SPEC, messages).
+ * The bodies of all messages but the consensus ones, with every length bounded (SPEC W1 to W3).
  * `gossip` messages are signed by their author, public to all members and kept for peers that missed them.
  * `stream` messages go to one member; those that anyone may check against something signed carry no signature.
  */
