@@ -119,6 +119,8 @@ describe('a word that is no residue', () => {
 
   it('gets its residue from a stream of its own, which depends on key and position', () => {
     expect(redraw(key(1), 7)).toBe(sideStream(key(1), 7).take(1)[0]! >>> 1)
+    const twice = [0xffff_ffff, 0xffff_fffe, 6]
+    expect(redraw(key(1), 7, () => ({ take: () => Uint32Array.of(twice.shift()!) }))).toBe(3)
     const drawn = new Set<number>()
     for (let i = 0; i < 50; i++) drawn.add(redraw(key(1), i)).add(redraw(key(2), i))
     expect(drawn.size).toBe(100)

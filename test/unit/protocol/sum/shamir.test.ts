@@ -123,6 +123,12 @@ describe('secret sharing', () => {
     expect(misplaced.ok && toHex(misplaced.value) === toHex(secret)).toBe(false)
   })
 
+  it('uses the first t shares of more, so that a later one does no harm', () => {
+    const shares = split(secret, 2, 4, seed).map((share, index) => ({ index, share }))
+    const wrong = { index: 1, share: shares[0]!.share }
+    expect(combine([shares[3]!, shares[0]!, wrong], 2)).toEqual({ ok: true, value: secret })
+  })
+
   it('serves many secrets with the same members', () => {
     const recover = combiner([2, 0, 4])
     if (!recover.ok) throw new Error('must be possible')

@@ -4,7 +4,7 @@ import { ascii, concatBytes, u32be } from '../../../../protocol/bytes.ts'
 import { hkdf } from '../../../../protocol/crypto/kdf.ts'
 import { keyStream } from '../../../../protocol/crypto/keystream.ts'
 import { addInto, P } from '../../../../protocol/sum/field.ts'
-import { TAG_WORDS, tagger, tagOf } from '../../../../protocol/sum/tag.ts'
+import { residues as drawn, TAG_WORDS, tagger, tagOf } from '../../../../protocol/sum/tag.ts'
 
 const p = BigInt(P)
 const BLOCK = 2048
@@ -113,6 +113,11 @@ describe('linear tags', () => {
     expect(tag(short)).toEqual(tagOf(coin(1), 0, short))
     expect(tag(long)).toEqual(tagOf(coin(1), 0, long))
     expect(tag(short)).toEqual(tagOf(coin(1), 0, short))
+  })
+
+  it('pass over words that are no residues', () => {
+    const draw = drawn({ take: n => new Uint32Array(n).fill(0xffff_ffff).fill(8, n - 1) })
+    expect([draw(), draw()]).toEqual([4, 4])
   })
 
   it('take a coin of 32 bytes', () => {
