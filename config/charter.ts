@@ -1,6 +1,9 @@
 /**
  * The charter: what the hospitals agreed. This file is its schema; what is signed is the RFC 8785 form of a
  * value that it accepts. Every clause here is enforced somewhere; a clause that nothing enforces does not belong here.
+ * That is why members have no roles: no part of the program would yet treat one member unlike another.
+ *
+ * What one field alone cannot say (f against the number of members, the manifest against the layers) is in rules.ts.
  */
 import { z } from 'zod'
 
@@ -13,41 +16,60 @@ const slug = z
   .regex(/^[a-z][a-z0-9-]{0,30}[a-z0-9]$/, 'must be 2 to 32 of a-z, 0-9 and -, starting with a letter')
 const day = z.iso.date()
 const millis = z.int().min(1).max(86_400_000)
-const text = z.string().min(1).max(2000)
-const column = z.string().min(1).max(64)
+/**
+ * One line that shows what it holds: no control, invisible or text-turning characters, with which two names could look
+ * alike, or a charter write to the terminal that shows it.
+ */
+const line = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]*$/u, 'must be one line without invisible characters')
+/** The same with line ends. */
+const text = z
+  .string()
+  .min(1)
+  .max(2000)
+  .regex(/^(?:[^\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]|\n)*$/u, 'must have no invisible characters')
+const column = line(64)
 
 export const MemberSchema = z.strictObject({
   id: slug,
-  name: z.string().min(1).max(200),
+  name: line(200),
   publicKey,
   /** Multiaddrs without the /p2p part, such as /ip4/192.0.2.7/tcp/4001. */
-  addresses: z.array(z.string().min(1).max(200)).min(1).max(8),
+  addresses: z.array(line(200)).min(1).max(8),
 })
 
+/**
+ * A column of the data and how it enters the model. Every model input (a number, a 0 or 1, each column of a one-hot
+ * category) is normalised alike, by the mean and deviation of all members' training rows together (round 0).
+ */
 export const FeatureSchema = z.discriminatedUnion('type', [
-  /** Enters the model as one number, normalised by the pooled mean and deviation. */
+  /** Gives one model input. A value outside min to max is an error in the data, not clipped. */
   z.strictObject({
     name: column,
     type: z.literal('number'),
-    unit: z.string().min(1).max(32),
+    unit: line(32),
     min: z.number(),
     max: z.number(),
     description: text,
   }),
-  /** Enters the model as 0 or 1. */
+  /** 0 or 1 in the data; gives one model input. */
   z.strictObject({ name: column, type: z.literal('boolean'), description: text }),
-  /** Enters the model one-hot, without the first value (the reference category). */
+  /** One-hot without the first value (the reference category): one model input for each other value, in this order. */
   z.strictObject({
     name: column,
     type: z.literal('category'),
-    values: z.array(z.string().min(1).max(64)).min(2).max(64),
+    values: z.array(line(64)).min(2).max(64),
     codeSystem: text,
     description: text,
   }),
 ])
 
 export const WeightSchema = z.strictObject({
-  name: z.string().min(1).max(200),
+  name: line(200),
   shape: z.array(z.int().min(1).max(100_000_000)).min(1).max(6),
   initialiser: z.enum(['zeros', 'ones', 'glorotUniform']),
 })
@@ -94,10 +116,10 @@ export const CharterSchema = z.strictObject({
   previous: hash.nullable(),
   study: z.strictObject({
     id: slug,
-    title: z.string().min(1).max(200),
+    title: line(200),
     purpose: text,
     legalBasis: text,
-    agreement: z.strictObject({ title: z.string().min(1).max(200), sha256: hash }),
+    agreement: z.strictObject({ title: line(200), sha256: hash }),
     validFrom: day,
     validUntil: day,
   }),
@@ -110,15 +132,15 @@ export const CharterSchema = z.strictObject({
     features: z.array(FeatureSchema).min(1).max(10_000),
     label: z.strictObject({
       name: column,
-      positive: z.string().min(1).max(64),
-      negative: z.string().min(1).max(64),
+      positive: line(64),
+      negative: line(64),
       description: text,
     }),
     /** Column that says which rows train and which test. */
     split: z.strictObject({
       name: column,
-      train: z.string().min(1).max(64),
-      test: z.string().min(1).max(64),
+      train: line(64),
+      test: line(64),
     }),
   }),
   model: z.strictObject({
@@ -154,22 +176,31 @@ export type Member = z.infer<typeof MemberSchema>
 export type Feature = z.infer<typeof FeatureSchema>
 export type Weight = z.infer<typeof WeightSchema>
 
+/** Members with what is still open before signing: {@link completeDraft} (parse.ts) fills keys and addresses in. */
+export const CharterDraftSchema = CharterSchema.extend({
+  members: z
+    .array(MemberSchema.partial({ publicKey: true, addresses: true }))
+    .min(3)
+    .max(1000),
+})
+export type CharterDraft = z.infer<typeof CharterDraftSchema>
+
 /** Quorum of n voters of which at most f are malicious, and threshold of shares: floor((n + f) / 2) + 1. */
 export function quorum(n: number, f: number): number {
   return Math.floor((n + f) / 2) + 1
 }
 
 /** Fewest survivors that a charter allows: two honest inputs always stay mixed. */
-export function survivorsFloor(charter: Charter): number {
+export function survivorsFloor(charter: Pick<Charter, 'secureSum' | 'maliciousMax'>): number {
   return Math.max(charter.secureSum.survivorsMin, Math.max(charter.maliciousMax, 1) + 2)
 }
 
 /** Parameters P of the model: the lengths of all trainable weights together. */
-export function parameterCount(charter: Charter): number {
+export function parameterCount(charter: Pick<Charter, 'model'>): number {
   return charter.model.weights.reduce((sum, w) => sum + w.shape.reduce((a, b) => a * b, 1), 0)
 }
 
 /** Number of model inputs after one-hot encoding. */
-export function expandedFeatureCount(charter: Charter): number {
+export function expandedFeatureCount(charter: Pick<Charter, 'data'>): number {
   return charter.data.features.reduce((n, f) => n + (f.type === 'category' ? f.values.length - 1 : 1), 0)
 }
