@@ -1,0 +1,132 @@
+/**
+ * One hospital's part of a round, in the clear: feature sums, local training, evaluation. Everything that comes out
+ * of here is masked before it leaves. Each task is a function of the job alone: a repeated job gives the same bits on
+ * the same machine.
+ */
+import * as tf from '@tensorflow/tfjs-core'
+import type { Charter } from '../../config/charter.ts'
+import { MedmeshError } from '../../config/error.ts'
+import type { Evaluation, Job, Learned, ModelState } from '../../protocol/ports.ts'
+import type { Backend } from './backend.ts'
+import type { Dataset, Rows } from './dataset.ts'
+import { evaluate } from './evaluate.ts'
+import { minibatches } from './minibatch.ts'
+import { buildModel, logitsOf, type TrainedModel } from './model.ts'
+import { normalise, sumFeatures } from './statistics.ts'
+
+export type LearnJob = Extract<Job, { kind: 'learn' }>
+
+export interface Learner {
+  /**
+   * Does the job. `cancelled` is asked before each minibatch.
+   *
+   * Rejects with MedmeshError LEARN_NOT_FINITE (training diverged: nothing may be sent), LEARN_MODEL (the state does
+   * not fit the charter) or LEARN_CANCELLED.
+   */
+  learn(job: LearnJob, cancelled?: () => boolean): Promise<Learned>
+  dispose(): void
+}
+
+/**
+ * The learner of one hospital. `backend` is what `chooseBackend` made tfjs' own on this thread.
+ * Throws MedmeshError (MODEL_ codes) when the charter's model cannot be trained.
+ */
+export async function createLearner(charter: Charter, dataset: Dataset, backend: Backend): Promise<Learner> {
+  const native = backend.name === 'node' || backend.name === 'node-gpu'
+  if (tf.getBackend() !== (native ? 'tensorflow' : backend.name)) {
+    throw new Error(`tfjs runs on ${tf.getBackend()}, not on ${backend.name}`)
+  }
+  const model = await buildModel(charter)
+  return {
+    learn: async (job, cancelled = () => false) => {
+      if (job.task === 'statistics') return statistics(charter, dataset)
+      checkState(job.model, dataset.d)
+      model.set(job.model.parameters)
+      const evaluation = evaluateOn(model, charter, job.model, dataset)
+      if (job.task === 'evaluate') return { samples: 0, evaluation }
+      const delta = train(model, charter, job, dataset, cancelled)
+      return { samples: dataset.train.y.length, delta, evaluation }
+    },
+    dispose: () => model.dispose(),
+  }
+}
+
+function statistics(charter: Charter, { train }: Dataset): Learned {
+  return { samples: train.y.length, featureSums: sumFeatures(charter, train) }
+}
+
+function checkState({ mean, deviation }: ModelState, d: number): void {
+  if (mean.length === d && deviation.length === d) return
+  throw new MedmeshError(
+    'LEARN_MODEL',
+    `the model's state has ${mean.length} means and ${deviation.length} deviations for ${d} inputs`,
+    'a statistics round under the same charter goes before training',
+  )
+}
+
+function evaluateOn(model: TrainedModel, charter: Charter, state: ModelState, dataset: Dataset): Evaluation {
+  const rows = Math.min(dataset.test.y.length, charter.evaluation.rowsMax)
+  const x = normalise(dataset.test.x.subarray(0, rows * dataset.d), state)
+  const logits = logitsOf(model, x, dataset.d)
+  return evaluate(logits, dataset.test.y.subarray(0, rows), charter.evaluation)
+}
+
+/** Trains from the parameters that `model` holds; returns what was added to them. */
+function train(
+  model: TrainedModel,
+  charter: Charter,
+  job: LearnJob,
+  { train, d }: Dataset,
+  cancelled: () => boolean,
+): Float32Array {
+  const { localUpdates, batchSize, optimizer: kind, learningRate } = charter.training
+  const rows: Rows = { x: normalise(train.x, job.model), y: train.y }
+  const next = minibatches(job.seed, rows.y.length, batchSize)
+  const optimizer = kind === 'sgd' ? tf.train.sgd(learningRate) : tf.train.adam(learningRate)
+  try {
+    for (let update = 0; update < localUpdates; update++) {
+      if (cancelled())
+        throw new MedmeshError('LEARN_CANCELLED', 'the round no longer needs it', 'nothing to do')
+      step(model, optimizer, rows, next(), d)
+    }
+  } finally {
+    optimizer.dispose()
+  }
+  return difference(model.get(), job.model.parameters)
+}
+
+/**
+ * One update by the mean binary cross-entropy of a minibatch, as softplus(z) - y z of the logits z: its gradient is
+ * sigmoid(z) - y everywhere, also at z = 0, where all rows are when the weights start as zeros.
+ */
+function step(model: TrainedModel, optimizer: tf.Optimizer, rows: Rows, batch: Uint32Array, d: number): void {
+  const x = new Float32Array(batch.length * d)
+  const y = new Float32Array(batch.length)
+  batch.forEach((row, i) => {
+    x.set(rows.x.subarray(row * d, (row + 1) * d), i * d)
+    y[i] = rows.y[row]!
+  })
+  tf.tidy(() => {
+    const inputs = tf.tensor2d(x, [batch.length, d])
+    const labels = tf.tensor1d(y)
+    const loss = () => {
+      const z = model.logits(inputs, true)
+      return tf.mean(tf.sub(tf.softplus(z), tf.mul(labels, z))) as tf.Scalar
+    }
+    optimizer.minimize(loss, false, model.variables)
+  })
+}
+
+function difference(trained: Float32Array, start: Float32Array): Float32Array {
+  for (let i = 0; i < trained.length; i++) {
+    trained[i] = trained[i]! - start[i]!
+    if (!Number.isFinite(trained[i])) {
+      throw new MedmeshError(
+        'LEARN_NOT_FINITE',
+        'training diverged: the model is no longer made of finite numbers; nothing was sent',
+        "agree on a smaller training.learningRate in the charter's next version",
+      )
+    }
+  }
+  return trained
+}

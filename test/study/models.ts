@@ -1,0 +1,97 @@
+/** The three models of the study: each hospital's own, the federated one and the pooled one. */
+import type { Charter } from '../../config/charter.ts'
+import type { Backend } from '../../node/training/backend.ts'
+import type { Dataset, Rows } from '../../node/training/dataset.ts'
+import { createLearner, type Learner } from '../../node/training/learner.ts'
+import { ascii, u32be } from '../../protocol/bytes.ts'
+import { sha256 } from '../../protocol/crypto/hash.ts'
+import { applySum } from '../../protocol/model/apply.ts'
+import { contribution } from '../../protocol/model/contribution.ts'
+import { initialState } from '../../protocol/model/initial.ts'
+import type { ModelState, Task } from '../../protocol/ports.ts'
+import { addInto } from '../../protocol/sum/field.ts'
+import { quantiseSections } from '../../protocol/sum/kernels.ts'
+import { layoutFor } from '../../protocol/sum/layout.ts'
+
+export interface Study {
+  readonly charter: Charter
+  readonly datasets: ReadonlyMap<string, Dataset>
+  readonly backend: Backend
+}
+
+/** How a study gets its federated model; whoever has the whole protocol at hand puts it in here. */
+export type Federate = (study: Study, seed: number) => Promise<ModelState>
+
+/**
+ * The protocol's arithmetic without its messages: all hospitals survive every round, and their clipped, weighted and
+ * quantised contributions are added and applied as in a real round. Masks would cancel, so there are none.
+ */
+export const federate: Federate = async ({ charter, datasets, backend }, seed) => {
+  const learners: Learner[] = []
+  for (const dataset of datasets.values()) learners.push(await createLearner(charter, dataset, backend))
+  let state = start(charter, seed)
+  for (let round = 0; round <= charter.training.rounds; round++) {
+    const task: Task = round === 0 ? 'statistics' : 'train'
+    const sections = layoutFor(charter, task, learners.length)
+    let sum: Uint32Array | undefined
+    for (const [i, learner] of learners.entries()) {
+      const key = seedOf(seed, round, i)
+      const learned = await learner.learn({ kind: 'learn', task, round, model: state, seed: key })
+      const values = contribution(charter, task, sections, learned)
+      if (!values.ok) throw new Error(values.error)
+      const residues = quantiseSections(values.value, sections, sha256(key))
+      if (sum === undefined) sum = residues
+      else addInto(sum, residues)
+    }
+    state = applySum(charter, task, sections, sum!, state).state
+  }
+  for (const learner of learners) learner.dispose()
+  return state
+}
+
+/** One hospital by itself, with the same plan: the same rounds of the same updates, none of them clipped. */
+export async function trainAlone(
+  { charter, backend }: Omit<Study, 'datasets'>,
+  dataset: Dataset,
+  seed: number,
+): Promise<ModelState> {
+  const free = { ...charter, training: { ...charter.training, clipNorm: 1e6 } }
+  return await federate({ charter: free, datasets: new Map([['alone', dataset]]), backend }, seed)
+}
+
+/**
+ * All rows in one place, for comparison only: no network of hospitals could do this. It makes as many updates as all
+ * hospitals together.
+ */
+export async function trainPooled(study: Study, seed: number): Promise<ModelState> {
+  const { charter, datasets } = study
+  const localUpdates = charter.training.localUpdates * datasets.size
+  const pooled = { ...charter, training: { ...charter.training, localUpdates } }
+  return await trainAlone({ ...study, charter: pooled }, pool([...datasets.values()]), seed)
+}
+
+export function pool(datasets: readonly Dataset[]): Dataset {
+  return {
+    train: joined(datasets.map(s => s.train)),
+    test: joined(datasets.map(s => s.test)),
+    d: datasets[0]!.d,
+    hash: '',
+    notices: [],
+  }
+}
+
+function joined(parts: readonly Rows[]): Rows {
+  return {
+    x: Float32Array.from(parts.flatMap(p => [...p.x])),
+    y: Float32Array.from(parts.flatMap(p => [...p.y])),
+  }
+}
+
+/** Starting model of study seed `seed`: the charter's own for its own seed, else another draw. */
+function start(charter: Charter, seed: number): ModelState {
+  return initialState({ ...charter, model: { ...charter.model, seed: charter.model.seed + seed } })
+}
+
+function seedOf(seed: number, round: number, hospital: number): Uint8Array {
+  return sha256(ascii('heart study'), u32be(seed, round, hospital))
+}
