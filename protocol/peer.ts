@@ -183,7 +183,7 @@ export class Peer implements Machine {
     const model = stored && decodeState(stored, this.#c.charter)
     if (model?.ok && equalBytes(stateHash(model.value), this.#state.modelHash)) this.#model = model.value
     else if (!equalBytes(this.#state.modelHash, initial)) this.#model = undefined
-    this.#restored = durable
+    this.#restored = new Map([...durable].filter(([key]) => key.startsWith('attempt/')))
     this.#restoreKeys(decodeSeed(durable.get(RECORDS.seed)))
     this.#consensus = this.#newConsensus()
     this.#restoreConsensus(durable)

@@ -19,6 +19,8 @@ export interface StoredEvent {
 export interface StoreReader {
   /** All records by key. */
   load(): Map<string, Uint8Array>
+  /** One record. */
+  get(key: string): Uint8Array | undefined
   /** What `setStatus` was last given, or undefined. */
   status(): unknown
   /** The newest `count` events, oldest first. */
@@ -88,7 +90,9 @@ export function openStoreReader(path: string): StoreReader {
 }
 
 function readerOf(db: DatabaseSync): StoreReader {
+  const one = db.prepare('SELECT value FROM records WHERE key = ?')
   return {
+    get: key => one.get(key)?.value as Uint8Array | undefined,
     load: () =>
       new Map(
         db

@@ -1,0 +1,233 @@
+/**
+ * Composes one hospital's node, alone: configuration, identity, charter, data, store, worker, network, machine. All
+ * that can be wrong is found before a byte leaves the house.
+ */
+import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { MedmeshError } from '../config/error.ts'
+import { readSigned, type VerifiedCharter, verifyCharter } from '../config/signed.ts'
+import { toHex } from '../protocol/bytes.ts'
+import type { Event } from '../protocol/ports.ts'
+import { loadNodeConfig, type NodeConfig, readPassphrase } from './config.ts'
+import type { EventLine, NodeEvent } from './event-line.ts'
+import { NodeHost } from './host.ts'
+import { type Identity, loadIdentity } from './identity/identity.ts'
+import { createNet } from './net/net.ts'
+import type { Net, NetLog } from './net/options.ts'
+import { type NodeStatus, whereIs } from './status.ts'
+import { openStore, type Store } from './store/store.ts'
+import { JobRunner } from './worker/runner.ts'
+
+export interface RunOptions {
+  /** Each event, for people and programs. */
+  readonly onEvent: (line: EventLine) => void
+  /** Aborting stops the node in order. */
+  readonly signal: AbortSignal
+  readonly passphrase?: string | undefined
+  readonly log?: NetLog
+}
+
+/** How long a finished node stays for members that have not reported the finished ledger. */
+const LINGER_MS = 15_000
+
+/**
+ * Runs the node of the hospital in `dir` until it is stopped or the study is finished and known to all.
+ *
+ * Throws MedmeshErrors of configuration, identity, charter, data, store and network, all before anything is sent; and
+ * NODE_BROKEN when an invariant of the program itself does not hold.
+ */
+export async function runNode(dir: string, options: RunOptions): Promise<{ finished: boolean }> {
+  const config = loadNodeConfig(dir)
+  const passphrase = options.passphrase ?? readPassphrase(config.passphraseFile, process.env)
+  const identity = await loadIdentity(config.identityFile, { passphrase: () => passphrase })
+  const verified = loadCharter(config.charterFile, Date.now())
+  checkMember(verified, config, identity)
+  const jobs = await JobRunner.start({
+    charter: verified.charter,
+    dataFile: config.dataFile,
+    backend: config.backend,
+  })
+  try {
+    const store = openStore(config.storeFile)
+    try {
+      return await new RunningNode({ config, identity, verified, jobs, store, options }).run()
+    } finally {
+      store.close()
+    }
+  } finally {
+    await jobs.close()
+  }
+}
+
+/** The signed charter of a file, checked in all its parts. */
+export function loadCharter(file: string, now: number | undefined): VerifiedCharter {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new MedmeshError(
+      'CHARTER_MISSING',
+      `${file} cannot be read (${(error as NodeJS.ErrnoException).code})`,
+      'put the signed charter there, or correct `charter` in node.yaml',
+    )
+  }
+  return verifyCharter(readSigned(text), { now })
+}
+
+function checkMember({ charter }: VerifiedCharter, config: NodeConfig, identity: Identity): void {
+  const member = charter.members.find(m => m.id === config.member)
+  if (member?.publicKey === identity.publicKeyHex) return
+  const named = charter.members.find(m => m.publicKey === identity.publicKeyHex)
+  throw new MedmeshError(
+    'NODE_NOT_MEMBER',
+    member
+      ? `the charter names another key for ${config.member} than that of ${config.identityFile}`
+      : `the charter has no member ${config.member}`,
+    named
+      ? `set \`member: ${named.id}\` in node.yaml: this key is that member's`
+      : 'use the identity whose public key the charter names, or have the charter amended',
+  )
+}
+
+interface Parts {
+  readonly config: NodeConfig
+  readonly identity: Identity
+  readonly verified: VerifiedCharter
+  readonly jobs: JobRunner
+  readonly store: Store
+  readonly options: RunOptions
+}
+
+class RunningNode {
+  readonly #p: Parts
+  readonly #net: Net
+  readonly #host: NodeHost
+  readonly #stopping = new AbortController()
+  #finished = false
+  #waitsFor: NodeStatus['waitsFor']
+  #broken: unknown
+
+  constructor(parts: Parts) {
+    this.#p = parts
+    const { config, identity, verified, jobs, store, options } = parts
+    const { charter, hash } = verified
+    const log = options.log ?? (() => {})
+    this.#net = createNet({
+      privateKey: identity.privateKey,
+      self: config.member,
+      members: charter.members.map(m => ({ id: m.id, publicKeyHex: m.publicKey, addresses: m.addresses })),
+      listen: config.listen,
+      networkId: hash,
+      log,
+    })
+    this.#host = new NodeHost({
+      config: { charter, charterHash: hash, network: hash, self: config.member, seed: identity.seed },
+      net: {
+        publish: bytes => void this.#net.publish(bytes),
+        send: (to, bytes) => this.#net.send(to, bytes),
+      },
+      store,
+      jobs,
+      onEvent: event => this.#onEvent(event),
+      onFault: (peer, fault) => log('warn', 'fault', { peer, code: fault.code, detail: fault.detail }),
+      onBroken: error => {
+        this.#broken = error
+        this.#stopping.abort()
+      },
+    })
+  }
+
+  async run(): Promise<{ finished: boolean }> {
+    const { options, identity, jobs } = this.#p
+    const stop = () => this.#stopping.abort()
+    options.signal.addEventListener('abort', stop, { once: true })
+    if (options.signal.aborted) stop()
+    this.#net.onMessage((from, via, bytes) => this.#host.message(from, via, bytes))
+    this.#net.onConnected(peer => this.#met(peer, 'connected'))
+    this.#net.onDisconnected(peer => this.#met(peer, 'disconnected'))
+    try {
+      await this.#net.start()
+      this.#tell({
+        kind: 'ready',
+        peerId: identity.peerId,
+        backend: jobs.backend,
+        addresses: this.#net.addresses(),
+      })
+      this.#host.start()
+      await aborted(this.#stopping.signal)
+    } finally {
+      options.signal.removeEventListener('abort', stop)
+      this.#host.stop()
+      this.#saveStatus(false)
+      await this.#net.stop()
+    }
+    if (this.#broken !== undefined) throw brokenError(this.#broken)
+    return { finished: this.#finished }
+  }
+
+  #met(peer: string, kind: 'connected' | 'disconnected'): void {
+    this.#host.input({ kind, peer })
+    this.#tell({ kind: 'peers', connected: this.#net.connected() })
+  }
+
+  #onEvent(event: Event): void {
+    if (event.kind === 'waiting') this.#waitsFor = { reason: event.reason, members: event.for }
+    else this.#waitsFor = undefined
+    this.#tell(event)
+    if (this.#host.peer.state.phase.kind === 'finished' && !this.#finished) {
+      this.#finished = true
+      void pause(LINGER_MS, undefined, { ref: false }).then(() => this.#stopping.abort())
+    }
+    // A moment for what is still in the sockets: the others need this node's last words to settle too.
+    if (event.kind === 'settled') void pause(500).then(() => this.#stopping.abort())
+  }
+
+  #tell(event: Event | NodeEvent): void {
+    const { config, store, options } = this.#p
+    const at = Date.now()
+    store.addEvent(event, at)
+    this.#saveStatus(true)
+    options.onEvent({ at, member: config.member, bytesSent: this.#net.bytesSent(), event })
+  }
+
+  #saveStatus(running: boolean): void {
+    const { config, verified, store, jobs } = this.#p
+    const { state } = this.#host.peer
+    const status: NodeStatus = {
+      updatedAt: Date.now(),
+      pid: process.pid,
+      member: config.member,
+      study: verified.charter.study.id,
+      running,
+      backend: jobs.backend,
+      addresses: this.#net.addresses(),
+      members: verified.charter.members.map(m => m.id),
+      connected: this.#net.connected(),
+      quorum: state.quorum,
+      height: state.height,
+      phase: state.phase.kind,
+      ...whereIs(state),
+      rounds: verified.charter.training.rounds,
+      modelHash: toHex(state.modelHash),
+      waitsFor: this.#waitsFor,
+      bytesSent: this.#net.bytesSent(),
+      bytesReceived: this.#net.bytesReceived(),
+    }
+    store.setStatus(status)
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+function brokenError(cause: unknown): MedmeshError {
+  const error = new MedmeshError(
+    'NODE_BROKEN',
+    `the program itself is at fault: ${cause instanceof Error ? cause.message : 'unknown'}`,
+    'start the node again (nothing that was promised is lost) and report this with its stack',
+  )
+  error.cause = cause
+  return error
+}
