@@ -26,6 +26,7 @@ export class Outbox {
   #queuedBytes = 0
   #stream: Stream | undefined
   #running = false
+  #writing = false
   #closed = false
   #attempts = 0
   /** Messages dropped, and messages that libp2p has taken whole. */
@@ -46,9 +47,13 @@ export class Outbox {
     this.#queue.push(message)
     this.#queuedBytes += message.length
     const { messagesMax, bytesMax } = this.#options
-    // The first may be half written and the last is the newest: neither is dropped.
-    while (this.#queue.length > 2 && (this.#queue.length > messagesMax || this.#queuedBytes > bytesMax)) {
-      this.#drop(this.#running ? 1 : 0)
+    // The newest stays, and the first one if it is half written.
+    const first = this.#writing ? 1 : 0
+    while (
+      this.#queue.length > first + 1 &&
+      (this.#queue.length > messagesMax || this.#queuedBytes > bytesMax)
+    ) {
+      this.#drop(first)
     }
     this.wake()
   }
@@ -79,14 +84,17 @@ export class Outbox {
   }
 
   async #run(): Promise<void> {
-    while (!this.#closed) {
-      const message = this.#queue[0]
-      if (message === undefined) return
+    while (!this.#closed && this.#queue.length > 0) {
       const stream = await this.#openStream()
-      if (stream === undefined) return
-      await writeFrame(stream, message, this.#options.stallMs)
-      if (this.#closed) return
-      this.#drop(0, 'sent')
+      const message = this.#queue[0]
+      if (stream === undefined || message === undefined) return
+      this.#writing = true
+      try {
+        await writeFrame(stream, message, this.#options.stallMs)
+      } finally {
+        this.#writing = false
+      }
+      if (!this.#closed) this.#drop(0, 'sent')
     }
   }
 
