@@ -28,6 +28,12 @@ export function charterHash(charter: Charter): Uint8Array {
   return sha256(canonicalBytes(charter))
 }
 
+/** Whether arrays and objects are nested deeper than a charter may be; before a recursive reader meets them. */
+export function isTooDeep(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return depth >= DEPTH_MAX || Object.values(value).some(part => isTooDeep(part, depth + 1))
+}
+
 function refuseUnlikeJson(value: unknown, path: Path): void {
   if (value === null || typeof value === 'boolean') return
   if (typeof value === 'number') {

@@ -1,4 +1,5 @@
 /** From texts to charters: a draft as people write it, completed by keys and addresses, checked in all its parts. */
+import { isTooDeep } from './canonical.ts'
 import { type Charter, type CharterDraft, CharterDraftSchema, CharterSchema, type Member } from './charter.ts'
 import { MedmeshError } from './error.ts'
 import { type Locate, problemError, schemaProblems } from './problem.ts'
@@ -86,6 +87,12 @@ function check<S extends typeof CharterSchema | typeof CharterDraftSchema>(
   value: unknown,
   locate?: Locate,
 ): ReturnType<S['parse']> {
+  if (isTooDeep(value)) {
+    const says = 'is nested too deeply'
+    throw problemError([
+      { code: 'CHARTER_SCHEMA', path: [], says, fix: 'take the file anew from who wrote it' },
+    ])
+  }
   const parsed = schema.safeParse(value)
   if (!parsed.success) {
     throw problemError(schemaProblems('CHARTER_SCHEMA', parsed.error, schema, value), locate)

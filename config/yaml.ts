@@ -21,7 +21,7 @@ export interface Read {
 export function readYaml(text: string): Read {
   refuseTooLong(text)
   const lines = new LineCounter()
-  const document = parseDocument(text, {
+  const document = parsed(text, {
     version: '1.2',
     schema: 'core',
     strict: true,
@@ -65,7 +65,7 @@ export function readJson(text: string, title: string): unknown {
       'take the file anew from who wrote it',
     )
   }
-  const twice = parseDocument(text, { schema: 'json', uniqueKeys: true, prettyErrors: false }).errors.find(
+  const twice = parsed(text, { schema: 'json', uniqueKeys: true, prettyErrors: false }).errors.find(
     e => e.code === 'DUPLICATE_KEY',
   )
   if (twice !== undefined) {
@@ -77,6 +77,15 @@ export function readJson(text: string, title: string): unknown {
     )
   }
   return value
+}
+
+function parsed(text: string, options: Parameters<typeof parseDocument>[1]): Document {
+  try {
+    return parseDocument(text, options)
+  } catch {
+    // The parser is recursive: only nesting makes it throw.
+    throw new MedmeshError('CHARTER_YAML', 'the text is nested too deeply', YAML_FIX)
+  }
 }
 
 const YAML_FIX = 'mend the YAML there; a charter uses plain YAML 1.2 without tags, and each name once'
@@ -93,12 +102,12 @@ function refuseTooLong(text: string, title = 'the charter'): void {
 function plain(document: Document): unknown {
   try {
     return document.toJS({ maxAliasCount: ALIASES_MAX })
-  } catch {
-    throw new MedmeshError(
-      'CHARTER_YAML',
-      `more than ${ALIASES_MAX} aliases, expanded`,
-      'write the values out',
-    )
+  } catch (error) {
+    const { message } = error as Error
+    const says = message.startsWith('Unresolved alias')
+      ? sentence(message)
+      : `more than ${ALIASES_MAX} aliases, expanded`
+    throw new MedmeshError('CHARTER_YAML', says, 'write the values out')
   }
 }
 
