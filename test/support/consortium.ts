@@ -142,6 +142,9 @@ export interface ConsortiumOptions extends CharterOptions {
   readonly world?: Partial<Omit<WorldOptions, 'hosts' | 'seed'>>
   readonly onStep?: HostSetup['onStep']
   readonly onEvent?: (host: SimHost, event: Event) => void
+  readonly onJob?: NonNullable<HostSetup['onJob']>
+  /** Whether `jobs` keeps every job that was done; default true. Long runs need the memory. */
+  readonly keepJobs?: boolean
   readonly learner?: (id: MemberId, honest: Learner) => Learner
   readonly machine?: (id: MemberId) => HostSetup['machine']
 }
@@ -169,7 +172,10 @@ export function consortium(o: ConsortiumOptions): Consortium {
       },
       onFault: (host: SimHost, peer: MemberId, fault: Fault) =>
         void faults.push({ host: host.id, peer, fault }),
-      onJob: (host: SimHost, job: Job, result: JobResult) => void jobs.push({ host: host.id, job, result }),
+      onJob: (host: SimHost, job: Job, result: JobResult) => {
+        if (o.keepJobs !== false) jobs.push({ host: host.id, job, result })
+        o.onJob?.(host, job, result)
+      },
       ...(o.onStep ? { onStep: o.onStep } : {}),
       ...(machine ? { machine } : {}),
     }
