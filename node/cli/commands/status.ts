@@ -1,0 +1,120 @@
+/** `medmesh status`: where a hospital's study stands; answers also when the node is down. */
+import type { Command } from 'commander'
+import { toHex } from '../../../protocol/bytes.ts'
+import type { LedgerState } from '../../../protocol/ledger/state.ts'
+import { loadNodeConfig, type NodeConfig } from '../../config.ts'
+import { asNodeStatus, isRunning } from '../../status.ts'
+import { readTrusted } from '../charter-file.ts'
+import type { Io } from '../io.ts'
+import { readRecords, verifyRecords, withStore } from '../ledger-file.ts'
+
+export function registerStatus(program: Command, io: Io): void {
+  program
+    .command('status')
+    .description('round, peers, quorum, model, and what the node waits for')
+    .argument('<dir>', "the hospital's directory")
+    .option('--json', 'print the status as JSON')
+    .addHelpText(
+      'after',
+      `
+Reads the hospital's store; works while the node runs and when it is down, and says which.
+
+Example:
+  medmesh status cleveland --json | jq .waiting`,
+    )
+    .action((dir: string, { json }: { json?: boolean }) => {
+      const status = readStatus(loadNodeConfig(dir))
+      io.out(json ? `${JSON.stringify(status, null, 2)}\n` : forPeople(status))
+    })
+}
+
+/** `phase`: of the ledger. `connected`, `waiting`: undefined when the node is down. Hashes are hex. */
+export interface StatusReport {
+  readonly member: string
+  readonly study: string
+  readonly running: boolean
+  readonly lastSeen: string | undefined
+  readonly phase: string
+  readonly round: number | undefined
+  readonly attempt: number | undefined
+  readonly rounds: number
+  readonly height: number
+  readonly members: readonly string[]
+  readonly connected: readonly string[] | undefined
+  readonly quorum: { readonly needed: number; readonly present: number | undefined }
+  readonly modelHash: string
+  readonly waiting: { readonly reason: string; readonly for: readonly string[] } | undefined
+}
+
+export function readStatus(config: NodeConfig): StatusReport {
+  const { trust } = readTrusted(config.charterFile, undefined)
+  const { records, row } = withStore(config.storeFile, store => ({
+    records: readRecords(store.load()),
+    row: store.status(),
+  }))
+  const { state } = verifyRecords(trust, records)
+  const running = isRunning(config.storeFile)
+  const status = asNodeStatus(row)
+  const connected = running ? status?.connected : undefined
+  // This hospital counts itself.
+  const present =
+    connected === undefined ? undefined : connected.filter(m => state.voters.includes(m)).length + 1
+  return {
+    member: config.member,
+    study: trust.charter.study.id,
+    running,
+    lastSeen: status === undefined ? undefined : new Date(status.at).toISOString(),
+    ...placeOf(state),
+    rounds: trust.charter.training.rounds,
+    height: state.height,
+    members: trust.charter.members.map(m => m.id),
+    connected,
+    quorum: { needed: state.quorum, present },
+    modelHash: toHex(state.modelHash),
+    waiting: running ? status?.waiting : undefined,
+  }
+}
+
+function placeOf({ phase }: LedgerState): Pick<StatusReport, 'phase' | 'round' | 'attempt'> {
+  switch (phase.kind) {
+    case 'between':
+      return { phase: 'opening the next round', round: phase.round, attempt: phase.attempt }
+    case 'opened':
+      return { phase: 'collecting masked inputs', round: phase.opened.round, attempt: phase.opened.attempt }
+    case 'fixed':
+      return { phase: 'opening the sum', round: phase.opened.round, attempt: phase.opened.attempt }
+    case 'complete':
+      return { phase: 'finishing the study', round: undefined, attempt: undefined }
+    case 'finished':
+      return { phase: 'finished', round: undefined, attempt: undefined }
+  }
+}
+
+function forPeople(s: StatusReport): string {
+  const seen = s.lastSeen === undefined ? 'it has never run' : `last seen ${s.lastSeen}`
+  const round = s.round === undefined ? '' : `round ${s.round} of ${s.rounds}, attempt ${s.attempt}: `
+  const peers =
+    s.connected === undefined
+      ? 'unknown, the node is down'
+      : s.connected.length === 0
+        ? 'none'
+        : s.connected.join(', ')
+  const present = s.quorum.present === undefined ? '' : `, ${s.quorum.present} here`
+  const short = s.quorum.present !== undefined && s.quorum.present < s.quorum.needed
+  const missing = s.members.filter(m => m !== s.member && s.connected?.includes(m) === false)
+  const lines = [
+    ['node', s.running ? 'running' : `down (${seen})`],
+    ['member', `${s.member} in ${s.study}`],
+    ['study', `${round}${s.phase}`],
+    ['ledger', `${s.height} entries`],
+    ['peers', peers],
+    [
+      'quorum',
+      `${s.quorum.needed} of ${s.members.length} needed${present}${short ? `: waits for ${missing.join(', ')}` : ''}`,
+    ],
+    ['model', s.modelHash],
+    ['waits for', s.waiting === undefined ? 'nothing' : `${s.waiting.reason}: ${s.waiting.for.join(', ')}`],
+  ]
+  const shown = s.running ? lines : lines.filter(([name]) => name !== 'waits for')
+  return `${shown.map(([name, value]) => `${name!.padEnd(10)} ${value}`).join('\n')}\n`
+}

@@ -1,0 +1,114 @@
+/**
+ * Models for comparison only: what each hospital would have alone, and what one would have if all records lay in
+ * one place, which is what the study avoids. Trained by the same code as the federated one, as a consortium of one.
+ */
+import { createHash } from 'node:crypto'
+import type { Charter } from '../../config/charter.ts'
+import { MedmeshError } from '../../config/error.ts'
+import { taskOf } from '../../protocol/ledger/state.ts'
+import { applySum } from '../../protocol/model/apply.ts'
+import { contribution } from '../../protocol/model/contribution.ts'
+import { initialState } from '../../protocol/model/initial.ts'
+import type { MemberId, ModelState } from '../../protocol/ports.ts'
+import { layoutFor, sectionRange } from '../../protocol/sum/layout.ts'
+import { quantise } from '../../protocol/sum/quantise.ts'
+import { joinRows, type Scores, scoreOn } from '../evaluation.ts'
+import { type Backend, chooseBackend } from '../training/backend.ts'
+import type { Dataset } from '../training/dataset.ts'
+import { createLearner } from '../training/learner.ts'
+
+/** Scores of one model on each hospital's test rows and on all of them together. */
+export interface ScoreRow {
+  readonly on: ReadonlyMap<MemberId, Scores>
+  readonly all: Scores
+}
+
+export interface Comparison {
+  readonly own: ReadonlyMap<MemberId, ScoreRow>
+  readonly federated: ScoreRow
+  readonly pooled: ScoreRow
+}
+
+/** `datasets` in the charter's order. `seed` fixes the minibatches of the models for comparison. */
+export async function compare(
+  charter: Charter,
+  datasets: ReadonlyMap<MemberId, Dataset>,
+  federated: ModelState,
+  seed: number,
+): Promise<Comparison> {
+  const backend = await chooseBackend()
+  const own = new Map<MemberId, ScoreRow>()
+  const measure = (state: ModelState) => scoreRow(charter, state, datasets)
+  for (const [member, dataset] of datasets) {
+    own.set(member, await measure(await trainAlone(charter, dataset, backend, `${seed} ${member}`)))
+  }
+  const pooled = await trainAlone(charter, pool(datasets), backend, `${seed} pooled`)
+  return { own, federated: await measure(federated), pooled: await measure(pooled) }
+}
+
+/** All rounds of the charter on one data set. Throws what the learner throws. */
+export async function trainAlone(
+  charter: Charter,
+  dataset: Dataset,
+  backend: Backend,
+  seed: string,
+): Promise<ModelState> {
+  const learner = await createLearner(charter, dataset, backend)
+  try {
+    let model = initialState(charter)
+    for (let round = 0; round <= charter.training.rounds; round++) {
+      const task = taskOf(charter, round)!
+      const learned = await learner.learn({
+        kind: 'learn',
+        task,
+        round,
+        model,
+        seed: digest(`${seed} ${round}`),
+      })
+      const sections = layoutFor(charter, task, 1)
+      const values = contribution(charter, task, sections, learned)
+      if (!values.ok) throw new MedmeshError('DEMO_COMPARISON', values.error, 'lower training.learningRate')
+      const residues = new Uint32Array(values.value.length)
+      for (const { name, scale, bound } of sections) {
+        const [from, to] = sectionRange(sections, name)
+        const part = quantise(
+          values.value.subarray(from, to),
+          scale,
+          bound,
+          digest(`${seed} ${round} ${name}`),
+        )
+        if (!part.ok) throw new Error(`section ${name} is not finite`)
+        residues.set(part.value, from)
+      }
+      model = applySum(charter, task, sections, residues, model).state
+    }
+    return model
+  } finally {
+    learner.dispose()
+  }
+}
+
+function pool(datasets: ReadonlyMap<MemberId, Dataset>): Dataset {
+  const all = [...datasets.values()]
+  return {
+    train: joinRows(all.map(d => d.train)),
+    test: joinRows(all.map(d => d.test)),
+    d: all[0]!.d,
+    hash: '',
+    notices: [],
+  }
+}
+
+async function scoreRow(
+  charter: Charter,
+  state: ModelState,
+  datasets: ReadonlyMap<MemberId, Dataset>,
+): Promise<ScoreRow> {
+  const sets = [...datasets.values()].map(d => d.test)
+  const [all, ...each] = await scoreOn(charter, state, [joinRows(sets), ...sets])
+  return { on: new Map([...datasets.keys()].map((member, i) => [member, each[i]!])), all: all! }
+}
+
+function digest(text: string): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(`medmesh demo comparison ${text}`).digest())
+}
