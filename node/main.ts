@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { MedmeshError } from '../config/error.ts'
 import { readSigned, type VerifiedCharter, verifyCharter } from '../config/signed.ts'
-import { toHex } from '../protocol/bytes.ts'
 import type { Event } from '../protocol/ports.ts'
 import { loadNodeConfig, type NodeConfig, readPassphrase } from './config.ts'
 import type { EventLine, NodeEvent } from './event-line.ts'
@@ -14,7 +13,7 @@ import { NodeHost } from './host.ts'
 import { type Identity, loadIdentity } from './identity/identity.ts'
 import { createNet } from './net/net.ts'
 import type { Net, NetLog } from './net/options.ts'
-import { type NodeStatus, whereIs } from './status.ts'
+import type { NodeStatus } from './status.ts'
 import { openStore, type Store } from './store/store.ts'
 import { JobRunner } from './worker/runner.ts'
 
@@ -104,7 +103,8 @@ class RunningNode {
   readonly #host: NodeHost
   readonly #stopping = new AbortController()
   #finished = false
-  #waitsFor: NodeStatus['waitsFor']
+  #phase: string | undefined
+  #waiting: NodeStatus['waiting']
   #broken: unknown
 
   constructor(parts: Parts) {
@@ -158,7 +158,6 @@ class RunningNode {
     } finally {
       options.signal.removeEventListener('abort', stop)
       this.#host.stop()
-      this.#saveStatus(false)
       await this.#net.stop()
     }
     if (this.#broken !== undefined) throw brokenError(this.#broken)
@@ -171,8 +170,9 @@ class RunningNode {
   }
 
   #onEvent(event: Event): void {
-    if (event.kind === 'waiting') this.#waitsFor = { reason: event.reason, members: event.for }
-    else this.#waitsFor = undefined
+    this.#waiting = event.kind === 'waiting' ? { reason: event.reason, for: event.for } : undefined
+    if (event.kind === 'phase') this.#phase = event.phase
+    else if (event.kind !== 'waiting') this.#phase = undefined
     this.#tell(event)
     if (this.#host.peer.state.phase.kind === 'finished' && !this.#finished) {
       this.#finished = true
@@ -186,32 +186,19 @@ class RunningNode {
     const { config, store, options } = this.#p
     const at = Date.now()
     store.addEvent(event, at)
-    this.#saveStatus(true)
+    this.#saveStatus()
     options.onEvent({ at, member: config.member, bytesSent: this.#net.bytesSent(), event })
   }
 
-  #saveStatus(running: boolean): void {
-    const { config, verified, store, jobs } = this.#p
-    const { state } = this.#host.peer
+  #saveStatus(): void {
+    const { store, jobs } = this.#p
     const status: NodeStatus = {
-      updatedAt: Date.now(),
+      at: Date.now(),
       pid: process.pid,
-      member: config.member,
-      study: verified.charter.study.id,
-      running,
       backend: jobs.backend,
-      addresses: this.#net.addresses(),
-      members: verified.charter.members.map(m => m.id),
       connected: this.#net.connected(),
-      quorum: state.quorum,
-      height: state.height,
-      phase: state.phase.kind,
-      ...whereIs(state),
-      rounds: verified.charter.training.rounds,
-      modelHash: toHex(state.modelHash),
-      waitsFor: this.#waitsFor,
-      bytesSent: this.#net.bytesSent(),
-      bytesReceived: this.#net.bytesReceived(),
+      phase: this.#phase,
+      waiting: this.#waiting,
     }
     store.setStatus(status)
   }
