@@ -82,7 +82,8 @@ function shardVerified(a: Attempt, o: Opening, shard: number): boolean {
 
 /** Asks the owners for all slices that are not here; commitments tell which are right. */
 function openAll(a: Attempt, o: Opening): void {
-  if (o.openAsked || a.shards === 1) return
+  // Who is not in the cohort has no claim to slices: it follows the ledger.
+  if (o.openAsked || a.shards === 1 || !a.takesPart) return
   o.openAsked = true
   const { round, attempt } = a.context
   const wanted = new Map<MemberId, { member: MemberId; shard: number }[]>()
