@@ -8,6 +8,7 @@ import { type CharterDraft, expandedFeatureCount } from './charter.ts'
 import type { Path, Problem } from './problem.ts'
 
 type Json = CharterDraft['model']['keras'][string]
+type Fields = Readonly<Record<string, Json>>
 type Shape = readonly number[]
 
 const ACTIVATIONS = ['linear', 'relu', 'sigmoid', 'tanh', 'elu', 'selu', 'softplus', 'softsign']
@@ -50,6 +51,11 @@ export function modelProblems(charter: CharterDraft): Problem[] {
     const says = 'must be the JSON of a sequential Keras 2 model with a list config.layers'
     return [{ code: 'CHARTER_MODEL_LAYERS', path: ['model', 'keras'], says, fix: LAYER_FIX }]
   }
+  const extra = [
+    ...unknownFields(keras, ['class_name', 'config', 'keras_version', 'backend'], ['model', 'keras']),
+    ...unknownFields(config as Fields, ['name', 'layers'], ['model', 'keras', 'config']),
+  ]
+  if (extra.length > 0) return extra
   const walk: Walk = { width: undefined, weights: [], names: new Set(), problems: [] }
   layers.forEach((layer, i) => {
     walkLayer(walk, layer, [...LAYERS, i], i === 0)
@@ -83,9 +89,12 @@ function walkLayer(walk: Walk, layer: Json, path: Path, first: boolean): void {
     refuse('must be a group of named values', 'config')
     return
   }
-  for (const field of Object.keys(config)) {
-    if (!fields.includes(field)) refuse(`is not known for ${kind}`, 'config', field)
-    else if (UNUSED.includes(field) && config[field] !== null) refuse('must be null', 'config', field)
+  walk.problems.push(
+    ...unknownFields(layer, ['class_name', 'config'], path),
+    ...unknownFields(config, fields, [...path, 'config']),
+  )
+  for (const field of UNUSED) {
+    if ((config[field] ?? null) !== null) refuse('must be null', 'config', field)
   }
   const { name, activation } = config
   if (typeof name !== 'string' || !/^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(name) || walk.names.has(name)) {
@@ -115,6 +124,17 @@ function walkLayer(walk: Walk, layer: Json, path: Path, first: boolean): void {
     if (bias) walk.weights.push({ name: `${name}/bias`, shape: [units] })
     walk.width = units
   }
+}
+
+function unknownFields(group: Fields, known: readonly string[], path: Path): Problem[] {
+  return Object.keys(group)
+    .filter(field => !known.includes(field))
+    .map(field => ({
+      code: 'CHARTER_MODEL_LAYERS',
+      path: [...path, field],
+      says: `is not among the fields that are understood (${known.join(', ')})`,
+      fix: LAYER_FIX,
+    }))
 }
 
 /** First layer's inputs and last layer's output against data and task. */
@@ -175,7 +195,7 @@ function inputWidth(shape: Json | undefined): number | undefined {
   return typeof width === 'number' && Number.isSafeInteger(width) && width >= 1 ? width : undefined
 }
 
-function configOf(layer: Json | undefined): Readonly<Record<string, Json>> {
+function configOf(layer: Json | undefined): Fields {
   return isObject(layer) && isObject(layer.config) ? layer.config : {}
 }
 

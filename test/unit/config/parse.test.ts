@@ -201,6 +201,13 @@ describe('parseCharter', () => {
     expect(error.message).not.toContain('SECRET')
   })
 
+  it('refuses what is nested too deeply for a recursive reader', () => {
+    const deep = changed(exampleCharter(), c => {
+      c.model.keras.deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
+    })
+    expect(codeOf(() => parseCharter(deep))).toBe('CHARTER_SCHEMA')
+  })
+
   it.each([[undefined], [null], [1], ['text'], [[]], [{}]])('refuses %j', value => {
     expect(codeOf(() => parseCharter(value))).toBe('CHARTER_SCHEMA')
   })

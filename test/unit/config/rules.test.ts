@@ -12,6 +12,27 @@ type Change = (c: any) => void
 /** [code, where the message must point, change that breaks the rule] */
 const BROKEN: readonly (readonly [string, string, Change])[] = [
   [
+    'CHARTER_MODEL_LAYERS',
+    'model.keras.more',
+    c => {
+      c.model.keras.more = 1
+    },
+  ],
+  [
+    'CHARTER_MODEL_LAYERS',
+    'model.keras.config.more',
+    c => {
+      c.model.keras.config.more = 1
+    },
+  ],
+  [
+    'CHARTER_MODEL_LAYERS',
+    'layers[0].more',
+    c => {
+      c.model.keras.config.layers[0].more = 1
+    },
+  ],
+  [
     'CHARTER_PREVIOUS',
     'previous',
     c => {
