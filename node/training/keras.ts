@@ -16,10 +16,9 @@ export const ACTIVATIONS = [
   'selu',
   'softplus',
   'softsign',
-  'swish',
 ] as const
 
-export const LAYERS = ['InputLayer', 'Dense', 'Activation', 'LeakyReLU', 'LayerNormalization'] as const
+export const LAYERS = ['InputLayer', 'Dense', 'Activation'] as const
 
 /** Layers that people will miss, and why they cannot be had. */
 const REFUSED = new Map([

@@ -1,6 +1,9 @@
 /** A small charter, models for it and made-up rows: what the learner's tests share. */
-import { type Charter, CharterSchema } from '../../../../config/charter.ts'
+import type { Charter } from '../../../../config/charter.ts'
+import { parseCharter } from '../../../../config/parse.ts'
 import type { Dataset, Rows } from '../../../../node/training/dataset.ts'
+import { toHex } from '../../../../protocol/bytes.ts'
+import { publicKeyOf } from '../../../../protocol/crypto/sign.ts'
 import type { ModelState } from '../../../../protocol/ports.ts'
 
 export interface LayerJson {
@@ -51,7 +54,7 @@ export function charterOf(
   training: Partial<Charter['training']> = {},
 ): Charter {
   const hex = '0'.repeat(64)
-  return CharterSchema.parse({
+  return parseCharter({
     format: 'medmesh-charter/1',
     version: 1,
     previous: null,
@@ -68,8 +71,8 @@ export function charterOf(
     members: ['aa', 'bb', 'cc'].map((id, i) => ({
       id,
       name: id,
-      publicKey: hex.slice(1) + i,
-      addresses: ['/ip4/127.0.0.1/tcp/4001'],
+      publicKey: toHex(publicKeyOf(seedOf(i + 1))),
+      addresses: [`/ip4/127.0.0.1/tcp/${4001 + i}`],
     })),
     maliciousMax: 0,
     data: {
@@ -102,11 +105,11 @@ export function charterOf(
     secureSum: {
       modulus: 2147483647,
       survivorsMin: 3,
-      joinDeadlineMs: 1,
-      inputDeadlineMs: 1,
-      openDeadlineMs: 1,
-      viewTimeoutMs: 1,
-      clockSkewMaxMs: 1,
+      joinDeadlineMs: 2000,
+      inputDeadlineMs: 10_000,
+      openDeadlineMs: 5000,
+      viewTimeoutMs: 500,
+      clockSkewMaxMs: 60_000,
       gossipBytesMax: 1,
     },
     export: { model: 'members' },

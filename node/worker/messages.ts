@@ -1,0 +1,107 @@
+/** What main thread and worker say to each other. */
+import type { Charter } from '../../config/charter.ts'
+import { MedmeshError } from '../../config/error.ts'
+import type { Job, JobResult } from '../../protocol/ports.ts'
+import type { Backend } from '../training/backend.ts'
+
+/** What a learning worker needs before its first job; a worker for vectors needs nothing. */
+export interface LearnSetup {
+  readonly charter: Charter
+  readonly dataFile: string
+  /** `auto` or the name of a backend. */
+  readonly backend: string
+  /** Hash of the data that this node started with; another one is refused. Undefined at the first start. */
+  readonly dataHash: string | undefined
+}
+
+export interface WorkerSetup {
+  readonly learn: LearnSetup | undefined
+  /** One Int32: not 0 once the job that is running is no longer wanted. */
+  readonly cancel: SharedArrayBuffer
+}
+
+export interface ToWorker {
+  readonly job: Job
+}
+
+/** What the hospital's own people may be told about its data. */
+export interface Opened {
+  readonly backend: Backend
+  readonly dataHash: string
+  readonly notices: readonly string[]
+  readonly rows: { readonly train: number; readonly test: number }
+}
+
+export type FromWorker =
+  /** `opened` from a learning worker only. */
+  | { readonly kind: 'ready'; readonly opened: Opened | undefined }
+  | { readonly kind: 'unready'; readonly error: PlainError }
+  | { readonly kind: 'done'; readonly result: JobResult }
+  | { readonly kind: 'failed'; readonly error: PlainError }
+
+/** A MedmeshError as plain data. */
+export interface PlainError {
+  readonly code: string
+  readonly message: string
+  readonly fix: string
+}
+
+/**
+ * Errors as they may leave a worker. Only our own messages do, which hold no patient's data; of a library's error,
+ * which might quote a value, only its name and the lines of code.
+ */
+export function plainError(error: unknown): PlainError {
+  if (error instanceof MedmeshError) return { code: error.code, message: error.message, fix: error.fix }
+  const name = error instanceof Error ? error.name : 'unknown error'
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  const frames = stack.split('\n').filter(line => /^\s+at /.test(line))
+  const where = frames.slice(0, 3).map(line => ` ${line.trim().replace(/\(?file:.*\//, '(')}`)
+  return {
+    code: 'WORKER_UNEXPECTED',
+    message: `the worker failed: ${name}${where.join('')}`,
+    fix: 'report this with the version of medmesh; the round goes on without this hospital',
+  }
+}
+
+export function revived({ code, message, fix }: PlainError): MedmeshError {
+  return new MedmeshError(code, message, fix)
+}
+
+/** Below this, cloning is as fast as handing over. */
+const TRANSFER_BYTES_MIN = 1 << 14
+
+/** Buffers in `value` that are large and wholly used by one array: what can be handed over instead of copied. */
+export function transferables(value: unknown, found: Set<ArrayBuffer> = new Set()): ArrayBuffer[] {
+  if (ArrayBuffer.isView(value)) {
+    const { buffer, byteLength } = value
+    if (
+      buffer instanceof ArrayBuffer &&
+      buffer.byteLength === byteLength &&
+      byteLength >= TRANSFER_BYTES_MIN
+    ) {
+      found.add(buffer)
+    }
+  } else if (typeof value === 'object' && value !== null) {
+    for (const part of Object.values(value)) transferables(part, found)
+  }
+  return [...found]
+}
+
+/**
+ * The job with its large arrays in memory of their own, so that they can be handed over: the machine keeps its model
+ * and its inputs. Only the values to be masked belong to the job alone and go as they are; a structured clone of
+ * them would hold up the main thread ten times longer.
+ */
+export function detached(job: Job): Job {
+  if (job.kind === 'vector' && job.work.kind === 'mask') return job
+  return copyLarge(job) as Job
+}
+
+function copyLarge(value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) {
+    return value.byteLength < TRANSFER_BYTES_MIN ? value : (value as Uint32Array).slice()
+  }
+  if (Array.isArray(value)) return value.map(copyLarge)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, copyLarge(part)]))
+}

@@ -1,0 +1,77 @@
+/**
+ * The worker's side: opens data, backend and model before its first job, then does one job after the other. What it
+ * cannot open it says, and is over.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { MedmeshError } from '../../config/error.ts'
+import type { Job, JobResult } from '../../protocol/ports.ts'
+import type { Learner } from '../training/learner.ts'
+import {
+  type FromWorker,
+  type LearnSetup,
+  type Opened,
+  plainError,
+  type ToWorker,
+  transferables,
+  type WorkerSetup,
+} from './messages.ts'
+
+const port = parentPort!
+const setup = workerData as WorkerSetup
+const cancel = new Int32Array(setup.cancel)
+
+function tell(message: FromWorker): void {
+  port.postMessage(message, transferables(message))
+}
+
+async function open(learn: LearnSetup): Promise<{ learner: Learner; opened: Opened }> {
+  // Here and not at the top: a worker for vectors needs none of it, and tfjs takes memory and time.
+  const [{ loadDataset }, { chooseBackend }, { createLearner }] = await Promise.all([
+    import('../data/csv.ts'),
+    import('../training/backend.ts'),
+    import('../training/learner.ts'),
+  ])
+  const dataset = loadDataset(learn.dataFile, learn.charter)
+  if (learn.dataHash !== undefined && learn.dataHash !== dataset.hash) {
+    throw new MedmeshError(
+      'DATA_CHANGED',
+      `${learn.dataFile} has changed since the node started`,
+      'restart the node to take part with the new rows',
+    )
+  }
+  const backend = await chooseBackend(learn.backend)
+  const learner = await createLearner(learn.charter, dataset, backend)
+  const rows = { train: dataset.train.y.length, test: dataset.test.y.length }
+  return { learner, opened: { backend, dataHash: dataset.hash, notices: dataset.notices, rows } }
+}
+
+async function perform(job: Job, learner: Learner | undefined): Promise<JobResult> {
+  if (job.kind === 'vector') {
+    const { runVectorWork } = await import('../../protocol/sum/kernels.ts')
+    return { kind: 'vector', output: runVectorWork(job.work) }
+  }
+  if (learner === undefined) throw new Error('this worker has no learner')
+  const learned = await learner.learn(job, () => Atomics.load(cancel, 0) !== 0)
+  return { kind: 'learn', learned }
+}
+
+async function main(): Promise<void> {
+  let learner: Learner | undefined
+  try {
+    const parts = setup.learn === undefined ? undefined : await open(setup.learn)
+    learner = parts?.learner
+    tell({ kind: 'ready', opened: parts?.opened })
+  } catch (error) {
+    tell({ kind: 'unready', error: plainError(error) })
+    return
+  }
+  // Jobs that came meanwhile waited in the port.
+  port.on('message', ({ job }: ToWorker) => {
+    perform(job, learner).then(
+      result => tell({ kind: 'done', result }),
+      error => tell({ kind: 'failed', error: plainError(error) }),
+    )
+  })
+}
+
+await main()
