@@ -125,7 +125,8 @@ export const CharterSchema = z.strictObject({
   }),
   /** Signatures that this charter needs to be in force (m of n). */
   threshold: z.int().min(1).max(1000),
-  members: z.array(MemberSchema).min(3).max(1000),
+  /** At most 255: seed shares go to the whole cohort, and one gossiped offer must hold their digests. */
+  members: z.array(MemberSchema).min(3).max(255),
   /** f: members that may be malicious and colluding without harm to agreement or secrecy. */
   maliciousMax: z.int().min(0).max(333),
   data: z.strictObject({

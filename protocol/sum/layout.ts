@@ -7,9 +7,6 @@ import type { Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { HALF } from './field.ts'
 
-/** Fewest quantisation steps between 0 and a hospital's bound; below, a sum would be too coarse to be of use. */
-const STEPS_MIN = 1024
-
 /**
  * The sections of a task's vector in their order, for a cohort of `n`. Counts have scale 1 and are exact; the other
  * sections are stochastically rounded at n * (bound * scale + 1) <= (p - 1) / 2.
@@ -17,9 +14,7 @@ const STEPS_MIN = 1024
 export function layoutFor(charter: Charter, task: Task, n: number): readonly Section[] {
   const { weightMax, clipNorm } = charter.training
   const real = (name: string, length: number, bound: number): Section => {
-    const scale = (HALF / n - 1) / bound
-    assert(scale * bound >= STEPS_MIN, `section ${name} is fine enough for ${n} hospitals`)
-    return { name, length, bound, scale }
+    return { name, length, bound, scale: (HALF / n - 1) / bound }
   }
   const count = (name: string, length: number, bound: number): Section => {
     assert(n * bound <= HALF, `counts of section ${name} fit for ${n} hospitals`)

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest'
+import type { Task } from '../../../../protocol/ports.ts'
+import { addInto, HALF, P } from '../../../../protocol/sum/field.ts'
+import { quantiseSections } from '../../../../protocol/sum/kernels.ts'
+import { layoutFor, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
+import { centre, dequantise, quantisedMax } from '../../../../protocol/sum/quantise.ts'
+import { testCharter } from '../../../support/consortium.ts'
+
+const TASKS: readonly Task[] = ['statistics', 'train', 'evaluate']
+
+describe('layout of a round', () => {
+  it('cannot wrap: all hospitals at their bounds, in both directions, stay within half of the field', () => {
+    for (const n of [3, 4, 7, 10, 30, 100]) {
+      const charter = testCharter({ n: Math.max(n, 3) })
+      for (const task of TASKS) {
+        for (const s of layoutFor(charter, task, n)) {
+          expect(n * quantisedMax(s.scale, s.bound), `${task} ${s.name} n=${n}`).toBeLessThanOrEqual(HALF)
+        }
+      }
+    }
+  })
+
+  it('sums the largest and the smallest contributions of all hospitals to what they are', () => {
+    for (const n of [3, 7, 30]) {
+      const charter = testCharter({ n })
+      for (const task of TASKS) {
+        const sections = layoutFor(charter, task, n)
+        for (const sign of [1, -1]) {
+          const values = Float64Array.from(
+            sections.flatMap(s => Array<number>(s.length).fill(sign * s.bound)),
+          )
+          const sum = new Uint32Array(vectorLength(sections))
+          for (let i = 0; i < n; i++)
+            addInto(sum, quantiseSections(values, sections, new Uint8Array(32).fill(i + 1)))
+          for (const s of sections) {
+            const [from, to] = sectionRange(sections, s.name)
+            for (let k = from; k < to; k++) {
+              const got = dequantise(sum[k]!, s.scale)
+              expect(Math.abs(got - sign * n * s.bound)).toBeLessThanOrEqual(n / s.scale)
+              expect(Math.sign(centre(sum[k]!))).toBe(sign)
+            }
+          }
+        }
+      }
+    }
+  })
+
+  it('uses the field: twice the scale would not fit', () => {
+    const n = 4
+    for (const s of layoutFor(testCharter({ n }), 'train', n)) {
+      if (s.scale !== 1) expect(n * quantisedMax(2 * s.scale, s.bound)).toBeGreaterThan(HALF)
+    }
+  })
+
+  it('counts are exact', () => {
+    for (const task of TASKS) {
+      for (const s of layoutFor(testCharter({ n: 4 }), task, 4)) {
+        if (['samples', 'positives', 'negatives', 'correct'].includes(s.name)) expect(s.scale).toBe(1)
+      }
+    }
+  })
+
+  it('refuses counts that could wrap', () => {
+    const many = testCharter({
+      n: 4,
+      edit: c => ({ ...c, evaluation: { ...c.evaluation, rowsMax: 500_000, lossMax: 0.001 } }),
+    })
+    expect(() => layoutFor(many, 'evaluate', Math.ceil(P / 1_000_000) + 1)).toThrow(/fit/)
+  })
+
+  it('has each section once, and says where', () => {
+    const charter = testCharter({ n: 4, features: 5 })
+    const sections = layoutFor(charter, 'train', 4)
+    expect(sectionRange(sections, 'update')).toEqual([0, 6])
+    expect(sectionRange(sections, 'weight')).toEqual([6, 7])
+    expect(vectorLength(sections)).toBe(6 + 1 + 1 + 2 * charter.evaluation.bins + 2)
+    expect(new Set(sections.map(s => s.name)).size).toBe(sections.length)
+    expect(() => sectionRange(sections, 'first')).toThrow(RangeError)
+  })
+})
