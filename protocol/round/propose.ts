@@ -164,8 +164,9 @@ export type Judgement = 'valid' | 'invalid' | 'unknown'
  */
 export function judge(o: Outlook, entry: Entry, prevoters: readonly MemberId[]): Judgement {
   if (!applyEntry(o.state, entry).ok) return 'invalid'
-  if (Math.abs(entry.at - o.now) > timing(o).clockSkewMaxMs) return 'unknown'
+  // Before the clock is asked: a value that a quorum is locked on must stay valid, however long the others were away.
   if (prevoters.length > o.state.charter.maliciousMax) return 'valid'
+  if (Math.abs(entry.at - o.now) > timing(o).clockSkewMaxMs) return 'unknown'
   const { body } = entry
   switch (body.kind) {
     case 'RoundOpened':
