@@ -8,18 +8,19 @@ import { parseArgs } from 'node:util'
 import type { Charter } from '../../config/charter.ts'
 import { completeDraft, parseDraft } from '../../config/parse.ts'
 import { loadDataset } from '../../node/data/csv.ts'
+import type { Scores } from '../../node/evaluation.ts'
 import { chooseBackend } from '../../node/training/backend.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import { publicKeyOf } from '../../protocol/crypto/sign.ts'
 import { type Federate, federate, type Study, trainAlone, trainPooled } from './models.ts'
-import { type Score, scoreOn } from './score.ts'
+import { scoreEverywhere } from './score.ts'
 
 /** Scores of one model (a hospital's name, `federated` or `pooled`) on each test set, seed after seed. */
-export type Results = ReadonlyMap<string, ReadonlyMap<string, readonly Score[]>>
+export type Results = ReadonlyMap<string, ReadonlyMap<string, readonly Scores[]>>
 
 export async function runStudy(study: Study, seeds: readonly number[], together: Federate): Promise<Results> {
-  const results = new Map<string, Map<string, Score[]>>()
+  const results = new Map<string, Map<string, Scores[]>>()
   for (const seed of seeds) {
     const trained = new Map(
       await Promise.all(
@@ -29,8 +30,8 @@ export async function runStudy(study: Study, seeds: readonly number[], together:
     trained.set('federated', await together(study, seed))
     trained.set('pooled', await trainPooled(study, seed))
     for (const [name, state] of trained) {
-      const row = results.get(name) ?? new Map<string, Score[]>()
-      for (const [on, score] of await scoreOn(study.charter, state, study.datasets)) {
+      const row = results.get(name) ?? new Map<string, Scores[]>()
+      for (const [on, score] of await scoreEverywhere(study.charter, state, study.datasets)) {
         row.set(on, [...(row.get(on) ?? []), score])
       }
       results.set(name, row)
@@ -61,14 +62,14 @@ export async function openStudy(file: string): Promise<Study> {
   return { charter, datasets, backend: await chooseBackend() }
 }
 
-const mean = (xs: readonly number[]) => xs.reduce((a, b) => a + b, 0) / xs.length
+export const mean = (xs: readonly number[]) => xs.reduce((a, b) => a + b, 0) / xs.length
 const deviation = (xs: readonly number[]) =>
   xs.length < 2 ? 0 : Math.sqrt(xs.reduce((a, x) => a + (x - mean(xs)) ** 2, 0) / (xs.length - 1))
 
-function table(results: Results, tests: readonly string[], what: keyof Score): string {
-  const cell = (scores: readonly Score[]) => {
-    const xs = scores.map(s => s[what])
-    return Number.isNaN(mean(xs)) ? 'one class' : `${mean(xs).toFixed(3)} ± ${deviation(xs).toFixed(3)}`
+function table(results: Results, tests: readonly string[], what: 'auc' | 'accuracy'): string {
+  const cell = (scores: readonly Scores[]) => {
+    const xs = scores.map(s => s[what]).filter(x => x !== undefined)
+    return xs.length < scores.length ? 'one class' : `${mean(xs).toFixed(3)} ± ${deviation(xs).toFixed(3)}`
   }
   const rows = [...results].map(([name, on]) => [name, ...tests.map(t => cell(on.get(t)!))])
   const lines = [[`${what} of \\ on`, ...tests], ...rows]

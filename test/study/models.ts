@@ -1,7 +1,8 @@
 /** The three models of the study: each hospital's own, the federated one and the pooled one. */
 import type { Charter } from '../../config/charter.ts'
+import { joinRows } from '../../node/evaluation.ts'
 import type { Backend } from '../../node/training/backend.ts'
-import type { Dataset, Rows } from '../../node/training/dataset.ts'
+import type { Dataset } from '../../node/training/dataset.ts'
 import { createLearner, type Learner } from '../../node/training/learner.ts'
 import { ascii, u32be } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
@@ -71,23 +72,11 @@ export async function trainPooled(study: Study, seed: number): Promise<ModelStat
 }
 
 export function pool(datasets: readonly Dataset[]): Dataset {
-  return {
-    train: joined(datasets.map(s => s.train)),
-    test: joined(datasets.map(s => s.test)),
-    d: datasets[0]!.d,
-    hash: '',
-    notices: [],
-  }
+  const train = joinRows(datasets.map(s => s.train))
+  return { train, test: joinRows(datasets.map(s => s.test)), d: datasets[0]!.d, hash: '', notices: [] }
 }
 
-function joined(parts: readonly Rows[]): Rows {
-  return {
-    x: Float32Array.from(parts.flatMap(p => [...p.x])),
-    y: Float32Array.from(parts.flatMap(p => [...p.y])),
-  }
-}
-
-/** Starting model of study seed `seed`: the charter's own for its own seed, else another draw. */
+/** Study seed 0 starts from the charter's own model, the others from other draws. */
 function start(charter: Charter, seed: number): ModelState {
   return initialState({ ...charter, model: { ...charter.model, seed: charter.model.seed + seed } })
 }
