@@ -13,7 +13,7 @@ export interface LeftOut {
 export interface RoundView {
   readonly round: number
   task: Task
-  /** The attempt that is under way or was closed; 1 is the first. */
+  /** The attempt that is under way or was closed; 0 is the first. */
   attempt: number
   openedAt: Millis
   closedAt: Millis | undefined

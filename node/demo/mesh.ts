@@ -23,6 +23,7 @@ export interface MeshOptions {
   readonly say: (text: string) => void
   readonly signal: AbortSignal
   readonly timeoutMs: number
+  readonly stopGraceMs?: number
 }
 
 /**
@@ -71,7 +72,9 @@ class Mesh {
 
   async close(): Promise<void> {
     this.#closing = true
-    await Promise.all([...this.#running.values()].map(hospital => hospital.stop(STOP_GRACE_MS)))
+    await Promise.all(
+      [...this.#running.values()].map(hospital => hospital.stop(this.#o.stopGraceMs ?? STOP_GRACE_MS)),
+    )
   }
 
   #start(member: MemberId): void {
@@ -125,7 +128,7 @@ class Mesh {
   #onEnd(hospital: HospitalProcess, code: number | null, signal: NodeJS.Signals | null): void {
     const { board } = this.#o
     if (signal === 'SIGKILL' && board.isDown(hospital.member)) {
-      this.#o.say(`   ${hospital.member} is killed (SIGKILL); the others go on`)
+      this.#o.say(`   ${hospital.member} is killed (SIGKILL) in the middle of a round; the others go on`)
       this.#maybeRestart()
     } else if (code !== 0 || !board.finished.has(hospital.member)) {
       this.#done.reject(ended(hospital, code, signal))

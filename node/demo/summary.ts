@@ -2,6 +2,7 @@
 import { formatBytes, formatScore, formatSeconds, shortHash, table } from '../cli/format.ts'
 import type { ScoreRow } from './compare.ts'
 import { type DemoFault, type DemoRecord, faultsOf } from './result.ts'
+import { abortReason } from './tree.ts'
 
 export const CAVEAT =
   'A research demonstration on public records of the 1980s. Its models are not for use on patients; secure summing alone is not anonymity.'
@@ -71,7 +72,7 @@ export function describeFault(fault: DemoFault): string {
     case 'fault':
       return `round ${fault.round}: ${fault.member}: ${fault.fault}, with evidence in the ledger`
     case 'aborted':
-      return `round ${fault.round}: attempt ${fault.attempt} given up (${fault.reason}) and made again with fresh keys`
+      return `round ${fault.round}: attempt ${fault.attempt} given up (${abortReason(fault)}) and made again with fresh keys`
   }
 }
 

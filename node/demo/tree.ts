@@ -40,8 +40,7 @@ export function roundName(view: { readonly round: number; readonly task: string 
 export function notes(board: Board, view: RoundView): string[] {
   const said: string[] = []
   for (const abort of view.aborted) {
-    const who = abort.culprits.length > 0 ? ` (${abort.culprits.join(', ')})` : ''
-    said.push(`attempt ${abort.attempt} given up: ${abort.reason}${who}; tried again with fresh keys`)
+    said.push(`attempt ${abort.attempt} given up: ${abortReason(abort)}; tried again with fresh keys`)
   }
   for (const outage of board.outages) {
     if (outage.round === view.round) {
@@ -56,6 +55,22 @@ export function notes(board: Board, view: RoundView): string[] {
   for (const left of view.leftOut) said.push(`${left.member} left out: ${left.reason}`)
   for (const fault of view.faults) said.push(`${fault.member}: ${fault.fault}`)
   return said
+}
+
+/** Why an attempt was given up, in words. */
+export function abortReason({
+  reason,
+  culprits,
+}: {
+  readonly reason: string
+  readonly culprits: readonly string[]
+}): string {
+  const words: Readonly<Record<string, string>> = {
+    tooFewInputs: 'too few inputs in time',
+    notOpened: 'too few seed shares in time',
+    culprit: 'it could not go on with',
+  }
+  return [words[reason] ?? reason, culprits.join(', ')].join(' ').trimEnd()
 }
 
 /** Nothing in the row can change any more: its round is closed, and the metrics of its model are there. */

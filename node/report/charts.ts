@@ -96,7 +96,7 @@ ${board.outages.map(o => {
   const to = at(o.until ?? end)
   const top = y(o.member)! - 3
   const words = `${o.member}: killed in round ${o.round} (${o.phase})${o.until === undefined ? '' : ', then started again'}`
-  return html`<g><title>${words}</title><rect class="gone" x="${from}" y="${top}" width="${Math.max(4, to - from)}" height="${y.bandwidth() + 6}"/><text class="away" x="${from}" y="${top + y.bandwidth() + 19}">✗ killed</text></g>`
+  return html`<g><title>${words}</title><rect class="gone" x="${from}" y="${top}" width="${Math.max(4, to - from)}" height="${y.bandwidth() + 6}"/><text class="away" x="${from + 6}" y="${top + y.bandwidth() / 2 + 7}">✗ killed</text></g>`
 })}
 </svg>`
 }

@@ -98,14 +98,14 @@ function bytes(record: DemoRecord): Markup {
 }
 
 function ledger({ ledger: l, ...record }: DemoRecord): Markup {
-  const hashes = [...record.board.finished]
+  const { finished, members } = record.board
   return html`<h2>What was decided</h2>
 <p>${l.entries.length} entries, each with the signatures of at least ${record.quorum} of ${record.hospitals.length} hospitals. After the run, the copies of all hospitals were checked offline against the signed charter: ${l.signatures} signatures in each, and one chain in all.</p>
 ${htmlTable('Hashes (SHA-256)', [
   ['what', 'hash'],
   ['charter', html`<code>${record.charterHash}</code>`],
   ['last entry', html`<code>${l.head}</code>`],
-  ...hashes.map(([member, hash]) => [`model of ${member}`, html`<code>${hash}</code>`]),
+  ...members.map(m => [`model of ${m}`, html`<code>${finished.get(m)}</code>`]),
 ])}
 <details><summary>All entries</summary>
 ${htmlTable('The ledger', [

@@ -20,10 +20,10 @@ h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; }
 p { margin: .5rem 0; max-width: 46rem; }
 .soft, figcaption, caption { color: var(--soft); }
 .caveat { border-left: 4px solid var(--pooled); padding: .25rem .9rem; background: var(--panel); }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 1.25rem 0; padding: 0; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.4rem, 1fr)); gap: .75rem; margin: 1.25rem 0; padding: 0; }
 .facts div { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }
 .facts dt { color: var(--soft); font-size: .82rem; }
-.facts dd { margin: 0; font-size: 1.3rem; font-weight: 600; font-variant-numeric: tabular-nums; }
+.facts dd { margin: 0; font-size: 1.25rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 figure { margin: .75rem 0; }
 figcaption { font-size: .88rem; max-width: 46rem; }
 svg { width: 100%; height: auto; display: block; }
@@ -32,7 +32,7 @@ svg .soft { fill: var(--soft); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; margin: .75rem 0; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: .3rem; font-size: .88rem; }
-th, td { padding: .28rem .7rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
+th, td { padding: .28rem .55rem; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap; }
 thead th { color: var(--soft); font-weight: 600; }
 tbody th { font-weight: 500; }
 .num { text-align: right; }
@@ -40,14 +40,14 @@ code { font: .88em/1.4 ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mono", monos
 ul { padding-left: 1.2rem; max-width: 46rem; }
 details { margin: .75rem 0; }
 summary { cursor: pointer; color: var(--fed); }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 0 2rem; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(28.5rem, 100%), 1fr)); gap: 0 2rem; }
 .axis { stroke: var(--line); }
 .fed { stroke: var(--fed); stroke-width: 2.5; fill: none; } .fed-dot { fill: var(--fed); }
 .pooled { stroke: var(--pooled); stroke-width: 1.8; stroke-dasharray: 7 4; } text.pooled-text { fill: var(--pooled); }
 .alone { stroke: var(--alone); stroke-width: 1.4; stroke-dasharray: 2 4; } text.alone-text { fill: var(--alone); }
 text.fed-text { fill: var(--fed); font-weight: 600; }
 .in { fill: var(--fed); } .in.odd { opacity: .62; } .out { fill: none; stroke: var(--away); stroke-width: 1.5; }
-.gone { fill: url(#hatch); stroke: var(--away); } .hatch { stroke: var(--away); stroke-width: 2; } text.away { fill: var(--away); font-weight: 600; }
+.gone { fill: url(#hatch); stroke: var(--away); } .hatch { stroke: var(--away); stroke-width: 2; } text.away { fill: var(--away); font-weight: 600; stroke: var(--paper); stroke-width: 4; paint-order: stroke; }
 .bar { fill: var(--bar); }
 @media print { body { font-size: 11pt; } .scroll { overflow: visible; } }
 `

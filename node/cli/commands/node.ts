@@ -90,6 +90,8 @@ export function describeEvent({ event }: EventLine): string | undefined {
       return `study finished after ${event.rounds} rounds: model ${shortHash(event.modelHash)}`
     case 'waiting':
       return `waiting for ${event.reason}${event.for.length === 0 ? '' : `: ${event.for.join(', ')}`}`
+    case 'settled':
+      return 'all members hold the finished ledger'
     case 'jobFailed':
       return `local work failed: ${event.reason}`
   }
