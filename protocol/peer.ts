@@ -381,6 +381,7 @@ export class Peer implements Machine {
     })
     this.#state = next
     this.#since = this.#now
+    this.#waiting = ''
     this.#consensusRecords = []
     this.#consensusStarted = false
     this.#consensusWakeAt = undefined
@@ -539,7 +540,7 @@ export class Peer implements Machine {
       for (const height of this.#sync.entriesFor(from, body.height, mine, this.#now)) {
         this.#emit({ kind: 'sendRecord', to: from, key: recordKey(height) })
       }
-    } else if (this.#sync.mayAnswer(from, this.#now)) {
+    } else if (this.#sync.mayAnswer(from, 'status', this.#now)) {
       const votes = this.#consensus.messages().filter(m => !have.has(prefixOf(m)))
       const messages = [
         ...votes,
@@ -563,7 +564,8 @@ export class Peer implements Machine {
   }
 
   #onModelRequest(from: MemberId, { hash }: Body<'modelRequest'>): Verdict {
-    if (this.#model && equalBytes(hash, this.#state.modelHash) && this.#sync.mayAnswer(from, this.#now)) {
+    if (!this.#model || !equalBytes(hash, this.#state.modelHash)) return 'accept'
+    if (this.#sync.mayAnswer(from, 'modelRequest', this.#now)) {
       this.#send(from, 'model', { hash, data: encodeState(this.#model) })
     }
     return 'accept'
@@ -593,9 +595,10 @@ export class Peer implements Machine {
     const fingerprint = `${height}/${this.#known.prefixes().length}/${phase.kind}`
     const others = [...this.#connected].sort()
     const turn = this.#sync.turn(others, this.#now, fingerprint)
-    for (const peer of turn) this.#tell(peer)
-    if (turn.length === 0 || phase.kind === 'finished') return
-    const waits = waitsFor(this.#outlook(), this.#consensus.waitsFor())
+    for (const peer of turn ?? []) this.#tell(peer)
+    if (!turn || phase.kind === 'finished') return
+    const voters = this.#consensus.waitsFor().filter(m => m !== this.#c.self)
+    const waits = waitsFor(this.#outlook(), voters)
     const text = `${waits.reason}:${waits.for.join()}`
     if (text !== this.#waiting) this.#emit({ kind: 'event', event: { kind: 'waiting', ...waits } })
     this.#waiting = text
@@ -619,7 +622,7 @@ export class Peer implements Machine {
     }
     const ahead = times.filter(t => t > this.#now)
     if (this.#consensusWakeAt !== undefined) ahead.push(Math.max(this.#consensusWakeAt, this.#now))
-    if (this.#connected.size > 0) ahead.push(Math.max(this.#sync.nextAt, this.#now + 1))
+    ahead.push(Math.max(this.#sync.nextAt, this.#now + 1))
     return ahead.length === 0 ? undefined : Math.min(...ahead)
   }
 

@@ -3,6 +3,7 @@ import { toHex } from '../bytes.ts'
 import type { Entry } from '../ledger/entry.ts'
 import { eligible } from '../ledger/state.ts'
 import type { Event, MemberId, Task } from '../ports.ts'
+import type { Attempt, Opening } from './attempt.ts'
 import { isHeld } from './input.ts'
 import type { Outlook } from './propose.ts'
 
@@ -42,24 +43,42 @@ export function eventOf({ body }: Entry, task: Task): Event | undefined {
   }
 }
 
+export interface Waits {
+  readonly reason: string
+  readonly for: readonly MemberId[]
+}
+
 /** What has not come yet, and from whom; `voters`: whose votes are missing when all else is here. */
-export function waitsFor(
-  o: Outlook,
-  voters: readonly MemberId[],
-): { reason: string; for: readonly MemberId[] } {
+export function waitsFor(o: Outlook, voters: readonly MemberId[]): Waits {
   const { phase } = o.state
+  const votes = { reason: 'votes', for: voters }
   if (phase.kind === 'between') {
     const silent = eligible(o.state).filter(m => !o.join.announced.has(m))
-    if (silent.length > 0) return { reason: 'keys for the next round', for: silent }
+    return silent.length > 0 ? { reason: 'keys for the next round', for: silent } : votes
   }
-  if (phase.kind === 'opened' && o.attempt) {
-    const a = o.attempt
-    const late = a.cohort.filter(m => !isHeld(a, m))
-    if (late.length > 0) return { reason: 'masked inputs', for: late }
-  }
-  if (phase.kind === 'fixed' && o.attempt?.opening && !o.attempt.opening.outcome) {
-    const { reveals } = o.attempt.opening
-    return { reason: 'seed shares', for: o.attempt.cohort.filter(m => !reveals.has(m)) }
-  }
-  return { reason: 'votes', for: voters }
+  if (!o.attempt) return votes
+  if (phase.kind === 'opened') return inputsMissing(o.attempt) ?? votes
+  if (phase.kind === 'fixed' && o.attempt.opening)
+    return openingMissing(o.attempt, o.attempt.opening) ?? votes
+  return votes
+}
+
+/** The first thing that is missing: what comes later cannot come before it. */
+function inputsMissing(a: Attempt): Waits | undefined {
+  const unshared = a.cohort.filter(m => a.takesPart && !a.shares.has(m))
+  if (unshared.length > 0) return { reason: 'sealed shares', for: unshared }
+  const uncommitted = a.cohort.filter(m => !a.commitments.has(m))
+  if (uncommitted.length > 0) return { reason: 'masked inputs', for: uncommitted }
+  const late = a.cohort.filter(m => !isHeld(a, m))
+  if (late.length === 0) return undefined
+  const silent = a.cohort.filter(m => !a.receipts.has(m))
+  return { reason: 'receipts', for: silent.length > 0 ? silent : late }
+}
+
+function openingMissing(a: Attempt, o: Opening): Waits | undefined {
+  if (o.outcome) return undefined
+  const owners = o.body.owners.filter((_, shard) => a.shards > 1 && !o.sums.has(shard))
+  if (owners.length > 0) return { reason: 'shard sums', for: a.cohort.filter(m => owners.includes(m)) }
+  const silent = a.cohort.filter(m => !o.reveals.has(m))
+  return silent.length > 0 ? { reason: 'seed shares', for: silent } : undefined
 }

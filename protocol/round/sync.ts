@@ -24,7 +24,7 @@ export class Sync {
   readonly #direct = new Map<MemberId, Map<string, { readonly prefix: string; readonly bytes: Uint8Array }>>()
   readonly #seen = new Set<string>()
   readonly #heights = new Map<MemberId, number>()
-  readonly #answered = new Map<MemberId, Millis>()
+  readonly #answered = new Map<string, Millis>()
   readonly #told = new Map<MemberId, Millis>()
   readonly #entriesSent = new Map<MemberId, { upTo: number; at: Millis }>()
   #pauseMs = PAUSE_MS
@@ -67,14 +67,14 @@ export class Sync {
     return concatBytes(...[...prefixes, ...this.#seen].slice(0, HAVE_MAX).map(fromHex))
   }
 
-  /** Whom to tell now: a few connected peers in turn; none while the pause lasts. */
-  turn(connected: readonly MemberId[], now: Millis, fingerprint: string): MemberId[] {
+  /** Whom to tell now: a few connected peers in turn; undefined while the pause lasts. */
+  turn(connected: readonly MemberId[], now: Millis, fingerprint: string): MemberId[] | undefined {
     if (fingerprint !== this.#lastFingerprint) {
       this.#lastFingerprint = fingerprint
       this.#pauseMs = PAUSE_MS
       this.#nextAt = Math.min(this.#nextAt, now + PAUSE_MS)
     }
-    if (now < this.#nextAt) return []
+    if (now < this.#nextAt) return undefined
     this.#nextAt = now + this.#pauseMs
     this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MAX_MS)
     const out: MemberId[] = []
@@ -90,9 +90,11 @@ export class Sync {
     return true
   }
 
-  mayAnswer(peer: MemberId, now: Millis): boolean {
-    if (now < (this.#answered.get(peer) ?? -Infinity) + ANSWER_MS) return false
-    this.#answered.set(peer, now)
+  /** Each kind of question has its own pause: a status is often followed at once by a request for the model. */
+  mayAnswer(peer: MemberId, question: 'status' | 'modelRequest', now: Millis): boolean {
+    const key = `${question}/${peer}`
+    if (now < (this.#answered.get(key) ?? -Infinity) + ANSWER_MS) return false
+    this.#answered.set(key, now)
     return true
   }
 
