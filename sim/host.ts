@@ -43,8 +43,13 @@ export interface HostSetup {
   readonly clock: { now(): Millis; at(time: Millis, run: () => void): void }
   /** Milliseconds that a job takes. */
   readonly jobMs: (job: Job) => Millis
+  /** What this hospital's clock shows beyond the world's time. */
+  readonly clockOffsetMs: Millis
+  /** Milliseconds until a commit is durable; 0: at once. A crash loses what is not durable yet. */
+  readonly diskMs: () => Millis
   /** True: crash here. */
   readonly onStep?: (step: Step) => boolean
+  readonly onCrash?: (host: SimHost) => void
   readonly onEvent?: (host: SimHost, event: Event) => void
   readonly onFault?: (host: SimHost, peer: MemberId, fault: Fault) => void
   /** Sees each job that was done, with all that is secret in it: for checks. */
@@ -64,6 +69,7 @@ export class SimHost {
   #machine: Machine | undefined
   #wakeAt: Millis | undefined
   #cancelled = new Set<number>()
+  #diskFreeAt: Millis = 0
 
   constructor(setup: HostSetup) {
     this.id = setup.id
@@ -83,6 +89,7 @@ export class SimHost {
     this.#life++
     this.#cancelled = new Set()
     this.#wakeAt = undefined
+    this.#diskFreeAt = 0
     this.#machine = this.#s.machine?.(this.#s.config) ?? new Peer(this.#s.config)
     this.#driver = new Driver(this.#machine, this.id, this.#ports())
     this.input({ kind: 'start', entropy: this.#s.random.bytes(32), durable: new Map(this.disk) })
@@ -95,12 +102,17 @@ export class SimHost {
 
   input(input: Input): Verdict | undefined {
     const driver = this.#driver
-    if (!driver) return undefined
+    return driver && this.#alive(() => driver.input(input, this.#s.clock.now() + this.#s.clockOffsetMs))
+  }
+
+  /** Runs `act` until its end or until the crash that it runs into. */
+  #alive<T>(act: () => T): T | undefined {
     try {
-      return driver.input(input, this.#s.clock.now())
+      return act()
     } catch (error) {
       if (!(error instanceof Crash)) throw error
       this.crash()
+      this.#s.onCrash?.(this)
       return undefined
     }
   }
@@ -126,11 +138,18 @@ export class SimHost {
       publish: bytes => this.#step('publish', '', () => net.publish(this, bytes)),
       send: (to, bytes) => this.#step('send', to, () => net.send(this, to, bytes)),
       commit: (puts, deletes, durable) => {
-        this.#step('commit', puts.map(([key]) => key).join(), () => {
-          for (const key of deletes) this.disk.delete(key)
-          for (const [key, value] of puts) this.disk.set(key, value)
-        })
-        durable()
+        const write = () => {
+          this.#step('commit', puts.map(([key]) => key).join(), () => {
+            for (const key of deletes) this.disk.delete(key)
+            for (const [key, value] of puts) this.disk.set(key, value)
+          })
+          durable()
+        }
+        const ms = this.#s.diskMs()
+        if (ms === 0) return write()
+        // One disk: commits become durable in their order.
+        this.#diskFreeAt = Math.max(this.#diskFreeAt, clock.now()) + ms
+        this.later(this.#diskFreeAt, () => this.#alive(write))
       },
       read: key => this.disk.get(key),
       startJob: (id, job) =>
@@ -141,7 +160,7 @@ export class SimHost {
       wakeAt: at => {
         if (at === undefined || at === this.#wakeAt) return
         this.#wakeAt = at
-        this.later(Math.max(at, clock.now()), () => {
+        this.later(Math.max(at - this.#s.clockOffsetMs, clock.now()), () => {
           if (this.#wakeAt !== at) return
           this.#wakeAt = undefined
           this.input({ kind: 'tick' })

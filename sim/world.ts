@@ -7,14 +7,24 @@ import { EventHeap } from './heap.ts'
 import { type HostSetup, SimHost } from './host.ts'
 import { Random } from './random.ts'
 
+type Supplied = 'net' | 'clock' | 'random' | 'jobMs' | 'clockOffsetMs' | 'diskMs' | 'onCrash'
+
 export interface WorldOptions {
   readonly seed: number
-  readonly hosts: readonly Omit<HostSetup, 'net' | 'clock' | 'random' | 'jobMs'>[]
+  readonly hosts: readonly Omit<HostSetup, Supplied>[]
   /** Milliseconds from one hospital to another; default 5 to 25. */
   readonly latencyMs?: (random: Random, from: MemberId, to: MemberId) => Millis
   /** Whether a message is lost (gossip to one member, or direct); default never. */
   readonly loses?: (random: Random, from: MemberId, to: MemberId, bytes: Uint8Array) => boolean
+  /** Whether a message arrives a second time, later; default never. */
+  readonly repeats?: (random: Random) => boolean
   readonly jobMs?: (job: Job, id: MemberId) => Millis
+  /** How much a hospital's clock is ahead of the others; default 0. */
+  readonly clockOffsetMs?: (id: MemberId) => Millis
+  /** How long a commit takes; default 0: durable at once. */
+  readonly diskMs?: (random: Random, id: MemberId) => Millis
+  /** Whether the others notice a crash that a step ran into, by a broken connection; default true. */
+  readonly noticesCrash?: boolean
   /** What a receiver gets of what was sent: to record it or to change it; undefined: nothing. */
   readonly onWire?: (
     from: MemberId,
@@ -51,7 +61,11 @@ export class World {
     this.hosts = new Map(
       options.hosts.map(h => {
         const jobMs = (job: Job) => options.jobMs?.(job, h.id) ?? 20
-        return [h.id, new SimHost({ ...h, clock, net, random: new Random(this.random.u32()), jobMs })]
+        const diskMs = () => options.diskMs?.(this.random, h.id) ?? 0
+        const clockOffsetMs = options.clockOffsetMs?.(h.id) ?? 0
+        const onCrash = (host: SimHost) => void (options.noticesCrash === false || this.partFrom(host))
+        const random = new Random(this.random.u32())
+        return [h.id, new SimHost({ ...h, clock, net, random, jobMs, clockOffsetMs, diskMs, onCrash })]
       }),
     )
   }
@@ -137,8 +151,11 @@ export class World {
     if (this.#o.loses?.(this.random, from.id, to.id, sent)) return
     const bytes = this.#o.onWire ? this.#o.onWire(from.id, to.id, via, sent) : sent
     if (!bytes) return
-    const latency = this.#o.latencyMs?.(this.random, from.id, to.id) ?? 5 + 20 * this.random.unit()
-    to.later(this.#now + latency, () => void to.input({ kind: 'message', from: from.id, via, bytes }))
+    const copies = this.#o.repeats?.(this.random) ? 2 : 1
+    for (let copy = 0; copy < copies; copy++) {
+      const latency = this.#o.latencyMs?.(this.random, from.id, to.id) ?? 5 + 20 * this.random.unit()
+      to.later(this.#now + latency, () => void to.input({ kind: 'message', from: from.id, via, bytes }))
+    }
   }
 }
 

@@ -70,6 +70,7 @@ export class Audit {
   readonly #opened: Opened[] = []
   /** SHA-256 of all that was sent, in its order. */
   #wire: Uint8Array = new Uint8Array(32)
+  readonly #models = new Map<number, string>()
   readonly #said = new Map<string, Uint8Array>()
   readonly #receipts = new Map<string, ReadonlyMap<number, Uint8Array>>()
   readonly #parsed = new WeakSet<Uint8Array>()
@@ -94,11 +95,15 @@ export class Audit {
   }
 
   onEvent(host: SimHost, event: Event): void {
-    if (event.kind !== 'roundClosed') return
-    const model = host.peer?.model
-    if (model && toHex(stateHash(model)) !== event.modelHash) {
-      this.problems.push(`${host.id} holds another model than the one it names, round ${event.round}`)
+    if (event.kind !== 'roundClosed' || !host.peer) return
+    const { model, state } = host.peer
+    if (model && !equalBytes(stateHash(model), state.modelHash)) {
+      this.problems.push(`${host.id} holds another model than its ledger names, round ${event.round}`)
     }
+    const other = this.#models.get(event.round) ?? event.modelHash
+    if (other !== event.modelHash)
+      this.problems.push(`${host.id} ends round ${event.round} with another model`)
+    this.#models.set(event.round, other)
   }
 
   onWire(from: MemberId, to: MemberId, bytes: Uint8Array): void {
