@@ -78,9 +78,11 @@ interface Flight {
 export interface Chaos {
   readonly n: number
   readonly f: number
+  /** How many lie indeed: at most f. */
+  readonly liars: number
   readonly seed: number
-  /** Random actions before the network heals. */
-  readonly steps: number
+  /** Stretches of trouble before the network heals. */
+  readonly eras: number
   readonly lossRate: number
   readonly crashRate: number
   readonly lieRate: number
@@ -102,6 +104,7 @@ export class Network {
   #flights: Flight[] = []
   #now = 0
   #healed = false
+  readonly #cut = new Set<string>()
   #decision: Uint8Array | undefined
 
   constructor(chaos: Chaos) {
@@ -109,7 +112,7 @@ export class Network {
     this.#random = randomFrom(chaos.seed)
     this.#voters = names(chaos.n)
     const offset = this.#below(chaos.n)
-    this.#liars = Array.from({ length: chaos.f }, (_, i) => this.#voters[(offset + i) % chaos.n]!)
+    this.#liars = Array.from({ length: chaos.liars }, (_, i) => this.#voters[(offset + i) % chaos.n]!)
     const quorum = Math.floor((chaos.n + chaos.f) / 2) + 1
     this.#authority = { network, voters: this.#voters, quorum, publicKeyOf: keyOf }
     this.#nodes = this.#voters.filter(m => !this.#liars.includes(m)).map(id => this.#boot(id))
@@ -117,39 +120,83 @@ export class Network {
 
   /** Anything goes. Throws when two values are decided, or an honest peer breaks a rule or is blamed. */
   runChaos(): void {
-    for (let i = 0; i < this.#o.steps; i++) {
-      const r = this.#random()
-      const node = this.#pick(this.#nodes)
-      if (r < this.#o.lieRate) this.#lie()
-      else if (node.down) this.#restart(node)
-      else if (r < this.#o.lieRate + 0.05) this.#perform(node, this.#start(node))
-      else if (r < this.#o.lieRate + 0.1) node.knows = true
-      else if (r < this.#o.lieRate + 0.2) {
-        this.#now += this.#below(40)
-        this.#perform(node, node.consensus.poll(this.#now))
-      } else this.#deliverOne()
+    for (let era = 0; era < this.#o.eras; era++) {
+      this.#cutSome()
+      for (const node of this.#nodes) {
+        if (this.#random() < 0.3) node.knows = true
+        if (node.down) {
+          if (this.#random() < 0.7) this.#restart(node)
+        } else if (!node.started && this.#random() < 0.7) this.#perform(node, this.#start(node))
+      }
+      for (let lies = 0; lies < 2 * this.#o.liars; lies++) if (this.#random() < this.#o.lieRate) this.#lie()
+      if (this.#random() < 0.2) this.#remind(this.#pick(this.#nodes))
+      // Half of the time in step, so that locks and decisions come about; else all in disorder.
+      const inStep = this.#random() < 0.5
+      for (let turn = 0; turn < 3; turn++) {
+        const most = inStep ? Infinity : this.#below(200)
+        for (let i = 0; i < most && this.#flights.length > 0; i++) this.#deliverOne()
+        this.#now += inStep ? 400 : this.#below(60)
+        for (const node of this.#nodes) {
+          if (!node.down && (inStep || this.#random() < 0.7)) {
+            this.#perform(node, node.consensus.poll(this.#now))
+          }
+        }
+      }
     }
+  }
+
+  /** Those that have decided are cut off, what is under way is lost, and the others talk freely. */
+  runApart(rounds: number): void {
+    this.#healed = true
+    this.#flights = []
+    const rest = this.#nodes.filter(n => n.decided === undefined)
+    for (const node of rest) this.#wake(node)
+    this.#talk(rest, rounds)
   }
 
   /** Synchrony: all honest peers are up, and what is held reaches everyone. Returns false when nothing is decided. */
   heal(rounds: number): boolean {
     this.#healed = true
-    for (const node of this.#nodes) {
-      node.knows = true
-      if (node.down) this.#restart(node)
-      this.#perform(node, this.#start(node))
-    }
+    for (const node of this.#nodes) this.#wake(node)
+    return this.#talk(this.#nodes, rounds)
+  }
+
+  #wake(node: Node): void {
+    node.knows = true
+    if (node.down) this.#restart(node)
+    this.#perform(node, this.#start(node))
+  }
+
+  #talk(nodes: readonly Node[], rounds: number): boolean {
     for (let i = 0; i < rounds; i++) {
-      for (let lies = 0; lies < this.#o.f; lies++) if (this.#random() < this.#o.lieRate) this.#lie()
+      for (let lies = 0; lies < this.#o.liars; lies++) if (this.#random() < this.#o.lieRate) this.#lie()
       while (this.#flights.length > 0) this.#deliverOne()
-      if (this.#exchange()) continue
-      if (this.#nodes.every(n => n.decided !== undefined)) return true
-      const wakes = this.#nodes.map(n => n.wakeAt).filter(t => t !== undefined)
-      if (wakes.length === 0) return false
+      if (this.#exchange(nodes)) continue
+      if (nodes.every(n => n.decided !== undefined)) return true
+      const wakes = nodes.map(n => n.wakeAt).filter(t => t !== undefined)
+      if (wakes.length === 0) {
+        if (nodes.some(n => n.decided !== undefined)) continue
+        return false
+      }
       this.#now = Math.max(this.#now, Math.min(...wakes))
-      for (const node of this.#nodes) this.#perform(node, node.consensus.poll(this.#now))
+      for (const node of nodes) this.#perform(node, node.consensus.poll(this.#now))
     }
     return false
+  }
+
+  /** For a while some peers get none of some types: what locks here and leaves others behind. */
+  #cutSome(): void {
+    this.#cut.clear()
+    for (const type of ['proposal', 'prevote', 'precommit']) {
+      const share = this.#pick([0, 0, 0.3, 0.8])
+      for (const { id } of this.#nodes) if (this.#random() < share) this.#cut.add(`${type}/${id}`)
+    }
+  }
+
+  /** One peer sends all that it holds to another. */
+  #remind(to: Node): void {
+    const from = this.#pick(this.#nodes.filter(n => !n.down))
+    for (const bytes of from?.consensus.messages() ?? []) this.#flights.push({ to, bytes })
   }
 
   #below(n: number): number {
@@ -171,7 +218,7 @@ export class Network {
       down: false,
       wakeAt: undefined,
       decided: undefined,
-      knows: false,
+      knows: this.#random() < 0.7,
     }
     node.consensus = this.#consensus(node, value)
     return node
@@ -281,23 +328,27 @@ export class Network {
       this.#flights.pop()
     }
     if (lossy && this.#random() < this.#o.lossRate) return
+    const message = this.#parse(flight.bytes)
+    if (lossy && this.#cut.has(`${message.type}/${flight.to.id}`)) {
+      return
+    }
     if (flight.to.down || flight.to.decided !== undefined) return
-    this.#perform(flight.to, flight.to.consensus.receive(this.#parse(flight.bytes), this.#now))
+    this.#perform(flight.to, flight.to.consensus.receive(message, this.#now))
   }
 
   /** What every peer holds goes to all that lack it; decisions too. Whether anything new was sent. */
-  #exchange(): boolean {
+  #exchange(nodes: readonly Node[]): boolean {
     let sent = false
-    const held = this.#nodes.map(n => new Set([...n.consensus.messages()].map(toHex)))
-    const decided = this.#nodes.some(n => n.decided !== undefined)
-    for (const [i, to] of this.#nodes.entries()) {
+    const held = nodes.map(n => new Set([...n.consensus.messages()].map(toHex)))
+    const decided = nodes.some(n => n.decided !== undefined)
+    for (const [i, to] of nodes.entries()) {
       if (to.decided !== undefined) continue
       if (decided && this.#random() < 0.3) {
         to.decided = this.#decision
         to.wakeAt = undefined
         continue
       }
-      for (const from of this.#nodes) {
+      for (const from of nodes) {
         if (from === to) continue
         for (const bytes of from.consensus.messages()) {
           const hex = toHex(bytes)
@@ -315,39 +366,44 @@ export class Network {
     return sent
   }
 
-  /** Liars say anything that they can sign, to whom they like, and mostly where it hurts. */
+  /** Liars say anything that they can sign: something else to everyone, or the same to all to tip the scales. */
   #lie(): void {
     if (this.#liars.length === 0) return
-    const liar = this.#pick(this.#liars)
-    const views = this.#nodes.map(n => n.consensus.view)
-    const view = Math.max(0, this.#pick(views) + this.#pick([0, 0, 0, 0, -1, 1, 40]))
-    const values = [...this.#values.values(), ascii('x invalid')]
-    const known = this.#nodes.flatMap(n => this.#proposed(n))
-    const choice = () => (known.length > 0 && this.#random() < 0.8 ? this.#pick(known) : this.#pick(values))
-    const mine = this.#voters.filter(m => m === liar && proposerAt(this.#voters, height, view) === m)
+    const near = this.#pick(this.#nodes).consensus.view
+    const view = Math.max(0, near + this.#pick([0, 0, 0, 0, 0, 0, -1, 1, 40]))
+    const turn = proposerAt(this.#voters, height, view)
+    const liar = this.#liars.includes(turn) && this.#random() < 0.7 ? turn : this.#pick(this.#liars)
+    const proposals = this.#nodes.flatMap(n => this.#proposals(n))
+    const now = proposals.filter(p => p.view === view)
+    const twoFaced = this.#random() < 0.5
+    const anything = () => {
+      const list = now.length > 0 && this.#random() < 0.7 ? now : proposals
+      if (list.length > 0 && this.#random() < 0.8) return this.#pick(list).value
+      return this.#random() < 0.1 ? ascii('x invalid') : this.#pick([...this.#values.values()])
+    }
+    const said = new Map<string, Uint8Array>()
+    const say = (to: Node, type: ConsensusMessage['type']) => {
+      const validView = this.#random() < 0.7 ? -1 : this.#below(view + 1) - 1
+      const value = anything()
+      const id = twoFaced && this.#random() < 0.25 ? null : sha256(value)
+      const body =
+        type === 'proposal' ? proposalBody(height, view, validView, value) : voteBody(height, view, id)
+      const bytes = (twoFaced ? undefined : said.get(type)) ?? seal(liar, type, body)
+      said.set(type, bytes)
+      this.#flights.push({ to, bytes })
+    }
     for (const to of this.#nodes) {
-      const r = this.#random()
-      if (r < 0.3) continue
-      if (mine.length > 0 && r < 0.6) {
-        const validView = this.#random() < 0.5 ? -1 : this.#below(view + 1) - 1
-        this.#flights.push({
-          to,
-          bytes: seal(liar, 'proposal', proposalBody(height, view, validView, choice())),
-        })
-      }
-      for (const type of ['prevote', 'precommit'] as const) {
-        const id = this.#random() < 0.25 ? null : sha256(choice())
-        this.#flights.push({ to, bytes: seal(liar, type, voteBody(height, view, id)) })
-      }
+      if (twoFaced && this.#random() < 0.3) continue
+      if (turn === liar && now.length === 0) say(to, 'proposal')
+      say(to, 'prevote')
+      say(to, 'precommit')
     }
   }
 
-  #proposed(node: Node): Uint8Array[] {
-    const found: Uint8Array[] = []
-    for (const bytes of node.consensus.messages()) {
-      const m = this.#parse(bytes)
-      if (m.type === 'proposal') found.push(m.value)
-    }
-    return found
+  #proposals(node: Node) {
+    return node.consensus
+      .messages()
+      .map(bytes => this.#parse(bytes))
+      .filter(m => m.type === 'proposal')
   }
 }
