@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import nodeUtil from 'node:util'
 import * as tf from '@tensorflow/tfjs-core'
 import { MedmeshError } from '../../config/error.ts'
+import { transposeFirst } from './matmul.ts'
 
 export const BACKEND_NAMES = ['node-gpu', 'node', 'wasm', 'cpu'] as const
 export type BackendName = (typeof BACKEND_NAMES)[number]
@@ -67,7 +68,9 @@ async function tryBackend(name: BackendName): Promise<string | undefined> {
     if (name === 'wasm')
       await withoutRethrowing(async () => void (await import('@tensorflow/tfjs-backend-wasm')))
     else await import('@tensorflow/tfjs-backend-cpu')
-    return await activate(name)
+    const missing = await activate(name)
+    if (name === 'wasm' && missing === undefined) transposeFirst()
+    return missing
   } catch (error) {
     return error instanceof Error ? (error.message.split('\n')[0] ?? error.name) : 'failed to start'
   }
