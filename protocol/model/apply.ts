@@ -31,7 +31,7 @@ export function applySum(
   }
   switch (task) {
     case 'statistics': {
-      const samples = read('samples')[0]!
+      const samples = counted(read)
       return {
         state: normalised(charter, samples, read('first'), read('second'), state),
         metrics: undefined,
@@ -40,7 +40,7 @@ export function applySum(
     }
     case 'train': {
       const next = { ...state, parameters: stepped(state.parameters, read('update'), read('weight')[0]!) }
-      return { state: next, metrics: measured(read), samples: read('samples')[0]! }
+      return { state: next, metrics: measured(read), samples: counted(read) }
     }
     case 'evaluate':
       return { state, metrics: measured(read), samples: 0 }
@@ -87,15 +87,22 @@ function rangesOf(feature: Feature): [min: number, width: number][] {
   }
 }
 
+/** A hospital's vector is whatever it signs: no sum may be such that the round could never be closed. */
+function counted(read: (name: string) => Float64Array): number {
+  return Math.max(0, read('samples')[0]!)
+}
+
+/** Undefined also where the histograms cannot be counts: somebody's were not. */
 function measured(read: (name: string) => Float64Array): Metrics | undefined {
   const positives = read('positives')
   const negatives = read('negatives')
-  const testSamples = [...positives, ...negatives].reduce((a, b) => a + b, 0)
-  if (testSamples === 0) return undefined
+  const counts = [...positives, ...negatives]
+  const testSamples = counts.reduce((a, b) => a + b, 0)
+  if (testSamples === 0 || counts.some(c => c < 0)) return undefined
   return {
     testSamples,
     auc: histogramAuc(positives, negatives),
-    accuracy: Math.min(1, read('correct')[0]! / testSamples),
+    accuracy: Math.max(0, Math.min(1, read('correct')[0]! / testSamples)),
     loss: Math.max(0, read('lossSum')[0]! / testSamples),
   }
 }
