@@ -592,7 +592,7 @@ export class Peer implements Machine {
         this.#emit({ kind: 'event', event: { kind: 'settled' } })
       }
     }
-    const fingerprint = `${height}/${this.#known.prefixes().length}/${phase.kind}`
+    const fingerprint = `${height}/${this.#consensus.view}/${this.#known.size}`
     const others = [...this.#connected].sort()
     const turn = this.#sync.turn(others, this.#now, fingerprint)
     for (const peer of turn ?? []) this.#tell(peer)

@@ -29,6 +29,10 @@ export class Known {
     return 'new'
   }
 
+  get size(): number {
+    return this.#prefixes.size
+  }
+
   has(prefix: string): boolean {
     return this.#prefixes.has(prefix)
   }
