@@ -3,11 +3,21 @@ import { randomBytes } from 'node:crypto'
 import { Driver, type HostPorts } from '../protocol/driver.ts'
 import type { Fault } from '../protocol/fault.ts'
 import { Peer, type PeerConfig } from '../protocol/peer.ts'
-import type { Event, Input, Job, JobResult, MemberId, Millis, Verdict } from '../protocol/ports.ts'
+import type {
+  Event,
+  Input,
+  Job,
+  JobResult,
+  Machine,
+  MemberId,
+  Millis,
+  Verdict,
+} from '../protocol/ports.ts'
 
 /** What of the network the host uses; `node/net` implements it. */
 export interface HostNet {
-  publish(bytes: Uint8Array): void
+  /** Rejects only for what is our own bug, such as a message over the bound. */
+  publish(bytes: Uint8Array): Promise<void>
   send(to: MemberId, bytes: Uint8Array): void
 }
 
@@ -32,26 +42,37 @@ export interface HostParts {
   readonly onFault: (peer: MemberId, fault: Fault) => void
   /** An invariant of our own is broken: the process must not go on. */
   readonly onBroken: (error: unknown) => void
+  /** Replaces the machine: the compliance suite of the hosts. */
+  readonly machine?: (config: PeerConfig) => Machine
 }
 
 /** Longest time that a timer can wait; longer ones are set again. */
 const TIMER_MAX_MS = 2 ** 31 - 1
 
 export class NodeHost {
-  readonly peer: Peer
+  /** The production peer, unless another machine runs in its place. */
+  readonly peer: Peer | undefined
   readonly #p: HostParts
   readonly #driver: Driver
+  /** Jobs whose result the machine still wants. */
+  readonly #jobs = new Set<number>()
   #timer: NodeJS.Timeout | undefined
+  #started = false
   #stopped = false
 
   constructor(parts: HostParts) {
     this.#p = parts
-    this.peer = new Peer(parts.config)
-    this.#driver = new Driver(this.peer, parts.config.self, this.#ports())
+    const machine = parts.machine?.(parts.config) ?? new Peer(parts.config)
+    this.peer = machine instanceof Peer ? machine : undefined
+    this.#driver = new Driver(machine, parts.config.self, this.#ports())
   }
 
-  start(): void {
-    this.input({ kind: 'start', entropy: new Uint8Array(randomBytes(32)), durable: this.#p.store.load() })
+  /** Begins a life. `connected`: who was connected before; what else came before the start was not heard. */
+  start(connected: Iterable<MemberId> = []): void {
+    const durable = this.#p.store.load()
+    this.#started = true
+    this.input({ kind: 'start', entropy: new Uint8Array(randomBytes(32)), durable })
+    for (const peer of connected) this.input({ kind: 'connected', peer })
   }
 
   stop(): void {
@@ -63,49 +84,64 @@ export class NodeHost {
     return this.input({ kind: 'message', from, via, bytes }) ?? 'ignore'
   }
 
+  /** A machine that has not read its own records must not say anything: nothing reaches it before its start. */
   input(input: Input): Verdict | undefined {
-    if (this.#stopped) return undefined
+    if (!this.#started || this.#stopped) return undefined
     try {
       return this.#driver.input(input, Date.now())
     } catch (error) {
-      this.stop()
-      this.#p.onBroken(error)
+      this.#break(error)
       return undefined
     }
+  }
+
+  #break(error: unknown): void {
+    if (this.#stopped) return
+    this.stop()
+    this.#p.onBroken(error)
   }
 
   #ports(): HostPorts {
     const { net, store, jobs } = this.#p
     return {
-      publish: bytes => net.publish(bytes),
+      publish: bytes => void net.publish(bytes).catch(error => this.#break(error)),
       send: (to, bytes) => net.send(to, bytes),
       commit: (puts, deletes, durable) => {
         store.commit(puts, deletes)
         durable()
       },
       read: key => store.get(key),
-      startJob: (id, job) => {
-        jobs.run(id, job).then(
-          result => void this.input({ kind: 'jobDone', id, result }),
-          error =>
-            void this.input({
-              kind: 'jobFailed',
-              id,
-              reason: error instanceof Error ? error.message : 'unknown',
-            }),
-        )
+      startJob: (id, job) => this.#startJob(id, job),
+      cancelJob: id => {
+        if (this.#jobs.delete(id)) jobs.cancel(id)
       },
-      cancelJob: id => jobs.cancel(id),
       fault: (peer, fault) => this.#p.onFault(peer, fault),
       event: event => this.#p.onEvent(event),
       wakeAt: at => this.#wake(at),
     }
   }
 
+  #startJob(id: number, job: Job): void {
+    this.#jobs.add(id)
+    // Whether a cancelled job fails, ends, or is never heard of again is the runner's business, not the machine's.
+    const hand = (input: Input) => {
+      if (this.#jobs.delete(id)) this.input(input)
+    }
+    this.#p.jobs.run(id, job).then(
+      result => hand({ kind: 'jobDone', id, result }),
+      error =>
+        hand({ kind: 'jobFailed', id, reason: error instanceof Error ? error.message : 'unknown' }),
+    )
+  }
+
+  /** A timer may fire a little before its time by this clock, and cannot wait for months: then it is set again. */
   #wake(at: Millis | undefined): void {
     clearTimeout(this.#timer)
     if (at === undefined || this.#stopped) return
     const wait = Math.min(Math.max(at - Date.now(), 0), TIMER_MAX_MS)
-    this.#timer = setTimeout(() => void this.input({ kind: 'tick' }), wait)
+    this.#timer = setTimeout(() => {
+      if (Date.now() < at) this.#wake(at)
+      else this.input({ kind: 'tick' })
+    }, wait)
   }
 }

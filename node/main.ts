@@ -123,7 +123,7 @@ class RunningNode {
     this.#host = new NodeHost({
       config: { charter, charterHash: hash, network: hash, self: config.member, seed: identity.seed },
       net: {
-        publish: bytes => void this.#net.publish(bytes),
+        publish: bytes => this.#net.publish(bytes),
         send: (to, bytes) => this.#net.send(to, bytes),
       },
       store,
@@ -153,7 +153,7 @@ class RunningNode {
         backend: jobs.backend,
         addresses: this.#net.addresses(),
       })
-      this.#host.start()
+      this.#host.start(this.#net.connected())
       await aborted(this.#stopping.signal)
     } finally {
       options.signal.removeEventListener('abort', stop)
@@ -174,7 +174,7 @@ class RunningNode {
     if (event.kind === 'phase') this.#phase = event.phase
     else if (event.kind !== 'waiting') this.#phase = undefined
     this.#tell(event)
-    if (this.#host.peer.state.phase.kind === 'finished' && !this.#finished) {
+    if (this.#host.peer?.state.phase.kind === 'finished' && !this.#finished) {
       this.#finished = true
       void pause(LINGER_MS, undefined, { ref: false }).then(() => this.#stopping.abort())
     }

@@ -50,6 +50,8 @@ export interface HostSetup {
   /** True: crash here. */
   readonly onStep?: (step: Step) => boolean
   readonly onCrash?: (host: SimHost) => void
+  /** The machine threw: this host stops and the others go on. Without it the world's run throws. */
+  readonly onBroken?: (host: SimHost, error: unknown) => void
   readonly onEvent?: (host: SimHost, event: Event) => void
   readonly onFault?: (host: SimHost, peer: MemberId, fault: Fault) => void
   /** Sees each job that was done, with all that is secret in it: for checks. */
@@ -110,8 +112,10 @@ export class SimHost {
     try {
       return act()
     } catch (error) {
-      if (!(error instanceof Crash)) throw error
+      const broken = !(error instanceof Crash)
+      if (broken && !this.#s.onBroken) throw error
       this.crash()
+      if (broken) this.#s.onBroken?.(this, error)
       this.#s.onCrash?.(this)
       return undefined
     }
@@ -158,8 +162,9 @@ export class SimHost {
       fault: (peer, fault) => this.#s.onFault?.(this, peer, fault),
       event: event => this.#s.onEvent?.(this, event),
       wakeAt: at => {
-        if (at === undefined || at === this.#wakeAt) return
+        if (at === this.#wakeAt) return
         this.#wakeAt = at
+        if (at === undefined) return
         this.later(Math.max(at - this.#s.clockOffsetMs, clock.now()), () => {
           if (this.#wakeAt !== at) return
           this.#wakeAt = undefined

@@ -3,6 +3,7 @@
  * options and is replayed by them.
  */
 import type { Job, MemberId, Millis } from '../protocol/ports.ts'
+import { GOSSIP_MESSAGE_BYTES_MAX, STREAM_MESSAGE_BYTES_MAX } from '../protocol/wire/limits.ts'
 import { EventHeap } from './heap.ts'
 import { type HostSetup, SimHost } from './host.ts'
 import { Random } from './random.ts'
@@ -51,11 +52,13 @@ export class World {
     const clock = { now: () => this.#now, at: (at: Millis, run: () => void) => this.#heap.push({ at, run }) }
     const net = {
       publish: (from: SimHost, bytes: Uint8Array) => {
+        checkSize(bytes, GOSSIP_MESSAGE_BYTES_MAX)
         for (const to of this.hosts.values()) if (to !== from) this.#deliver(from, to, 'gossip', bytes)
       },
       send: (from: SimHost, to: MemberId, bytes: Uint8Array) => {
-        const host = this.hosts.get(to)
-        if (host) this.#deliver(from, host, 'stream', bytes)
+        checkSize(bytes, STREAM_MESSAGE_BYTES_MAX)
+        if (to === from.id) throw new RangeError(`${to} is not another member`)
+        this.#deliver(from, this.host(to), 'stream', bytes)
       },
     }
     this.hosts = new Map(
@@ -161,4 +164,11 @@ export class World {
 
 function link(a: MemberId, b: MemberId): string {
   return a < b ? `${a}|${b}` : `${b}|${a}`
+}
+
+/** As strict as a real network: a machine that says too much must be found out here. */
+function checkSize(bytes: Uint8Array, max: number): void {
+  if (bytes.length === 0 || bytes.length > max) {
+    throw new RangeError(`a message of ${bytes.length} bytes; 1 to ${max} are allowed`)
+  }
 }
