@@ -83,7 +83,6 @@ function readLines(file: string, bytes: Uint8Array): Line[] {
   }
   try {
     const records = parse(text, {
-      bom: true,
       info: true,
       trim: true,
       skip_empty_lines: true,

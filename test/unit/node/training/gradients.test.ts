@@ -29,7 +29,7 @@ function withActivation(activation: string): Net {
 }
 
 async function meanLoss(learner: Learner, model: ModelState): Promise<number> {
-  const { evaluation } = await learner.learn({
+  const { evaluation } = learner.learn({
     kind: 'learn',
     task: 'evaluate',
     round: 1,
@@ -41,7 +41,7 @@ async function meanLoss(learner: Learner, model: ModelState): Promise<number> {
 
 /** Minus one step of plain gradient descent with rate 1 over all rows is the gradient. */
 async function gradient(learner: Learner, model: ModelState): Promise<Float32Array> {
-  const { delta } = await learner.learn({ kind: 'learn', task: 'train', round: 1, model, seed: seedOf(1) })
+  const { delta } = learner.learn({ kind: 'learn', task: 'train', round: 1, model, seed: seedOf(1) })
   return delta!.map(v => -v)
 }
 

@@ -5,7 +5,7 @@ import { charterOf, datasetOf, mlp, seedOf, stateOf } from './fixture.ts'
 
 const backend = await chooseBackend('wasm', {})
 const learner = await createLearner(charterOf(mlp('tanh'), { localUpdates: 20 }), datasetOf(), backend)
-const { delta } = await learner.learn({
+const { delta } = learner.learn({
   kind: 'learn',
   task: 'train',
   round: 1,

@@ -13,16 +13,17 @@ afterEach(async () => {
 /** A worker's program that says it is ready and then runs `onJob`, which may use `port` and `job`. */
 function program(onJob: string): URL {
   const text = `
-    import { parentPort as port } from 'node:worker_threads'
+    import { parentPort as port, workerData } from 'node:worker_threads'
+    const flag = () => Atomics.load(new Int32Array(workerData.cancel), 0)
+    const done = sum => port.postMessage({ kind: 'done', result: { kind: 'vector', output: { kind: 'sum', sum } } })
     port.postMessage({ kind: 'ready', opened: undefined })
     port.on('message', ({ job }) => { ${onJob} })`
   return new URL(`data:text/javascript,${encodeURIComponent(text)}`)
 }
 
-/** Dies of jobs with one input, does the others. */
-const MORTAL = (death: string) =>
-  program(`if (job.work.inputs.length === 1) { ${death} }
-    port.postMessage({ kind: 'done', result: { kind: 'vector', output: { kind: 'sum', sum: job.work.inputs[0], hash: new Uint8Array() } } })`)
+/** Does `special` at a job with one input, and the others as one would. */
+const exceptFor = (special: string) =>
+  program(`if (job.work.inputs.length === 1) { ${special} } else done(job.work.inputs[0])`)
 
 const failed = (job: Promise<JobResult>) =>
   job.then(
@@ -33,10 +34,10 @@ const fatal: Job = sumJob(4, 1)
 
 test.each([
   ['throws', 'throw new Error("value 31337")'],
-  ['rejects', 'return void Promise.reject(new Error("value 31337"))'],
-  ['exits', 'return process.exit(1)'],
+  ['rejects', 'void Promise.reject(new Error("value 31337"))'],
+  ['exits', 'process.exit(1)'],
 ])('a worker that %s', async (_, death) => {
-  lane = new Lane(() => undefined, MORTAL(death))
+  lane = new Lane(() => undefined, exceptFor(death))
   const first = failed(lane.run(1, fatal))
   const second = lane.run(2, sumJob(4))
   const error = await first
@@ -58,6 +59,28 @@ test('a worker that cannot even start fails each job once, and is not started wi
 test('a program that ends without a word', async () => {
   lane = new Lane(() => undefined, new URL('data:text/javascript,'))
   await expect(lane.open()).rejects.toMatchObject({ code: 'WORKER_CRASHED' })
+})
+
+test('the flag of a cancelled job is gone before the next job', async () => {
+  const wait = 'const wait = () => flag() === 0 ? setImmediate(wait) : done(); wait()'
+  lane = new Lane(() => undefined, program(`if (job.work.inputs.length === 1) { ${wait} } else done(flag())`))
+  const first = failed(lane.run(1, fatal))
+  const second = lane.run(2, sumJob(4))
+  lane.cancel(1)
+  expect(await first).toMatchObject({ code: 'JOB_CANCELLED' })
+  expect(await second).toMatchObject({ output: { sum: 0 } })
+})
+
+test('what a worker says after it was given up is not taken for the answer to the next job', async () => {
+  const error = "{ code: 'X', message: 'm', fix: 'f' }"
+  lane = new Lane(
+    () => undefined,
+    exceptFor(`port.postMessage({ kind: 'unready', error: ${error} }); done('stale')`),
+  )
+  const first = failed(lane.run(1, fatal))
+  const second = lane.run(2, sumJob(4))
+  expect(await first).toMatchObject({ code: 'X' })
+  expect(await second).toMatchObject({ output: { sum: Uint32Array.of(0, 1, 2, 3) } })
 })
 
 test('a bounded queue', async () => {

@@ -64,7 +64,7 @@ describe('jobs', () => {
       loadDataset(dataFile, charter),
       await chooseBackend('wasm', {}),
     )
-    expect(await runner.run(1, train())).toEqual({ kind: 'learn', learned: await learner.learn(train()) })
+    expect(await runner.run(1, train())).toEqual({ kind: 'learn', learned: learner.learn(train()) })
     learner.dispose()
   })
 
