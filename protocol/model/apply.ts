@@ -1,10 +1,13 @@
 /**
  * From the opened sum to the next global model. Only + - * /, Math.sqrt (IEEE 754 rounds it correctly), Math.fround and
  * comparisons, in one fixed order: every peer gets the same bits.
+ *
+ * A masked input proves nothing about its size: a malicious member can move any element of the sum to any residue. So
+ * every sum, whatever it is, gives a model and numbers that peers and entries accept.
  */
 import type { Charter, Feature } from '../../config/charter.ts'
 import type { Metrics, ModelState, Section, Task } from '../ports.ts'
-import { sectionRange } from '../sum/layout.ts'
+import { roundingDeviation, sectionRange } from '../sum/layout.ts'
 import { dequantise } from '../sum/quantise.ts'
 import { histogramAuc } from './metrics.ts'
 
@@ -16,7 +19,10 @@ export interface Applied {
   readonly samples: number
 }
 
-/** `residues`: the opened sum, in [0, p), in the layout that `sections` gives. */
+/**
+ * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort. Never throws
+ * on account of what the residues are.
+ */
 export function applySum(
   charter: Charter,
   task: Task,
@@ -27,20 +33,21 @@ export function applySum(
   const read = (name: string): Float64Array => {
     const [from, to] = sectionRange(sections, name)
     const { scale } = sections.find(s => s.name === name)!
-    return Float64Array.from(residues.subarray(from, to), r => dequantise(r, scale))
+    const out = new Float64Array(to - from)
+    for (let i = 0; i < out.length; i++) out[i] = dequantise(residues[from + i]!, scale)
+    return out
   }
   switch (task) {
     case 'statistics': {
       const samples = counted(read)
-      return {
-        state: normalised(charter, samples, read('first'), read('second'), state),
-        metrics: undefined,
-        samples,
-      }
+      const noise = roundingDeviation(sections.find(s => s.name === 'first')!)
+      const normalisation = normalise(charter, samples, read('first'), read('second'), noise)
+      return { state: { ...state, ...normalisation }, metrics: undefined, samples }
     }
     case 'train': {
-      const next = { ...state, parameters: stepped(state.parameters, read('update'), read('weight')[0]!) }
-      return { state: next, metrics: measured(read), samples: counted(read) }
+      const weightMin = 1 / charter.training.weightMax
+      const parameters = stepped(state.parameters, read('update'), read('weight')[0]!, weightMin)
+      return { state: { ...state, parameters }, metrics: measured(read), samples: counted(read) }
     }
     case 'evaluate':
       return { state, metrics: measured(read), samples: 0 }
@@ -48,31 +55,46 @@ export function applySum(
 }
 
 /** Sample-weighted FedAvg (McMahan 2017, Algorithm 1): parameters + sum(w_i delta_i) / sum(w_i). */
-function stepped(parameters: Float32Array, update: Float64Array, weight: number): Float32Array {
-  // Rounding can leave a trace where nobody had a training row.
-  if (weight < 1e-6) return parameters
-  return parameters.map((x, i) => Math.fround(x + update[i]! / weight))
+function stepped(
+  parameters: Float32Array,
+  update: Float64Array,
+  weight: number,
+  weightMin: number,
+): Float32Array {
+  // Nobody had a training row: whoever has one weighs at least weightMin, but for rounding.
+  if (weight < weightMin / 2) return parameters
+  const next = new Float32Array(parameters.length)
+  for (let i = 0; i < next.length; i++) next[i] = Math.fround(parameters[i]! + update[i]! / weight)
+  return next
 }
 
-/** Mean and deviation (divisor n - 1) of each feature in its own unit, from sums of u = (x - min) / (max - min). */
-function normalised(
+/**
+ * Mean and deviation (divisor n - 1) of each feature in its own unit, from sums of u = (x - min) / (max - min) and of
+ * u^2. A feature that never varies, or too little to be told from rounding, has deviation 1.
+ * `noise`: standard deviation of the error in a sum.
+ */
+function normalise(
   charter: Charter,
   samples: number,
   first: Float64Array,
   second: Float64Array,
-  state: ModelState,
-): ModelState {
+  noise: number,
+): Pick<ModelState, 'mean' | 'deviation'> {
   const ranges = charter.data.features.flatMap(rangesOf)
   const mean = new Float64Array(ranges.length)
   const deviation = new Float64Array(ranges.length)
   ranges.forEach(([min, width], j) => {
-    const m = samples > 0 ? first[j]! / samples : 0
-    const variance = samples > 1 ? (second[j]! - samples * m * m) / (samples - 1) : 0
-    const deviationU = variance > 1e-9 ? Math.sqrt(variance) : 0
+    const m = samples > 0 ? Math.min(1, Math.max(0, first[j]! / samples)) : 0
+    // Values in [0, 1] have at most this sum of squared distances.
+    const squares = Math.min(samples / 4, second[j]! - samples * m * m)
+    // Six deviations of its error e2 - 2 m e1, m <= 1.
+    const varies = samples > 1 && squares > 6 * Math.sqrt(5) * noise
+    const spread = varies ? Math.sqrt(squares / (samples - 1)) * width : 1
     mean[j] = min + m * width
-    deviation[j] = deviationU > 0 ? deviationU * width : 1
+    // A width near the smallest double leaves 0.
+    deviation[j] = spread > 0 ? spread : 1
   })
-  return { ...state, mean, deviation }
+  return { mean, deviation }
 }
 
 /** Lower end and width of each expanded feature. */

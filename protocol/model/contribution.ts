@@ -4,6 +4,12 @@ import type { Evaluation, Learned, Section, Task } from '../ports.ts'
 import { err, ok, type Result } from '../result.ts'
 import { sectionRange, vectorLength } from '../sum/layout.ts'
 
+/** What sums of floating-point numbers may exceed an exact bound by. */
+const ROUNDING = 1 + 1e-6
+
+/** Writes `values` times `factor` into a section; what is wrong with them, or undefined. */
+type Put = (name: string, values: ArrayLike<number>, factor?: number) => string | undefined
+
 /**
  * The unquantised vector. A hospital without training rows adds zeros with weight 0. Errors name what is wrong with
  * the learner's result, never a value of it: nothing is sent then.
@@ -15,15 +21,17 @@ export function contribution(
   learned: Learned,
 ): Result<Float64Array, string> {
   const out = new Float64Array(vectorLength(sections))
-  const put = (name: string, values: ArrayLike<number>): string | undefined => {
+  const put: Put = (name, values, factor = 1) => {
     const [from, to] = sectionRange(sections, name)
     if (values.length !== to - from) return `${name} has ${values.length} elements instead of ${to - from}`
     const { scale, bound } = sections.find(s => s.name === name)!
     for (let i = 0; i < values.length; i++) {
-      const value = values[i]!
+      const value = values[i]! * factor
       if (!Number.isFinite(value)) return `${name} is not finite at ${i}`
       if (scale === 1 && (!Number.isInteger(value) || value < 0 || value > bound))
         return `${name} is no count at ${i}`
+      // Quantising would cut it, and the sum be wrong in silence.
+      if (Math.abs(value) > bound * ROUNDING) return `${name} is beyond its bound at ${i}`
       out[from + i] = value
     }
     return undefined
@@ -36,46 +44,44 @@ export function contribution(
   if (task === 'statistics') {
     const sums = learned.featureSums
     if (!sums) return err('statistics without feature sums')
+    if (!areSums(sums, rows)) return err('feature sums are not of values in [0, 1]')
     // Beyond the bound a hospital's rows count as weightMax rows of the same means.
     const share = rows > weightMax ? weightMax / rows : 1
-    wrong.push(
-      put(
-        'first',
-        sums.first.map(x => x * share),
-      ),
-      put(
-        'second',
-        sums.second.map(x => x * share),
-      ),
-    )
+    wrong.push(put('first', sums.first, share), put('second', sums.second, share))
   }
   if (task === 'train') {
     if (!learned.delta) return err('training without an update')
     const weight = rows === 0 ? 0 : weighting === 'equal' ? 1 : Math.min(rows, weightMax) / weightMax
     const factor = weight * clipFactor(learned.delta, charter.training.clipNorm)
-    wrong.push(
-      put(
-        'update',
-        Float64Array.from(learned.delta, x => x * factor),
-      ),
-      put('weight', [weight]),
-    )
+    wrong.push(put('update', learned.delta, factor), put('weight', [weight]))
   }
-  if (task !== 'statistics') wrong.push(...evaluated(put, learned.evaluation))
+  if (task !== 'statistics') wrong.push(...evaluated(put, learned.evaluation, charter.evaluation))
   const first = wrong.find(w => w !== undefined)
   return first === undefined ? ok(out) : err(first)
 }
 
+/** u^2 <= u for u in [0, 1], so 0 <= second <= first <= rows. What is not finite is told apart later, by name. */
+function areSums({ first, second }: NonNullable<Learned['featureSums']>, rows: number): boolean {
+  const room = rows * (ROUNDING - 1)
+  return first.every((u, j) => !(u > rows + room || second[j]! > u + room || second[j]! < 0))
+}
+
 function evaluated(
-  put: (name: string, values: ArrayLike<number>) => string | undefined,
+  put: Put,
   e: Evaluation | undefined,
+  { rowsMax, lossMax }: Charter['evaluation'],
 ): (string | undefined)[] {
   if (!e) return ['no evaluation']
+  const add = (a: number, b: number) => a + b
+  const rows = e.positives.reduce(add, 0) + e.negatives.reduce(add, 0)
   return [
     put('positives', e.positives),
     put('negatives', e.negatives),
     put('correct', [e.correct]),
     put('lossSum', [e.lossSum]),
+    rows > rowsMax ? 'more test rows than the charter counts' : undefined,
+    e.correct > rows ? 'more rows classified rightly than tested' : undefined,
+    e.lossSum < 0 || e.lossSum > rows * lossMax * ROUNDING ? 'lossSum is beyond its bound' : undefined,
   ]
 }
 

@@ -7,11 +7,16 @@ import type { Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { HALF } from './field.ts'
 
+/** Steps from 0 to the bound below which rounding would drown what a hospital gives. */
+const STEPS_MIN = 2 ** 10
+
 /**
  * The sections of a task's vector in their order, for a cohort of `n`. Counts have scale 1 and are exact; the other
- * sections are stochastically rounded at n * (bound * scale + 1) <= (p - 1) / 2.
+ * sections are stochastically rounded at n * (bound * scale + 1) = (p - 1) / 2. Throws when that cannot be: the
+ * charter's rules (CHARTER_QUANTISATION) let no such charter be signed.
  */
 export function layoutFor(charter: Charter, task: Task, n: number): readonly Section[] {
+  assert(Number.isInteger(n) && n > 0 && HALF / n - 1 >= STEPS_MIN, `${n} hospitals leave enough steps`)
   const { weightMax, clipNorm } = charter.training
   const real = (name: string, length: number, bound: number): Section => {
     return { name, length, bound, scale: (HALF / n - 1) / bound }
@@ -42,6 +47,13 @@ export function layoutFor(charter: Charter, task: Task, n: number): readonly Sec
     case 'evaluate':
       return evaluation
   }
+}
+
+/** Standard deviation, at most, of the error in one element of a rounded section's sum; in the section's unit. */
+export function roundingDeviation({ bound, scale }: Section): number {
+  const n = HALF / (bound * scale + 1)
+  // Going up or down by chance within one step has a variance of at most 1/4.
+  return Math.sqrt(n) / 2 / scale
 }
 
 export function vectorLength(sections: readonly Section[]): number {
