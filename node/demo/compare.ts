@@ -58,7 +58,7 @@ export async function trainAlone(
     let model = initialState(charter)
     for (let round = 0; round <= charter.training.rounds; round++) {
       const task = taskOf(charter, round)!
-      const learned = await learner.learn({
+      const learned = learner.learn({
         kind: 'learn',
         task,
         round,

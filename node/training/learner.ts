@@ -20,10 +20,10 @@ export interface Learner {
   /**
    * Does the job. `cancelled` is asked before each minibatch.
    *
-   * Rejects with MedmeshError LEARN_NOT_FINITE (training diverged: nothing may be sent), LEARN_MODEL (the state does
+   * Throws MedmeshError LEARN_NOT_FINITE (training diverged: nothing may be sent), LEARN_MODEL (the state does
    * not fit the charter) or LEARN_CANCELLED.
    */
-  learn(job: LearnJob, cancelled?: () => boolean): Promise<Learned>
+  learn(job: LearnJob, cancelled?: () => boolean): Learned
   dispose(): void
 }
 
@@ -38,7 +38,7 @@ export async function createLearner(charter: Charter, dataset: Dataset, backend:
   }
   const model = await buildModel(charter)
   return {
-    learn: async (job, cancelled = () => false) => {
+    learn: (job, cancelled = () => false) => {
       if (job.task === 'statistics') return statistics(charter, dataset)
       checkState(job.model, dataset.d)
       model.set(job.model.parameters)

@@ -51,7 +51,7 @@ async function perform(job: Job, learner: Learner | undefined): Promise<JobResul
     return { kind: 'vector', output: runVectorWork(job.work) }
   }
   if (learner === undefined) throw new Error('this worker has no learner')
-  const learned = await learner.learn(job, () => Atomics.load(cancel, 0) !== 0)
+  const learned = learner.learn(job, () => Atomics.load(cancel, 0) !== 0)
   return { kind: 'learn', learned }
 }
 

@@ -1,13 +1,13 @@
 /** What the example study promises: hardly worse than with all rows in one place, and better than FLamby's FedAvg. */
 import { expect, test } from 'vitest'
 import { mean, openStudy, runStudy } from './heart.ts'
-import { federate } from './models.ts'
+import { federateByProtocol } from './protocol.ts'
 
 const SEEDS = [0, 1, 2, 3, 4]
 
 test.each(['charter.yaml', 'charter-mlp.yaml'])('%s', async name => {
   const file = new URL(`../../config/studies/heart-disease/${name}`, import.meta.url).pathname
-  const results = await runStudy(await openStudy(file), SEEDS, federate)
+  const results = await runStudy(await openStudy(file), SEEDS, federateByProtocol)
   const pooledTest = (model: string) => results.get(model)!.get('pooled')!
   const auc = (model: string) => mean(pooledTest(model).map(s => s.auc!))
   const accuracy = (model: string) => mean(pooledTest(model).map(s => s.accuracy!))

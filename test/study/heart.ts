@@ -13,7 +13,8 @@ import { chooseBackend } from '../../node/training/backend.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import { publicKeyOf } from '../../protocol/crypto/sign.ts'
-import { type Federate, federate, type Study, trainAlone, trainPooled } from './models.ts'
+import { type Federate, type Study, trainAlone, trainPooled } from './models.ts'
+import { federateByProtocol } from './protocol.ts'
 import { scoreEverywhere } from './score.ts'
 
 /** Scores of one model (a hospital's name, `federated` or `pooled`) on each test set, seed after seed. */
@@ -40,6 +41,11 @@ export async function runStudy(study: Study, seeds: readonly number[], together:
   return results
 }
 
+/** The key of a member that exists only here; 32 bytes. */
+export function keySeedOf(id: string): Uint8Array {
+  return sha256(new TextEncoder().encode(id))
+}
+
 /** The study's draft, completed with keys that nobody holds: nothing is signed here. */
 export function studyCharter(file: string): Charter {
   const draft = parseDraft(readFileSync(file, 'utf8'), name =>
@@ -49,7 +55,7 @@ export function studyCharter(file: string): Charter {
     draft,
     draft.members.map(({ id }, i) => ({
       id,
-      publicKey: toHex(publicKeyOf(sha256(new TextEncoder().encode(id)))),
+      publicKey: toHex(publicKeyOf(keySeedOf(id))),
       addresses: [`/ip4/127.0.0.1/tcp/${4001 + i}`],
     })),
   )
@@ -87,7 +93,7 @@ async function main(): Promise<void> {
   })
   const study = await openStudy(resolve(values.charter))
   const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i)
-  const results = await runStudy(study, seeds, federate)
+  const results = await runStudy(study, seeds, federateByProtocol)
   const tests = [...study.datasets.keys(), 'pooled']
   const { rounds, localUpdates, batchSize, optimizer, learningRate, clipNorm } = study.charter.training
   console.log(

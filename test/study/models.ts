@@ -20,7 +20,7 @@ export interface Study {
   readonly backend: Backend
 }
 
-/** How a study gets its federated model; whoever has the whole protocol at hand puts it in here. */
+/** How a study gets its federated model: `federateByProtocol`, or the arithmetic alone. */
 export type Federate = (study: Study, seed: number) => Promise<ModelState>
 
 /**
@@ -30,14 +30,14 @@ export type Federate = (study: Study, seed: number) => Promise<ModelState>
 export const federate: Federate = async ({ charter, datasets, backend }, seed) => {
   const learners: Learner[] = []
   for (const dataset of datasets.values()) learners.push(await createLearner(charter, dataset, backend))
-  let state = start(charter, seed)
+  let state = initialState(initialOf(charter, seed))
   for (let round = 0; round <= charter.training.rounds; round++) {
     const task: Task = round === 0 ? 'statistics' : 'train'
     const sections = layoutFor(charter, task, learners.length)
     let sum: Uint32Array | undefined
     for (const [i, learner] of learners.entries()) {
       const key = seedOf(seed, round, i)
-      const learned = await learner.learn({ kind: 'learn', task, round, model: state, seed: key })
+      const learned = learner.learn({ kind: 'learn', task, round, model: state, seed: key })
       const values = contribution(charter, task, sections, learned)
       if (!values.ok) throw new Error(values.error)
       const residues = quantiseSections(values.value, sections, sha256(key))
@@ -77,8 +77,8 @@ export function pool(datasets: readonly Dataset[]): Dataset {
 }
 
 /** Study seed 0 starts from the charter's own model, the others from other draws. */
-function start(charter: Charter, seed: number): ModelState {
-  return initialState({ ...charter, model: { ...charter.model, seed: charter.model.seed + seed } })
+export function initialOf(charter: Charter, seed: number): Charter {
+  return { ...charter, model: { ...charter.model, seed: charter.model.seed + seed } }
 }
 
 function seedOf(seed: number, round: number, hospital: number): Uint8Array {
