@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { loadNodeConfig, readPassphrase } from '../../config.ts'
 import type { EventLine } from '../../event-line.ts'
+import type { RunOptions } from '../../main.ts'
 import { EXIT, Exit } from '../exit.ts'
 import { shortHash } from '../format.ts'
 import type { Io } from '../io.ts'
@@ -27,7 +28,7 @@ Examples:
   medmesh node /srv/medmesh --json 2>/dev/null | jq 'select(.event.kind == "roundClosed")'`,
     )
     .action(async (dir: string, options: { json?: boolean; untilStdinEnds?: boolean }) => {
-      const { passphraseFile } = loadNodeConfig(dir)
+      const { member, passphraseFile } = loadNodeConfig(dir)
       const passphrase = readPassphrase(passphraseFile, io.env)
       // Only now: libp2p and tfjs take a second to load, which no other command should pay.
       const { runNode } = await import('../../main.ts')
@@ -37,11 +38,12 @@ Examples:
         const said = describeEvent(line)
         if (said !== undefined) io.err(`${new Date(line.at).toISOString()} ${line.member}: ${said}\n`)
       }
-      const { finished } = await runNode(dir, {
-        onEvent,
-        signal,
-        ...(passphrase !== undefined && { passphrase }),
-      })
+      const log: NonNullable<RunOptions['log']> = (level, what, fields = {}) => {
+        if (level === 'debug') return
+        const details = Object.entries(fields).map(([name, value]) => ` ${name}=${value}`)
+        io.err(`${new Date().toISOString()} ${member}: ${what}${details.join('')}\n`)
+      }
+      const { finished } = await runNode(dir, { onEvent, signal, passphrase, log })
       if (!finished) throw new Exit(EXIT.unfinished)
     })
 }
