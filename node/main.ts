@@ -47,6 +47,14 @@ export async function runNode(dir: string, options: RunOptions): Promise<{ finis
     backend: config.backend,
   })
   try {
+    const { backend, rows, notices } = jobs.opened
+    options.log?.('info', 'learner', {
+      backend: backend.name,
+      why: backend.why,
+      trainRows: rows.train,
+      testRows: rows.test,
+    })
+    for (const notice of notices) options.log?.('warn', `data: ${notice}`)
     const store = openStore(config.storeFile)
     try {
       return await new RunningNode({ config, identity, verified, jobs, store, options }).run()
