@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Task } from '../../../../protocol/ports.ts'
 import { addInto, HALF, P } from '../../../../protocol/sum/field.ts'
 import { quantiseSections } from '../../../../protocol/sum/kernels.ts'
-import { layoutFor, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
+import { layoutFor, roundingDeviation, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { centre, dequantise, quantisedMax } from '../../../../protocol/sum/quantise.ts'
 import { testCharter } from '../../../support/consortium.ts'
 
@@ -10,7 +10,7 @@ const TASKS: readonly Task[] = ['statistics', 'train', 'evaluate']
 
 describe('layout of a round', () => {
   it('cannot wrap: all hospitals at their bounds, in both directions, stay within half of the field', () => {
-    for (const n of [3, 4, 7, 10, 30, 100]) {
+    for (const n of [1, 3, 4, 7, 10, 30, 100, 255]) {
       const charter = testCharter({ n: Math.max(n, 3) })
       for (const task of TASKS) {
         for (const s of layoutFor(charter, task, n)) {
@@ -21,7 +21,7 @@ describe('layout of a round', () => {
   })
 
   it('sums the largest and the smallest contributions of all hospitals to what they are', () => {
-    for (const n of [3, 7, 30]) {
+    for (const n of [3, 4, 7, 10, 30, 255]) {
       const charter = testCharter({ n })
       for (const task of TASKS) {
         const sections = layoutFor(charter, task, n)
@@ -46,10 +46,46 @@ describe('layout of a round', () => {
   })
 
   it('uses the field: twice the scale would not fit', () => {
-    const n = 4
-    for (const s of layoutFor(testCharter({ n }), 'train', n)) {
-      if (s.scale !== 1) expect(n * quantisedMax(2 * s.scale, s.bound)).toBeGreaterThan(HALF)
+    for (const n of [3, 4, 255]) {
+      for (const s of layoutFor(testCharter({ n }), 'train', n)) {
+        if (s.scale !== 1) expect(n * quantisedMax(s.scale, s.bound)).toBeGreaterThan(HALF - 2 * n)
+      }
     }
+  })
+
+  it('leaves each hospital its weights and sums at a useful precision, at the edge of what a charter may say', () => {
+    const n = 255
+    const charter = testCharter({
+      n,
+      edit: c => ({
+        ...c,
+        training: { ...c.training, weightMax: Math.floor(2 ** 20 / n), clipNorm: 1e6 },
+        evaluation: { bins: 16, rowsMax: Math.floor(2 ** 29 / n / 20), lossMax: 20 },
+      }),
+    })
+    for (const task of TASKS) {
+      for (const s of layoutFor(charter, task, n)) {
+        expect(n * quantisedMax(s.scale, s.bound), s.name).toBeLessThanOrEqual(HALF)
+        if (s.scale !== 1) expect(s.bound * s.scale, s.name).toBeGreaterThan(2 ** 20)
+      }
+    }
+    // Nobody with one training row is lost in the roundings of all the others.
+    const weight = layoutFor(charter, 'train', n).find(s => s.name === 'weight')!
+    expect(n / weight.scale).toBeLessThan(1 / charter.training.weightMax / 2)
+  })
+
+  it('says how far rounding may take a sum', () => {
+    for (const n of [1, 4, 255]) {
+      const s = layoutFor(testCharter({ n: 4 }), 'statistics', n)[1]!
+      expect(roundingDeviation(s) * s.scale).toBeCloseTo(Math.sqrt(n) / 2, 6)
+    }
+  })
+
+  it('refuses a cohort that is none, or leaves too few steps', () => {
+    const charter = testCharter({ n: 4, edit: c => ({ ...c, evaluation: { ...c.evaluation, rowsMax: 1 } }) })
+    for (const n of [0, -1, 2.5, Number.NaN, Math.ceil(HALF / 1024)])
+      expect(() => layoutFor(charter, 'evaluate', n)).toThrow(/enough steps/)
+    expect(() => layoutFor(charter, 'evaluate', Math.floor(HALF / 1025))).not.toThrow()
   })
 
   it('counts are exact', () => {

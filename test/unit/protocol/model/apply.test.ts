@@ -1,3 +1,4 @@
+/** From what hospitals learned to the next model: contribution and apply together, with the secure sum's arithmetic between. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Charter } from '../../../../config/charter.ts'
@@ -5,12 +6,11 @@ import { toHex } from '../../../../protocol/bytes.ts'
 import { applySum } from '../../../../protocol/model/apply.ts'
 import { clipFactor, contribution } from '../../../../protocol/model/contribution.ts'
 import { initialState } from '../../../../protocol/model/initial.ts'
-import { histogramAuc } from '../../../../protocol/model/metrics.ts'
-import { decodeState, encodeState, stateHash } from '../../../../protocol/model/state.ts'
+import { stateHash } from '../../../../protocol/model/state.ts'
 import type { Learned, ModelState, Task } from '../../../../protocol/ports.ts'
 import { addInto } from '../../../../protocol/sum/field.ts'
 import { quantiseSections } from '../../../../protocol/sum/kernels.ts'
-import { layoutFor, sectionRange } from '../../../../protocol/sum/layout.ts'
+import { layoutFor, roundingDeviation, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { testCharter } from '../../../support/consortium.ts'
 
 const charter = testCharter({ n: 4, features: 3 })
@@ -145,6 +145,14 @@ describe('a contribution that may not be', () => {
     ['a count that is none', { ...good, evaluation: { ...evaluation(), correct: 0.5 } }],
     ['a negative count', { ...good, evaluation: evaluation(-1) }],
     ['more rows than may be counted', { ...good, evaluation: { ...evaluation(), correct: 1001 } }],
+    ['more test rows than may be counted', { ...good, evaluation: { ...evaluation(50, 50), correct: 0 } }],
+    ['more rows right than tested', { ...good, evaluation: { ...evaluation(), correct: 16 * 3 + 1 } }],
+    ['a negative loss', { ...good, evaluation: { ...evaluation(), lossSum: -0.5 } }],
+    ['more loss than its rows can have', { ...good, evaluation: { ...evaluation(), lossSum: 48 * 20 + 1 } }],
+    [
+      'a histogram of other bins',
+      { ...good, evaluation: { ...evaluation(), positives: new Float64Array(15) } },
+    ],
     ['a loss that is not finite', { ...good, evaluation: { ...evaluation(), lossSum: Number.NaN } }],
   ]
   for (const [what, learned] of cases) {
@@ -155,6 +163,45 @@ describe('a contribution that may not be', () => {
       if (!result.ok) expect(result.error).not.toMatch(/NaN|Infinity|1001|1\.5/)
     })
   }
+})
+
+describe('feature sums that may not be', () => {
+  const sections = layoutFor(charter, 'statistics', 4)
+  const give = (samples: number, first: number[], second: number[]) =>
+    contribution(charter, 'statistics', sections, {
+      samples,
+      featureSums: { first: Float64Array.from(first), second: Float64Array.from(second) },
+    }).ok
+
+  it('are refused: nothing in [0, 1] adds up to them', () => {
+    expect(give(10, [10, 5, 0], [10, 2, 0])).toBe(true)
+    expect(give(0, [0, 0, 0], [0, 0, 0])).toBe(true)
+    expect(give(10, [10.01, 5, 0], [10, 2, 0])).toBe(false)
+    expect(give(10, [10, 5, 0], [10, 5.01, 0])).toBe(false)
+    expect(give(10, [10, 5, 0], [10, 2, -0.01])).toBe(false)
+    expect(give(10, [10, 5, Number.NaN], [10, 2, 0])).toBe(false)
+    expect(give(10, [10, 5, 0], [10, 2, Number.NaN])).toBe(false)
+    expect(give(0, [1, 0, 0], [0, 0, 0])).toBe(false)
+    expect(give(10, [10, 5], [10, 2])).toBe(false)
+    expect(contribution(charter, 'statistics', sections, { samples: 10 }).ok).toBe(false)
+  })
+})
+
+describe('a hospital without training rows', () => {
+  it('adds zeros with weight 0, but its test rows count', () => {
+    for (const weighting of ['samples', 'equal'] as const) {
+      const c = testCharter({ n: 4, edit: x => ({ ...x, training: { ...x.training, weighting } }) })
+      const sections = layoutFor(c, 'train', 4)
+      const values = contribution(c, 'train', sections, trained(0, [1, -2, 3, 4]))
+      if (!values.ok) throw new Error(values.error)
+      const part = (name: string) =>
+        Array.from(values.value.subarray(...sectionRange(sections, name)), x => x + 0)
+      expect(part('update')).toEqual([0, 0, 0, 0])
+      expect(part('weight')).toEqual([0])
+      expect(part('samples')).toEqual([0])
+      expect(part('negatives')).toEqual(Array<number>(bins).fill(2))
+    }
+  })
 })
 
 describe('statistics round', () => {
@@ -191,7 +238,46 @@ describe('statistics round', () => {
     }
     // A feature that never varies is not blown up by rounding.
     expect(state.mean[2]).toBeCloseTo(9, 2)
-    expect(state.deviation[2]).toBeGreaterThan(0)
+    expect(state.deviation[2]).toBe(1)
+  })
+
+  it('tells a small deviation from the noise of rounding, which it takes for none', () => {
+    for (const n of [2, 4, 30, 255]) {
+      const sections = layoutFor(charter, 'statistics', n)
+      const noise = roundingDeviation(sections[1]!)
+      const apply = (squares: number) => {
+        // 1,000 values of mean 1/2.
+        const sum = new Uint32Array(vectorLength(sections))
+        sum[0] = 1000
+        sum[1] = Math.round(500 * sections[1]!.scale)
+        sum[4] = Math.round((250 + squares) * sections[2]!.scale)
+        return applySum(charter, 'statistics', sections, sum, initialState(charter)).state.deviation[0]
+      }
+      // At n = 2 and 4 nothing that n roundings, each of less than a step, can add up to is taken for a deviation.
+      if (n < 5) expect(6 * Math.sqrt(5) * noise * sections[1]!.scale).toBeGreaterThan(2 * n)
+      expect(apply(12 * noise)).toBe(1)
+      expect(apply(16 * noise)).toBeCloseTo(20 * Math.sqrt((16 * noise) / 999), 1)
+    }
+  })
+
+  it('rows beyond weightMax count as weightMax rows with the same mean and deviation', () => {
+    const many: Learned = {
+      samples: 4000,
+      featureSums: { first: Float64Array.of(1000, 2000, 0), second: Float64Array.of(500, 2000, 0) },
+    }
+    const sections = layoutFor(charter, 'statistics', 3)
+    const { state, samples } = applySum(
+      charter,
+      'statistics',
+      sections,
+      summed(charter, 'statistics', [many, many, many]),
+      initialState(charter),
+    )
+    expect(samples).toBe(3000)
+    expect(state.mean[0]).toBeCloseTo(-5, 3)
+    expect(state.deviation[0]).toBeCloseTo(20 * Math.sqrt((3000 * (1 / 8 - 1 / 16)) / 2999), 3)
+    expect(state.mean[1]).toBeCloseTo(0, 3)
+    expect(state.deviation[1]).toBeCloseTo(20 * Math.sqrt((3000 * (1 / 2 - 1 / 4)) / 2999), 3)
   })
 
   it('no rows at all: nothing is divided by zero', () => {
@@ -208,126 +294,5 @@ describe('statistics round', () => {
     )
     expect(Array.from(state.deviation)).toEqual([1, 1, 1])
     expect(state.mean.every(Number.isFinite)).toBe(true)
-  })
-})
-
-describe('histogram AUC', () => {
-  it('is the rank AUC to within half of the pairs that share a bin', () => {
-    const score = fc.double({ min: 0, max: 0.999, noNaN: true })
-    fc.assert(
-      fc.property(
-        fc.array(score, { minLength: 1, maxLength: 40 }),
-        fc.array(score, { minLength: 1, maxLength: 40 }),
-        (p, n) => {
-          const count = (xs: number[]) => {
-            const h = new Float64Array(16)
-            for (const x of xs) h[Math.floor(16 * x)]!++
-            return h
-          }
-          const [hp, hn] = [count(p), count(n)]
-          let exact = 0
-          for (const a of p) for (const b of n) exact += a > b ? 1 : a === b ? 0.5 : 0
-          const shared = hp.reduce((s, x, i) => s + x * hn[i]!, 0)
-          expect(Math.abs(histogramAuc(hp, hn) - exact / (p.length * n.length))).toBeLessThanOrEqual(
-            shared / 2 / (p.length * n.length) + 1e-12,
-          )
-        },
-      ),
-    )
-  })
-
-  it('ranks: positives above, below, and one class only', () => {
-    expect(histogramAuc([0, 0, 5], [5, 0, 0])).toBe(1)
-    expect(histogramAuc([5, 0, 0], [0, 0, 5])).toBe(0)
-    expect(histogramAuc([1, 2, 3], [0, 0, 0])).toBe(0.5)
-  })
-})
-
-describe('model state', () => {
-  const state: ModelState = {
-    parameters: Float32Array.of(1.5, -2, 3e-8, 4),
-    mean: Float64Array.of(1, 2, 3),
-    deviation: Float64Array.of(0.1, 0.2, 0.3),
-  }
-
-  it('survives the way to bytes and back, and its hash tells every bit', () => {
-    const bytes = encodeState(state)
-    const back = decodeState(bytes, charter)
-    expect(back).toEqual({ ok: true, value: state })
-    const other = { ...state, deviation: Float64Array.of(0.1, 0.2, 0.30000000000000004) }
-    expect(toHex(stateHash(other))).not.toBe(toHex(stateHash(state)))
-  })
-
-  it('takes nothing that is not the charter’s model', () => {
-    const bytes = encodeState(state)
-    const changed = (at: number, value: number) => Uint8Array.from(bytes, (b, i) => (i === at ? value : b))
-    const nan = bytes.slice()
-    new DataView(nan.buffer).setFloat32(16, Number.NaN, true)
-    const flat = bytes.slice()
-    new DataView(flat.buffer).setFloat64(16 + 16 + 24, 0, true)
-    for (const bad of [
-      bytes.slice(1),
-      bytes.slice(0, -1),
-      changed(0, 0),
-      changed(4, 9),
-      changed(8, 5),
-      changed(12, 2),
-      nan,
-      flat,
-      new Uint8Array(0),
-    ]) {
-      expect(decodeState(bad, charter).ok).toBe(false)
-    }
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), bytes => !decodeState(bytes, charter).ok))
-  })
-
-  it('decodes from a view that does not start at a word', () => {
-    const shifted = new Uint8Array(encodeState(state).length + 3)
-    shifted.set(encodeState(state), 3)
-    expect(decodeState(shifted.subarray(3), charter).ok).toBe(true)
-  })
-})
-
-describe('initial model', () => {
-  const glorot = (seed: number) =>
-    testCharter({
-      n: 4,
-      edit: c => ({
-        ...c,
-        model: {
-          ...c.model,
-          seed,
-          weights: [
-            { name: 'a', shape: [300, 100], initialiser: 'glorotUniform' },
-            { name: 'b', shape: [100], initialiser: 'zeros' },
-            { name: 'c', shape: [7], initialiser: 'ones' },
-          ],
-        },
-      }),
-    })
-
-  it('is the same everywhere: this hash is part of the protocol', () => {
-    expect(toHex(stateHash(initialState(glorot(1))))).toBe(toHex(stateHash(initialState(glorot(1)))))
-    expect(toHex(stateHash(initialState(glorot(1))))).not.toBe(toHex(stateHash(initialState(glorot(2)))))
-  })
-
-  it('follows its initialisers', () => {
-    const { parameters } = initialState(glorot(1))
-    const limit = Math.sqrt(6 / 400)
-    const a = parameters.subarray(0, 30_000)
-    expect(Math.max(...a.subarray(0, 30_000).map(Math.abs))).toBeLessThanOrEqual(Math.fround(limit))
-    expect(Math.max(...a.map(Math.abs))).toBeGreaterThan(0.99 * limit)
-    expect(a.reduce((s, x) => s + x, 0) / a.length).toBeCloseTo(0, 2)
-    expect(a.reduce((s, x) => s + x * x, 0) / a.length).toBeCloseTo((limit * limit) / 3, 3)
-    // No stretch of the stream is used twice.
-    expect(new Set(a.subarray(0, 100)).size).toBe(100)
-    expect(Array.from(a.subarray(0, 50))).not.toEqual(Array.from(a.subarray(16_640, 16_690)))
-    expect(parameters.subarray(30_000, 30_100).every(x => x === 0)).toBe(true)
-    expect(parameters.subarray(30_100).every(x => x === 1)).toBe(true)
-  })
-
-  it('sections of the layout have the charter’s lengths', () => {
-    const c = glorot(1)
-    expect(sectionRange(layoutFor(c, 'train', 4), 'update')).toEqual([0, 30_107])
   })
 })
