@@ -24,7 +24,7 @@ const address = z
 
 const NodeFileSchema = z.strictObject({
   member: z.string().regex(/^[a-z][a-z0-9-]{0,30}[a-z0-9]$/, "must be the member's id in the charter"),
-  listen: z.union([address.transform(one => [one]), z.array(address).min(1).max(8)]),
+  listen: z.preprocess(v => (typeof v === 'string' ? [v] : v), z.array(address).min(1).max(8)),
   charter: path.default('charter.json'),
   data: path.default('data.csv'),
   backend: z.enum(BACKENDS).default('auto'),

@@ -69,6 +69,7 @@ export async function runDemo(options: DemoOptions, io: Io): Promise<DemoRecord>
         name,
         trainRows: datasets.get(member)!.train.y.length,
         testRows: datasets.get(member)!.test.y.length,
+        oneClass: new Set(datasets.get(member)!.train.y).size === 1,
       })),
       board,
       comparison,

@@ -27,6 +27,8 @@ export interface DemoRecord {
     readonly name: string
     readonly trainRows: number
     readonly testRows: number
+    /** Its training rows are of one class: alone it can learn nothing. */
+    readonly oneClass: boolean
   }[]
   readonly board: Board
   readonly comparison: Comparison
@@ -96,7 +98,7 @@ export function demoJson(record: DemoRecord): DemoJson {
       bytesSent: Object.fromEntries(board.members.map(m => [m, view.bytesSent.get(m) ?? 0])),
       auc: board.metricsAfter(view.round)?.auc ?? null,
     })),
-    modelHash: Object.fromEntries(board.finished),
+    modelHash: Object.fromEntries(board.members.map(m => [m, board.finished.get(m) ?? ''])),
     auc: scores(record.comparison, 'auc'),
     accuracy: scores(record.comparison, 'accuracy'),
     faults: faultsOf(board),

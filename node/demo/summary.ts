@@ -16,6 +16,7 @@ export function summary(record: DemoRecord): string[] {
     '',
     ...scoreTable(record, 'accuracy', 'Accuracy on test rows'),
     '  * for comparison only: pooled is what the study avoids, all records in one place',
+    ...oneClassNotes(record).map(note => `  ${note}`),
     ...(hasGap(comparison.federated, record)
       ? ['  - one class only among the test rows: nothing can be ranked']
       : []),
@@ -29,12 +30,22 @@ export function summary(record: DemoRecord): string[] {
       [1],
     ),
     '',
-    `Model    ${shortHash(final)}, the same in all ${board.finished.size} hospitals after every round`,
+    `Model    ${shortHash(final)}, the same in all ${board.finished.size} hospitals; no two held different ones after any round`,
     `Ledger   ${ledger.verified ? 'verified' : 'NOT VERIFIED'}: ${ledger.entries.length} entries, ${ledger.signatures} signatures, one chain in ${board.members.length} copies`,
     `Time     ${formatSeconds(record.seconds)}`,
     '',
     CAVEAT,
   ]
+}
+
+/** Hospitals whose scores alone are chance, since they have one class to learn from. */
+export function oneClassNotes({ hospitals }: DemoRecord): string[] {
+  return hospitals
+    .filter(h => h.oneClass)
+    .map(
+      h =>
+        `All training rows of ${h.member} are of one class: alone it learns nothing, and its AUC is chance.`,
+    )
 }
 
 /** Rows: models; columns: the test rows of each hospital and of all. Header first. */

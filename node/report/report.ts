@@ -2,7 +2,7 @@
 import { formatBytes, formatScore, formatSeconds } from '../cli/format.ts'
 import { summarise } from '../cli/ledger-file.ts'
 import { type DemoRecord, demoJson, faultsOf, secondsOf } from '../demo/result.ts'
-import { CAVEAT, describeFault, scoreCells } from '../demo/summary.ts'
+import { CAVEAT, describeFault, oneClassNotes, scoreCells } from '../demo/summary.ts'
 import { notes, roundName } from '../demo/tree.ts'
 import { aucChart, bytesChart, timeline } from './charts.ts'
 import { html, htmlTable, type Markup } from './html.ts'
@@ -56,7 +56,7 @@ function learning(record: DemoRecord): Markup {
 ${htmlTable('AUC on test rows (* trained for comparison only)', scoreCells(record, 'auc'))}
 ${htmlTable('Accuracy on test rows (* trained for comparison only)', scoreCells(record, 'accuracy'))}
 </div>
-<p class="soft">A dash: the test rows are of one class, so nothing can be ranked.</p>
+<p class="soft">A dash: the test rows are of one class, so nothing can be ranked. ${oneClassNotes(record).join(' ')}</p>
 ${htmlTable('Hospitals', [
   ['id', 'name', 'training rows', 'test rows'],
   ...record.hospitals.map(h => [h.member, h.name, String(h.trainRows), String(h.testRows)]),

@@ -74,7 +74,13 @@ export function recordOf(board: Board): DemoRecord {
     threshold: 3,
     maliciousMax: 1,
     quorum: 3,
-    hospitals: MEMBERS.map(member => ({ member, name: `Hospital ${member}`, trainRows: 100, testRows: 50 })),
+    hospitals: MEMBERS.map(member => ({
+      member,
+      name: `Hospital ${member}`,
+      trainRows: 100,
+      testRows: 50,
+      oneClass: false,
+    })),
     board,
     comparison: {
       own: new Map(MEMBERS.map((m, i) => [m, row(0.6 + i / 20)])),
