@@ -32,7 +32,7 @@ describe('node.yaml', () => {
 
   it.each([
     ['a field that does not exist', `${MINIMAL}colour: red\n`, /colour/],
-    ['an address that is no multiaddr', 'member: va\nlisten: localhost:4001\n', /listen: .*multiaddr/],
+    ['an address that is no multiaddr', 'member: va\nlisten: localhost:4001\n', /listen\.0: .*multiaddr/],
     ['an address without TCP', 'member: va\nlisten: /ip4/10.0.0.1/udp/4001\n', /listen/],
     ['no member', 'listen: /ip4/0.0.0.0/tcp/4001\n', /member/],
     ['an unknown backend', `${MINIMAL}backend: abacus\n`, /backend/],
