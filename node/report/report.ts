@@ -42,7 +42,7 @@ function head(record: DemoRecord): Markup {
 ${fact('Training rounds', String(record.rounds))}
 ${fact('AUC, federated', formatScore(json.auc.federated ?? undefined))}
 ${fact('AUC, pooled *', formatScore(json.auc.pooled ?? undefined))}
-${fact('Accuracy, federated', formatScore(json.accuracy.federated ?? undefined))}
+${fact('Accuracy', formatScore(json.accuracy.federated ?? undefined))}
 ${fact('Ledger', record.ledger.verified ? 'verified' : 'not verified')}
 ${fact('Time', formatSeconds(record.seconds))}
 </dl>`
@@ -52,10 +52,8 @@ function learning(record: DemoRecord): Markup {
   return html`<h2>What was learned</h2>
 <figure>${aucChart(record)}
 <figcaption>AUC on the test rows of all hospitals. The federated line comes from the certified sums of score histograms; no hospital saw another's rows or scores. The lines for comparison are exact: each hospital's own model, and a model of all records pooled in one place, which is what the study avoids.</figcaption></figure>
-<div class="columns">
 ${htmlTable('AUC on test rows (* trained for comparison only)', scoreCells(record, 'auc'))}
 ${htmlTable('Accuracy on test rows (* trained for comparison only)', scoreCells(record, 'accuracy'))}
-</div>
 <p class="soft">A dash: the test rows are of one class, so nothing can be ranked. ${oneClassNotes(record).join(' ')}</p>
 ${htmlTable('Hospitals', [
   ['id', 'name', 'training rows', 'test rows'],

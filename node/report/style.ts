@@ -40,7 +40,6 @@ code { font: .88em/1.4 ui-monospace, "SF Mono", Menlo, "DejaVu Sans Mono", monos
 ul { padding-left: 1.2rem; max-width: 46rem; }
 details { margin: .75rem 0; }
 summary { cursor: pointer; color: var(--fed); }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(28.5rem, 100%), 1fr)); gap: 0 2rem; }
 .axis { stroke: var(--line); }
 .fed { stroke: var(--fed); stroke-width: 2.5; fill: none; } .fed-dot { fill: var(--fed); }
 .pooled { stroke: var(--pooled); stroke-width: 1.8; stroke-dasharray: 7 4; } text.pooled-text { fill: var(--pooled); }
