@@ -3,16 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { Driver, type HostPorts } from '../protocol/driver.ts'
 import type { Fault } from '../protocol/fault.ts'
 import { Peer, type PeerConfig } from '../protocol/peer.ts'
-import type {
-  Event,
-  Input,
-  Job,
-  JobResult,
-  Machine,
-  MemberId,
-  Millis,
-  Verdict,
-} from '../protocol/ports.ts'
+import type { Event, Input, Job, JobResult, Machine, MemberId, Millis, Verdict } from '../protocol/ports.ts'
 
 /** What of the network the host uses; `node/net` implements it. */
 export interface HostNet {
@@ -129,8 +120,7 @@ export class NodeHost {
     }
     this.#p.jobs.run(id, job).then(
       result => hand({ kind: 'jobDone', id, result }),
-      error =>
-        hand({ kind: 'jobFailed', id, reason: error instanceof Error ? error.message : 'unknown' }),
+      error => hand({ kind: 'jobFailed', id, reason: error instanceof Error ? error.message : 'unknown' }),
     )
   }
 

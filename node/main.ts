@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { MedmeshError } from '../config/error.ts'
 import { readSigned, type VerifiedCharter, verifyCharter } from '../config/signed.ts'
+import { verdictOf } from '../protocol/fault.ts'
 import type { Event } from '../protocol/ports.ts'
 import { loadNodeConfig, type NodeConfig, readPassphrase } from './config.ts'
 import type { EventLine, NodeEvent } from './event-line.ts'
@@ -120,6 +121,7 @@ class RunningNode {
     const { config, identity, verified, jobs, store, options } = parts
     const { charter, hash } = verified
     const log = options.log ?? (() => {})
+    for (const notice of jobs.opened.notices) log('warn', `data: ${notice}`)
     this.#net = createNet({
       privateKey: identity.privateKey,
       self: config.member,
@@ -137,7 +139,11 @@ class RunningNode {
       store,
       jobs,
       onEvent: event => this.#onEvent(event),
-      onFault: (peer, fault) => log('warn', 'fault', { peer, code: fault.code, detail: fault.detail }),
+      onFault: (peer, fault) => {
+        // What costs nothing, such as being late, is of no interest to people.
+        const level = verdictOf(fault) === 'reject' ? 'warn' : 'debug'
+        log(level, `fault: ${fault.code} by ${peer}`, { detail: fault.detail })
+      },
       onBroken: error => {
         this.#broken = error
         this.#stopping.abort()
@@ -178,9 +184,10 @@ class RunningNode {
   }
 
   #onEvent(event: Event): void {
-    this.#waiting = event.kind === 'waiting' ? { reason: event.reason, for: event.for } : undefined
+    if (event.kind === 'waiting') this.#waiting = { reason: event.reason, for: event.for }
+    else if (event.kind !== 'phase' && event.kind !== 'jobFailed') this.#waiting = undefined
     if (event.kind === 'phase') this.#phase = event.phase
-    else if (event.kind !== 'waiting') this.#phase = undefined
+    else if (event.kind !== 'waiting' && event.kind !== 'jobFailed') this.#phase = undefined
     this.#tell(event)
     if (this.#host.peer?.state.phase.kind === 'finished' && !this.#finished) {
       this.#finished = true

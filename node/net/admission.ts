@@ -17,10 +17,13 @@ export class Admission {
   readonly #sockets = new Map<Socket, { peer: string | undefined }>()
   /** Of closed sockets; by PeerId, and '' for those that never proved one. */
   readonly #closed = new Map<string, ByteCount>()
+  readonly #onRefused: (peer: PeerId) => void
   refused = 0
 
-  constructor(admits: (peer: PeerId) => boolean) {
+  /** `onRefused`: after each handshake by which a peer proved to be one that is not admitted. */
+  constructor(admits: (peer: PeerId) => boolean, onRefused: (peer: PeerId) => void = () => {}) {
     this.#admits = admits
+    this.#onRefused = onRefused
   }
 
   /** For libp2p's `connectionGater`. What it denies after the Noise handshake is closed before any stream. */
@@ -59,7 +62,10 @@ export class Admission {
   #deny(peer: PeerId, connection: MultiaddrConnection): boolean {
     const admitted = this.#admits(peer)
     if (admitted) this.#track(connection, peer)
-    else this.refused++
+    else {
+      this.refused++
+      this.#onRefused(peer)
+    }
     return !admitted
   }
 

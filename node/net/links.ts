@@ -25,6 +25,8 @@ export interface Link {
   looksAway: number
   /** Since when it is connected without gossip; `performance.now()`. */
   silentSince: number | undefined
+  /** Its last identify message said that it does not speak our protocol. */
+  strange: boolean
   heldUntil: number
   accepted: number
   ignored: number
@@ -76,6 +78,9 @@ export class Links {
     libp2p.addEventListener('connection:open', event => refresh(event.detail.remotePeer))
     libp2p.addEventListener('connection:close', event => refresh(event.detail.remotePeer))
     libp2p.addEventListener('peer:disconnect', event => refresh(event.detail))
+    libp2p.addEventListener('peer:identify', ({ detail }) =>
+      this.#identified(detail.peerId, detail.protocols),
+    )
     libp2p.services.pubsub.addEventListener('subscription-change', event => refresh(event.detail.peerId))
     this.#timer = setInterval(() => this.#look(), this.#options.lookMs)
     this.#look()
@@ -109,6 +114,7 @@ export class Links {
       dialling: false,
       looksAway: PATIENCE_LOOKS,
       silentSince: undefined,
+      strange: false,
       heldUntil: 0,
       accepted: 0,
       ignored: 0,
@@ -149,6 +155,20 @@ export class Links {
     else this.#options.onDisconnected(link)
   }
 
+  /** A member whose protocols do not name our charter can be connected for ever and never join: people must know. */
+  #identified(peer: PeerId, protocols: readonly string[]): void {
+    const link = this.byPeer(peer)
+    if (link === undefined || protocols.length === 0) return
+    const strange = !protocols.includes(this.#options.outbox.protocol)
+    if (strange === link.strange) return
+    link.strange = strange
+    const member = link.entry.id
+    if (!strange) this.#options.log('info', 'member speaks our charter and version now', { member })
+    else if (protocols.some(p => p.startsWith('/medmesh/'))) {
+      this.#options.log('warn', 'member speaks another charter or version: compare your charters', { member })
+    } else this.#options.log('warn', 'member runs something that is not medmesh', { member })
+  }
+
   /** Gossipsub tells of subscriptions but not of its own streams, so a fresh connection is looked at more often. */
   #awaitGossip(link: Link): void {
     link.silentSince ??= performance.now()
@@ -167,7 +187,8 @@ export class Links {
         link.silentSince !== undefined &&
         performance.now() - link.silentSince > this.#options.gossipSilenceMs
       ) {
-        this.#options.log('info', 'connected without gossip, hanging up', { member: link.entry.id })
+        const level = link.strange ? 'debug' : 'info'
+        this.#options.log(level, 'connected without gossip, hanging up', { member: link.entry.id })
         this.#hangUp(link)
       }
     }

@@ -38,6 +38,8 @@ const STALL_MS = 30_000
 const STOP_MS = 5000
 /** Invalid messages on one stream after which its member is hung up and held off. */
 const STREAM_REJECTS_MAX = 32
+/** Strangers whose key the log names; whoever has many keys must not fill the disk. */
+const STRANGERS_NAMED_MAX = 100
 /** How long frames are handled before the event loop has its turn. */
 const TURN_MS = 8
 
@@ -62,6 +64,7 @@ class LibP2PNet implements Net {
   #libp2p: Host | undefined
   #stopped = false
   #unheard = 0
+  readonly #strangers = new Set<string>()
 
   constructor(options: NetOptions) {
     this.#options = { ...NET_DEFAULTS, ...options } as NetOptions & typeof NET_DEFAULTS
@@ -85,7 +88,10 @@ class LibP2PNet implements Net {
       onConnected: link => this.#tell('connected', link, this.#onConnected),
       onDisconnected: link => this.#tell('disconnected', link, this.#onDisconnected),
     })
-    this.#admission = new Admission(peer => this.#links.admits(peer))
+    this.#admission = new Admission(
+      peer => this.#links.admits(peer),
+      peer => this.#refused(peer),
+    )
   }
 
   async start(): Promise<void> {
@@ -246,6 +252,14 @@ class LibP2PNet implements Net {
         pubsub: gossipService(this.#topic, others),
       },
     })
+  }
+
+  #refused(peer: PeerId): void {
+    const name = peer.toString()
+    const isKnown = this.#links.byPeer(peer) !== undefined || this.#strangers.has(name)
+    if (isKnown || this.#strangers.size >= STRANGERS_NAMED_MAX) return
+    this.#strangers.add(name)
+    this.#log('warn', 'refused a peer whose key is not in the charter', { peer: name })
   }
 
   #gossiped(relay: PeerId, author: PeerId, data: Uint8Array): Verdict {

@@ -41,7 +41,9 @@ Examples:
       const log: NonNullable<RunOptions['log']> = (level, what, fields = {}) => {
         if (level === 'debug') return
         const details = Object.entries(fields).map(([name, value]) => ` ${name}=${value}`)
-        io.err(`${new Date().toISOString()} ${member}: ${what}${details.join('')}\n`)
+        io.err(
+          `${new Date().toISOString()} ${member}: ${level === 'warn' ? 'warning: ' : ''}${what}${details.join('')}\n`,
+        )
       }
       const { finished } = await runNode(dir, { onEvent, signal, passphrase, log })
       if (!finished) throw new Exit(EXIT.unfinished)
