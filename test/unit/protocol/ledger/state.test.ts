@@ -1,0 +1,289 @@
+/** Which entry may follow which: the rules that anyone can check with the charter and the ledger alone. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ascii } from '../../../../protocol/bytes.ts'
+import { decodeEntry, encodeEntry, entryHash } from '../../../../protocol/ledger/entry.ts'
+import { applyEntry, cohortMin, eligible, survivorsMin, taskOf } from '../../../../protocol/ledger/state.ts'
+import { ENTRY_BYTES_MAX } from '../../../../protocol/wire/limits.ts'
+import {
+  aborted,
+  apply,
+  charter,
+  charterHash,
+  closed,
+  entryOf,
+  fixed,
+  hash,
+  initialModel,
+  members,
+  opened,
+  refusal,
+  start,
+  toClosed,
+  toFixed,
+  toOpened,
+} from './ledgers.ts'
+
+const [a, b, c, d, e] = members as [string, string, string, string, string]
+
+describe('the chain', () => {
+  test('begins with the charter', () => {
+    expect(start()).toMatchObject({ height: 0, head: charterHash, modelHash: initialModel, quorum: 4 })
+    expect(start().voters).toEqual(members)
+  })
+
+  test('height, prev and time follow the entry before', () => {
+    const state = start()
+    const body = opened(state)
+    expect(refusal(state, body, { height: 2 })).toMatch(/height 2 after 0/)
+    expect(refusal(state, body, { prev: hash('other') })).toMatch(/prev/)
+    const next = apply(state, body)
+    expect(next.head).toEqual(entryHash(encodeEntry(entryOf(state, body))))
+    expect(refusal(next, fixed(next), { at: next.at - 1 })).toMatch(/at is before/)
+    expect(refusal(next, fixed(next), { at: next.at })).toBe('accepted')
+  })
+
+  test('entries come back from their bytes, and hostile bytes never throw', () => {
+    const entry = entryOf(start(), opened(start()))
+    const bytes = encodeEntry(entry)
+    expect(decodeEntry(bytes)).toEqual({ ok: true, value: entry })
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.nat(255), (at, to) => {
+        const hostile = bytes.slice()
+        hostile[at] = to
+        const read = decodeEntry(hostile)
+        if (read.ok) expect(encodeEntry(read.value)).toEqual(hostile)
+      }),
+    )
+    expect(decodeEntry(new Uint8Array(ENTRY_BYTES_MAX + 1)).ok).toBe(false)
+  })
+})
+
+describe('the order of a study', () => {
+  test('statistics, training rounds, evaluation, end', () => {
+    let state = start()
+    const tasks = []
+    while (state.phase.kind === 'between') {
+      tasks.push(state.phase.task)
+      state = toClosed(state)
+    }
+    expect(tasks).toEqual(['statistics', 'train', 'train', 'evaluate'])
+    expect(state.phase.kind).toBe('complete')
+    const finish = { kind: 'StudyFinished' as const, rounds: 2, model: state.modelHash }
+    expect(refusal(state, { ...finish, rounds: 3 })).toMatch(/rounds/)
+    expect(refusal(state, { ...finish, model: initialModel })).toMatch(/model/)
+    const done = apply(state, finish)
+    expect(done.phase.kind).toBe('finished')
+    expect(refusal(done, finish)).not.toBe('accepted')
+    expect(taskOf(charter, 4)).toBeUndefined()
+  })
+
+  test('each kind only in its phase', () => {
+    const between = start()
+    const open = toOpened(between)
+    const fix = toFixed(between)
+    const bodies = {
+      RoundOpened: opened(between),
+      SurvivorsFixed: fixed(open),
+      RoundClosed: closed(fix),
+      abortOpened: aborted(open, 'tooFewInputs'),
+      abortFixed: aborted(fix, 'notOpened'),
+      StudyFinished: { kind: 'StudyFinished' as const, rounds: 2, model: initialModel },
+    }
+    const accepted = (state: typeof between) =>
+      Object.entries(bodies).flatMap(([name, body]) => (refusal(state, body) === 'accepted' ? [name] : []))
+    expect(accepted(between)).toEqual(['RoundOpened'])
+    expect(accepted(open)).toEqual(['SurvivorsFixed', 'abortOpened'])
+    expect(accepted(fix)).toEqual(['RoundClosed', 'abortFixed'])
+    expect(accepted(toClosed(between))).toEqual([])
+  })
+
+  test('round and attempt are those of the opening', () => {
+    const open = toOpened(start())
+    const fix = toFixed(start())
+    for (const over of [{ round: 1 }, { attempt: 1 }]) {
+      expect(refusal(start(), { ...opened(start()), ...over })).toMatch(/instead of 0.0/)
+      expect(refusal(open, { ...fixed(open), ...over })).toMatch(/instead of 0.0/)
+      expect(refusal(open, { ...aborted(open, 'tooFewInputs'), ...over })).toMatch(/instead of 0.0/)
+      expect(refusal(fix, { ...closed(fix), ...over })).toMatch(/instead of 0.0/)
+    }
+  })
+
+  test('what this version cannot honour is refused with the reason', () => {
+    const adopt = { kind: 'CharterAdopted' as const, charter: hash('2'), version: 2 }
+    expect(refusal(start(), adopt)).toMatch(/cannot change the charter/)
+  })
+})
+
+describe('RoundOpened', () => {
+  test('names the charter, the model and the task in force', () => {
+    const body = opened(start())
+    expect(refusal(start(), { ...body, charter: hash('x') })).toMatch(/charter/)
+    expect(refusal(start(), { ...body, model: hash('x') })).toMatch(/model/)
+    expect(refusal(start(), { ...body, task: 'train' })).toMatch(/task/)
+  })
+
+  test('cohort: members in order, each once, at least a quorum; absent: the rest', () => {
+    const state = start()
+    expect(cohortMin(state)).toBe(4)
+    expect(refusal(state, opened(state, [a, b, c, e]))).toBe('accepted')
+    expect(refusal(state, opened(state, [a, b, c]))).toMatch(/at least 4/)
+    expect(refusal(state, opened(state, [b, a, c, d]))).toMatch(/order/)
+    expect(refusal(state, opened(state, [a, a, b, c, d]))).toMatch(/order/)
+    expect(refusal(state, opened(state, [a, b, c, d, 'stranger']))).toMatch(/may not/)
+    expect(refusal(state, { ...opened(state, [a, b, c, d]), absent: [] })).toMatch(/absent/)
+    expect(refusal(state, { ...opened(state), absent: [e] })).toMatch(/absent/)
+  })
+})
+
+describe('SurvivorsFixed', () => {
+  test('survivors and leftOut are the cohort, in its order', () => {
+    const open = toOpened(start())
+    const body = fixed(open, [a, b, d, e])
+    expect(refusal(open, body)).toBe('accepted')
+    expect(refusal(open, { ...body, leftOut: [] })).toMatch(/leftOut/)
+    expect(refusal(open, { ...body, survivors: [...body.survivors].reverse() })).toMatch(/order/)
+    const both = body.leftOut.map(l => ({ ...l, member: a }))
+    expect(refusal(open, { ...body, leftOut: both })).toMatch(/leftOut/)
+    expect(refusal(open, fixed(open, [a, b, c, d, 'stranger']))).toMatch(/not of the cohort/)
+  })
+
+  test('nobody survives who was not in the cohort', () => {
+    const open = apply(start(), opened(start(), [a, b, c, d]))
+    expect(refusal(open, fixed(open, [a, b, c, e]))).toMatch(/not of the cohort/)
+  })
+
+  test('at least the threshold of the cohort', () => {
+    const open = toOpened(start())
+    expect(survivorsMin(open, 5)).toBe(4)
+    expect(survivorsMin(open, 4)).toBe(3)
+    expect(refusal(open, fixed(open, [a, b, c]))).toMatch(/3 survivors, at least 4/)
+    const four = apply(start(), opened(start(), [a, b, c, d]))
+    expect(refusal(four, fixed(four, [a, b, c]))).toBe('accepted')
+    expect(refusal(four, fixed(four, [a, b]))).toMatch(/2 survivors, at least 3/)
+  })
+
+  test('owners are of the cohort', () => {
+    const open = apply(start(), opened(start(), [a, b, c, d]))
+    expect(refusal(open, { ...fixed(open), owners: [a, e] })).toMatch(/owner/)
+    expect(refusal(open, { ...fixed(open), owners: [] })).toMatch(/owner/)
+  })
+})
+
+describe('RoundClosed and RoundAborted', () => {
+  test('only closing changes the model, and evaluating does not', () => {
+    const fix = toFixed(start())
+    expect(fix.modelHash).toEqual(initialModel)
+    expect(apply(fix, aborted(fix, 'notOpened')).modelHash).toEqual(initialModel)
+    expect(apply(fix, closed(fix)).modelHash).toEqual(hash('model after 0'))
+    let state = start()
+    for (let round = 0; round < 3; round++) state = toClosed(state)
+    const last = toFixed(state)
+    expect(refusal(last, closed(last, hash('another')))).toMatch(/evaluating/)
+  })
+
+  test('statistics have no metrics', () => {
+    const fix = toFixed(start())
+    const metrics = { testSamples: 1, auc: 1, accuracy: 1, loss: 0 }
+    expect(refusal(fix, { ...closed(fix), metrics })).toMatch(/statistics/)
+  })
+
+  test('an abort leads to the next attempt of the same round', () => {
+    const fix = toFixed(start())
+    const again = apply(fix, aborted(fix, 'notOpened'))
+    expect(again.phase).toEqual({ kind: 'between', round: 0, attempt: 1, task: 'statistics' })
+    expect(refusal(again, { ...opened(again), attempt: 0 })).not.toBe('accepted')
+    expect(toClosed(again).phase).toMatchObject({ round: 1, attempt: 0 })
+  })
+
+  test('culprits are out for the round’s later attempts, and back in the next round', () => {
+    const fix = toFixed(start())
+    const again = apply(fix, aborted(fix, 'culprit', [b]))
+    expect(eligible(again)).toEqual([a, c, d, e])
+    expect(refusal(again, { ...opened(again), absent: [] })).toMatch(/may not/)
+    const open = apply(again, { ...opened(again, [a, c, d, e]), absent: [] })
+    const fixedAgain = apply(open, fixed(open))
+    expect(eligible(apply(fixedAgain, closed(fixedAgain)))).toEqual(members)
+  })
+
+  test('a culprit is of the cohort, once, with evidence, and at least one for that reason', () => {
+    const open = apply(start(), opened(start(), [a, b, c, d]))
+    expect(refusal(open, aborted(open, 'culprit'))).toMatch(/no culprit/)
+    expect(refusal(open, aborted(open, 'culprit', [e]))).toMatch(/not of the cohort/)
+    expect(refusal(open, aborted(open, 'culprit', ['stranger']))).toMatch(/no member/)
+    expect(refusal(open, aborted(open, 'culprit', [a, a]))).toMatch(/twice/)
+    const bare = {
+      ...aborted(open, 'culprit'),
+      culprits: [{ member: a, code: 'badTag' as const, evidence: [] }],
+    }
+    expect(refusal(open, bare)).toMatch(/without evidence/)
+    expect(refusal(open, aborted(open, 'tooFewInputs', [a]))).toBe('accepted')
+  })
+})
+
+describe('suspension', () => {
+  const suspend = (member: string) => ({
+    kind: 'MemberSuspended' as const,
+    member,
+    evidence: [ascii('evidence')],
+  })
+
+  test('who is suspended neither votes nor takes part, until restored', () => {
+    const state = apply(start(), suspend(c))
+    expect(state.voters).toEqual([a, b, d, e])
+    expect(state.quorum).toBe(3)
+    expect(refusal(state, { ...opened(state), absent: [] })).toMatch(/may not/)
+    expect(refusal(state, suspend(c))).toMatch(/no active member/)
+    const back = apply(state, { kind: 'MemberRestored', member: c })
+    expect(back.voters).toEqual(members)
+    expect(back.quorum).toBe(4)
+    expect(refusal(back, { kind: 'MemberRestored', member: c })).toMatch(/not suspended/)
+  })
+
+  test('only between attempts, and never below what a round needs', () => {
+    expect(refusal(toOpened(start()), suspend(a))).toMatch(/opened/)
+    const two = apply(apply(start(), suspend(a)), suspend(b))
+    expect(refusal(two, suspend(c))).toMatch(/too few/)
+  })
+})
+
+test('any sequence of entries: accepted ones keep the invariants, refused ones change nothing', () => {
+  const pick = fc.constantFrom('open', 'openLess', 'fix', 'close', 'abort', 'culprit', 'suspend', 'restore')
+  fc.assert(
+    fc.property(fc.array(fc.tuple(pick, fc.nat(4)), { maxLength: 30 }), steps => {
+      let state = start()
+      for (const [step, k] of steps) {
+        const member = members[k]!
+        const { kind } = state.phase
+        const cohort = step === 'open' ? eligible(state) : eligible(state).filter(m => m !== member)
+        const absent = eligible(state).filter(m => !cohort.includes(m))
+        const body =
+          step.startsWith('open') && kind === 'between'
+            ? { ...opened(state, cohort), absent }
+            : step === 'fix' && kind === 'opened'
+              ? fixed(state)
+              : step === 'close' && kind === 'fixed'
+                ? closed(state)
+                : step === 'abort' && kind === 'opened'
+                  ? aborted(state, 'tooFewInputs')
+                  : step === 'culprit' && (kind === 'fixed' || kind === 'opened')
+                    ? aborted(state, 'culprit', [member])
+                    : step === 'suspend'
+                      ? { kind: 'MemberSuspended' as const, member, evidence: [] }
+                      : { kind: 'MemberRestored' as const, member }
+        const applied = applyEntry(state, entryOf(state, body))
+        if (!applied.ok) continue
+        const next = applied.value
+        expect(next.height).toBe(state.height + 1)
+        expect(next.voters.filter(m => next.suspended.includes(m))).toEqual([])
+        expect(next.voters.length).toBeGreaterThanOrEqual(next.quorum)
+        expect(eligible(next).length).toBeGreaterThanOrEqual(cohortMin(next))
+        if (next.phase.kind === 'opened') {
+          expect(next.phase.opened.cohort.length).toBeGreaterThanOrEqual(survivorsMin(next, 0))
+        }
+        if (body.kind !== 'RoundClosed') expect(next.modelHash).toEqual(state.modelHash)
+        state = next
+      }
+    }),
+  )
+})
