@@ -28,8 +28,7 @@ export function contribution(
     for (let i = 0; i < values.length; i++) {
       const value = values[i]! * factor
       if (!Number.isFinite(value)) return `${name} is not finite at ${i}`
-      if (scale === 1 && (!Number.isInteger(value) || value < 0 || value > bound))
-        return `${name} is no count at ${i}`
+      if (scale === 1 && (!Number.isInteger(value) || value < 0)) return `${name} is no count at ${i}`
       // Quantising would cut it, and the sum be wrong in silence.
       if (Math.abs(value) > bound * ROUNDING) return `${name} is beyond its bound at ${i}`
       out[from + i] = value

@@ -10,7 +10,7 @@ import { stateHash } from '../../../../protocol/model/state.ts'
 import type { Learned, ModelState, Task } from '../../../../protocol/ports.ts'
 import { addInto } from '../../../../protocol/sum/field.ts'
 import { quantiseSections } from '../../../../protocol/sum/kernels.ts'
-import { layoutFor, roundingDeviation, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
+import { layoutFor, roundingDeviation, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { testCharter } from '../../../support/consortium.ts'
 
 const charter = testCharter({ n: 4, features: 3 })
@@ -131,79 +131,6 @@ describe('training round', () => {
   })
 })
 
-describe('a contribution that may not be', () => {
-  const sections = layoutFor(charter, 'train', 4)
-  const good = trained(5, [0, 0, 0, 0])
-  const cases: [string, Learned][] = [
-    ['NaN in the update', { ...good, delta: Float32Array.of(0, Number.NaN, 0, 0) }],
-    ['infinity in the update', { ...good, delta: Float32Array.of(Infinity, 0, 0, 0) }],
-    ['an update of another length', { ...good, delta: new Float32Array(5) }],
-    ['no update', { samples: 5, evaluation: evaluation() }],
-    ['no evaluation', { samples: 5, delta: new Float32Array(4) }],
-    ['a negative number of samples', { ...good, samples: -1 }],
-    ['half a row', { ...good, samples: 1.5 }],
-    ['a count that is none', { ...good, evaluation: { ...evaluation(), correct: 0.5 } }],
-    ['a negative count', { ...good, evaluation: evaluation(-1) }],
-    ['more rows than may be counted', { ...good, evaluation: { ...evaluation(), correct: 1001 } }],
-    ['more test rows than may be counted', { ...good, evaluation: { ...evaluation(50, 50), correct: 0 } }],
-    ['more rows right than tested', { ...good, evaluation: { ...evaluation(), correct: 16 * 3 + 1 } }],
-    ['a negative loss', { ...good, evaluation: { ...evaluation(), lossSum: -0.5 } }],
-    ['more loss than its rows can have', { ...good, evaluation: { ...evaluation(), lossSum: 48 * 20 + 1 } }],
-    [
-      'a histogram of other bins',
-      { ...good, evaluation: { ...evaluation(), positives: new Float64Array(15) } },
-    ],
-    ['a loss that is not finite', { ...good, evaluation: { ...evaluation(), lossSum: Number.NaN } }],
-  ]
-  for (const [what, learned] of cases) {
-    it(`is refused: ${what}`, () => {
-      const result = contribution(charter, 'train', sections, learned)
-      expect(result.ok).toBe(false)
-      // Where, but never a value of it.
-      if (!result.ok) expect(result.error).not.toMatch(/NaN|Infinity|1001|1\.5/)
-    })
-  }
-})
-
-describe('feature sums that may not be', () => {
-  const sections = layoutFor(charter, 'statistics', 4)
-  const give = (samples: number, first: number[], second: number[]) =>
-    contribution(charter, 'statistics', sections, {
-      samples,
-      featureSums: { first: Float64Array.from(first), second: Float64Array.from(second) },
-    }).ok
-
-  it('are refused: nothing in [0, 1] adds up to them', () => {
-    expect(give(10, [10, 5, 0], [10, 2, 0])).toBe(true)
-    expect(give(0, [0, 0, 0], [0, 0, 0])).toBe(true)
-    expect(give(10, [10.01, 5, 0], [10, 2, 0])).toBe(false)
-    expect(give(10, [10, 5, 0], [10, 5.01, 0])).toBe(false)
-    expect(give(10, [10, 5, 0], [10, 2, -0.01])).toBe(false)
-    expect(give(10, [10, 5, Number.NaN], [10, 2, 0])).toBe(false)
-    expect(give(10, [10, 5, 0], [10, 2, Number.NaN])).toBe(false)
-    expect(give(0, [1, 0, 0], [0, 0, 0])).toBe(false)
-    expect(give(10, [10, 5], [10, 2])).toBe(false)
-    expect(contribution(charter, 'statistics', sections, { samples: 10 }).ok).toBe(false)
-  })
-})
-
-describe('a hospital without training rows', () => {
-  it('adds zeros with weight 0, but its test rows count', () => {
-    for (const weighting of ['samples', 'equal'] as const) {
-      const c = testCharter({ n: 4, edit: x => ({ ...x, training: { ...x.training, weighting } }) })
-      const sections = layoutFor(c, 'train', 4)
-      const values = contribution(c, 'train', sections, trained(0, [1, -2, 3, 4]))
-      if (!values.ok) throw new Error(values.error)
-      const part = (name: string) =>
-        Array.from(values.value.subarray(...sectionRange(sections, name)), x => x + 0)
-      expect(part('update')).toEqual([0, 0, 0, 0])
-      expect(part('weight')).toEqual([0])
-      expect(part('samples')).toEqual([0])
-      expect(part('negatives')).toEqual(Array<number>(bins).fill(2))
-    }
-  })
-})
-
 describe('statistics round', () => {
   it('gives pooled mean and deviation in the features’ own units', () => {
     const rows = [
@@ -278,6 +205,38 @@ describe('statistics round', () => {
     expect(state.deviation[0]).toBeCloseTo(20 * Math.sqrt((3000 * (1 / 8 - 1 / 16)) / 2999), 3)
     expect(state.mean[1]).toBeCloseTo(0, 3)
     expect(state.deviation[1]).toBeCloseTo(20 * Math.sqrt((3000 * (1 / 2 - 1 / 4)) / 2999), 3)
+  })
+
+  it('takes a category’s values but the first, and a boolean, as numbers between 0 and 1', () => {
+    const c = testCharter({
+      n: 4,
+      edit: x => ({
+        ...x,
+        data: {
+          ...x.data,
+          features: [
+            { name: 'k', type: 'category', values: ['a', 'b', 'c'], codeSystem: 'none', description: 'k' },
+            { name: 'b', type: 'boolean', description: 'b' },
+            { name: 'x', type: 'number', unit: '1', min: 100, max: 300, description: 'x' },
+          ],
+        },
+      }),
+    })
+    const four: Learned = {
+      samples: 4,
+      featureSums: { first: Float64Array.of(1, 2, 3, 2), second: Float64Array.of(1, 2, 3, 2) },
+    }
+    const { state } = applySum(
+      c,
+      'statistics',
+      layoutFor(c, 'statistics', 1),
+      summed(c, 'statistics', [four]),
+      initialState(c),
+    )
+    expect(Array.from(state.mean)).toEqual([0.25, 0.5, 0.75, 200].map(x => expect.closeTo(x, 3)))
+    expect(Array.from(state.deviation)).toEqual(
+      [0.5, Math.sqrt(1 / 3), 0.5, 200 * Math.sqrt(1 / 3)].map(x => expect.closeTo(x, 3)),
+    )
   })
 
   it('no rows at all: nothing is divided by zero', () => {

@@ -30,6 +30,24 @@ describe('initial model', () => {
     expect(toHex(stateHash(initialState(glorot(1))))).not.toBe(toHex(stateHash(initialState(glorot(2)))))
   })
 
+  it('draws each weight by itself: two of one shape are not alike', () => {
+    const c = testCharter({
+      n: 4,
+      edit: x => ({
+        ...x,
+        model: {
+          ...x.model,
+          weights: [
+            { name: 'a', shape: [4, 4], initialiser: 'glorotUniform' },
+            { name: 'b', shape: [4, 4], initialiser: 'glorotUniform' },
+          ],
+        },
+      }),
+    })
+    const { parameters } = initialState(c)
+    expect(Array.from(parameters.subarray(0, 16))).not.toEqual(Array.from(parameters.subarray(16)))
+  })
+
   it('follows its initialisers', () => {
     const { parameters } = initialState(glorot(1))
     const limit = Math.sqrt(6 / 400)

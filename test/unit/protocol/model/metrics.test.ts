@@ -31,5 +31,10 @@ describe('histogram AUC', () => {
     expect(histogramAuc([0, 0, 5], [5, 0, 0])).toBe(1)
     expect(histogramAuc([5, 0, 0], [0, 0, 5])).toBe(0)
     expect(histogramAuc([1, 2, 3], [0, 0, 0])).toBe(0.5)
+    expect(histogramAuc([0, 0, 0], [1, 2, 3])).toBe(0.5)
+    expect(histogramAuc([0, 0, 0], [0, 0, 0])).toBe(0.5)
+    // Counts whose products a double rounds: still no more than 1.
+    const many = [0, 658205767, 771081314, 306451633, 142554351, 404740484, 5072416]
+    expect(histogramAuc(many, [195828647, 0, 0, 0, 0, 0, 0])).toBe(1)
   })
 })

@@ -88,6 +88,25 @@ describe('layout of a round', () => {
     expect(() => layoutFor(charter, 'evaluate', Math.floor(HALF / 1025))).not.toThrow()
   })
 
+  it('holds the worst that a hospital can measure or learn', () => {
+    const { training, evaluation } = testCharter({ n: 4 })
+    const bounds = TASKS.flatMap(task => layoutFor(testCharter({ n: 4 }), task, 4)).map(s => [
+      s.name,
+      s.bound,
+    ])
+    expect(Object.fromEntries(bounds)).toEqual({
+      first: training.weightMax,
+      second: training.weightMax,
+      samples: training.weightMax,
+      update: training.clipNorm,
+      weight: 1,
+      positives: evaluation.rowsMax,
+      negatives: evaluation.rowsMax,
+      correct: evaluation.rowsMax,
+      lossSum: evaluation.rowsMax * evaluation.lossMax,
+    })
+  })
+
   it('counts are exact', () => {
     for (const task of TASKS) {
       for (const s of layoutFor(testCharter({ n: 4 }), task, 4)) {
