@@ -206,6 +206,11 @@ describe('RoundClosed and RoundAborted', () => {
     expect(eligible(apply(fixedAgain, closed(fixedAgain)))).toEqual(members)
   })
 
+  test('more culprits than a round can spare come back rather than end the study', () => {
+    const open = toOpened(start())
+    expect(eligible(apply(open, aborted(open, 'culprit', [a, b])))).toEqual(members)
+  })
+
   test('a culprit is of the cohort, once, with evidence, and at least one for that reason', () => {
     const open = apply(start(), opened(start(), [a, b, c, d]))
     expect(refusal(open, aborted(open, 'culprit'))).toMatch(/no culprit/)

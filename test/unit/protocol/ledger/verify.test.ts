@@ -117,6 +117,15 @@ describe('the whole ledger', () => {
     expect(broken(r => r.reverse())).toMatch(/^1: /)
   })
 
+  test('an entry that suspends a member needs the quorum of before, and may have that member’s vote', () => {
+    const suspend = { kind: 'MemberSuspended' as const, member: members[0]!, evidence: [ascii('evidence')] }
+    const entry = encodeEntry(entryOf(start(), suspend))
+    const signedBy = (signers: readonly string[]) =>
+      verifyLedger(trust, [{ entry, certificate: certify(entry, 1, signers) }]).ok
+    expect(signedBy(members.slice(0, 4))).toBe(true)
+    expect(signedBy(members.slice(1, 4))).toBe(false)
+  })
+
   test('any byte changed in any entry', () => {
     for (const [i, record] of records.entries()) {
       for (let at = 0; at < record.entry.length; at += 37) {
