@@ -9,9 +9,16 @@ import { sha256 } from '../crypto/hash.ts'
 /** Bytes of a message's hash that stand for it in a status message. */
 export const PREFIX_BYTES = 8
 
+/** Messages are compared by prefix again and again; nobody changes one after it came. */
+const prefixes = new WeakMap<Uint8Array, string>()
+
 /** Hex of the first bytes of the hash of a whole message. */
 export function prefixOf(message: Uint8Array): string {
-  return toHex(sha256(message).subarray(0, PREFIX_BYTES))
+  const known = prefixes.get(message)
+  if (known !== undefined) return known
+  const prefix = toHex(sha256(message).subarray(0, PREFIX_BYTES))
+  prefixes.set(message, prefix)
+  return prefix
 }
 
 export class Known {
