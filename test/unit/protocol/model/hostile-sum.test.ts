@@ -103,6 +103,23 @@ describe('any sum', () => {
     expect(apply(4, 0, 3)).toMatchObject({ samples: 3, metrics: { accuracy: 0.4, testSamples: 10 } })
   })
 
+  it('of a single row has no deviation, and one of more than values in [0, 1] can have at most that', () => {
+    const charter = testCharter({ n: 4 })
+    const sections = layoutFor(charter, 'statistics', 4)
+    const { scale } = sections.find(s => s.name === 'second')!
+    const apply = (samples: number, second: number) =>
+      applySum(
+        charter,
+        'statistics',
+        sections,
+        sumOf(sections, { samples: [samples], second: [Math.round(second * scale)] }),
+        initialState(charter),
+      ).state.deviation[0]
+    expect(apply(1, 900)).toBe(1)
+    expect(apply(2, 900)).toBe(20 * Math.sqrt(1 / 2))
+    expect(apply(101, -900)).toBe(1)
+  })
+
   it('leaves the model as it is when the weight is negative or less than one row weighs', () => {
     const charter = testCharter({ n: 4 })
     const sections = layoutFor(charter, 'train', 4)
