@@ -44,7 +44,8 @@ const decodeOptions = {
  * Throws on anything else (also `undefined`): our own bug, not a peer's fault.
  */
 export function encode(value: unknown): Uint8Array {
-  return cborEncode(value, encodeOptions)
+  // cborg may hand out a Buffer in Node's shared pool, whose `slice` is no copy: give away plain bytes of our own.
+  return new Uint8Array(cborEncode(value, encodeOptions))
 }
 
 /**
@@ -71,7 +72,8 @@ export function decode<T>(
   let value: unknown
   try {
     value = cborDecode(bytes, decodeOptions)
-    if (!equalBytes(encode(value), bytes)) return err('CBOR is not in its deterministic form')
+    if (!equalBytes(cborEncode(value, encodeOptions), bytes))
+      return err('CBOR is not in its deterministic form')
   } catch {
     return err('not CBOR of the allowed types')
   }
