@@ -11,7 +11,7 @@ import { hkdf } from './crypto/kdf.ts'
 import { type Fault, type FaultCode, fault, verdictOf } from './fault.ts'
 import { decodeRecord, encodeRecord, type LedgerRecord, recordKey } from './ledger/certificate.ts'
 import { decodeEntry, type Entry, encodeEntry } from './ledger/entry.ts'
-import { applyEntry, eligible, genesis, type LedgerState } from './ledger/state.ts'
+import { applyEntry, genesis, type LedgerState } from './ledger/state.ts'
 import { applyRecord } from './ledger/verify.ts'
 import { initialState } from './model/initial.ts'
 import { decodeState, encodeState, stateHash } from './model/state.ts'
@@ -30,25 +30,28 @@ import type {
   Verdict,
 } from './ports.ts'
 import { assert } from './result.ts'
-import { Attempt } from './round/attempt.ts'
+import { Attempt, evidenceOf } from './round/attempt.ts'
+import { openDueAt, takeoverMs, takeovers } from './round/claims.ts'
 import { eventOf, waitsFor } from './round/describe.ts'
 import { Future } from './round/future.ts'
-import type { Hands } from './round/hands.ts'
-import { advanceInput, RECORDS, reassignMs } from './round/input.ts'
+import type { Finding, Hands } from './round/hands.ts'
+import { advanceInput } from './round/input.ts'
 import { decodeSeed, encodeSeed, Join, type SeedRecord } from './round/join.ts'
 import { Known, prefixOf } from './round/known.ts'
 import { advanceOpening, beginOpening } from './round/opening.ts'
-import { judge, type Outlook, proposable } from './round/propose.ts'
+import { judge, type Outlook, PATIENCE_VIEWS, proposable } from './round/propose.ts'
+import { reassignMs, receiptMs } from './round/receipts.ts'
 import {
   placeOf,
   receiveDirect,
   receiveGossip,
-  replaceable,
+  receiveOther,
   retryEarly,
   type Stage,
-  slotOf,
 } from './round/receive.ts'
+import { RECORDS } from './round/records.ts'
 import { restoreAttempt, restoreReveal } from './round/restore.ts'
+import { contradict, replaceable, slotOf } from './round/slots.ts'
 import { ANSWER_BYTES_MAX, readHave, Sync } from './round/sync.ts'
 import { decode, encode } from './wire/codec.ts'
 import {
@@ -99,6 +102,8 @@ export class Peer implements Machine {
   #model: ModelState | undefined
   #join = new Join()
   #attempt: Attempt | undefined
+  /** Faults found between attempts: at most one a member, for the next attempt to name. */
+  readonly #charges: Finding[] = []
   #restored: Durable = new Map()
   #future = new Future()
   #consensus: Consensus
@@ -230,7 +235,7 @@ export class Peer implements Machine {
   /** Announces fresh keys for the next attempt, once. */
   #announce(): void {
     const { phase, head } = this.#state
-    if (phase.kind !== 'between' || this.#join.own || !eligible(this.#state).includes(this.#c.self)) return
+    if (phase.kind !== 'between' || this.#join.own || !this.#state.voters.includes(this.#c.self)) return
     const { round, attempt } = phase
     const info = concatBytes(ascii('medmesh/1 attempt seed'), u32be(round, attempt), head)
     const seed = hkdf(this.#entropy!, info, 32)
@@ -260,6 +265,7 @@ export class Peer implements Machine {
     const setup = { charter, body: phase.opened, opened: phase.openedHash, keys, own, openedAt: this.#since }
     const attempt = new Attempt(setup, this.#model, this.#hands)
     this.#attempt = attempt
+    for (const charge of this.#charges.splice(0)) attempt.find(charge)
     restoreAttempt(attempt, this.#restored)
     // A restarted peer deals the same shares again, so that all that others lack of it can be had.
     advanceInput(attempt)
@@ -337,6 +343,8 @@ export class Peer implements Machine {
       const peer = f.peer ?? relay
       if (peer !== undefined && f.fault.code !== 'duplicate')
         this.#emit({ kind: 'fault', peer, fault: f.fault })
+      if (f.peer !== undefined && f.evidence.length > 0)
+        this.#charge({ member: f.peer, code: f.fault.code, evidence: evidenceOf(...f.evidence) })
     }
     if (step.say.length > 0) {
       const puts = [...step.say, ...step.keep].map(bytes => {
@@ -438,7 +446,9 @@ export class Peer implements Machine {
     if (message.height < next) return 'ignore'
     if (message.height > next) return this.#keepForLater(raw, from, via)
     const worst = this.#apply(this.#consensus.receive(message, this.#now), from)
-    return worst ? verdictOf(worst) : 'accept'
+    // Who relays one of two contradicting messages has done nothing wrong.
+    if (!worst || worst.code === 'equivocation') return 'accept'
+    return verdictOf(worst)
   }
 
   #keepForLater(raw: RawEnvelope, from: MemberId, via: 'gossip' | 'stream'): Verdict {
@@ -478,16 +488,48 @@ export class Peer implements Machine {
     if (place === 'later') return this.#keepForLater(raw, from, via)
     if (!this.#isSigned(raw)) return this.#blame(from, fault('badSignature', type))
     const slot = slotOf(type, raw.from, body)
-    if (this.#known.get(slot) && !replaceable(type)) {
-      return this.#blame(raw.from, fault('equivocation', `two different ${type} messages`))
-    }
+    const before = replaceable(type) ? undefined : this.#known.get(slot)
+    if (before) return this.#contradicted(raw, type, body, { slot, before, prefix })
     const routed = receiveGossip(stage, type, raw.from, body, raw.bytes)
-    if (routed === 'bad')
+    if (routed === 'bad') {
+      this.#charge({ member: raw.from, code: 'malformed', evidence: evidenceOf(raw.bytes) })
       return this.#blame(raw.from, fault('malformed', `${type}: not of this attempt's shape`))
+    }
     if (routed !== 'taken') return 'ignore'
     this.#known.add(slot, raw.bytes, prefix, replaceable(type))
     if (this.#attempt && (type === 'input' || type === 'claim')) retryEarly(this.#attempt)
     return 'accept'
+  }
+
+  /** Not held against whoever relays it; both messages are passed on, once, so that all get to see them. */
+  #contradicted<T extends GossipType>(
+    raw: RawEnvelope,
+    type: T,
+    body: Body<T>,
+    seen: { readonly slot: string; readonly before: Uint8Array; readonly prefix: string },
+  ): Verdict {
+    const first = openEnvelope(seen.before)
+    if (first.ok && !contradict(first.value, raw)) return 'ignore'
+    const evidence = evidenceOf(seen.before, raw.bytes)
+    const isNew = this.#charge({ member: raw.from, code: 'equivocation', evidence })
+    if (isNew) {
+      this.#blame(raw.from, fault('equivocation', `two different ${type} messages`))
+      for (const message of [seen.before, raw.bytes]) this.#emit({ kind: 'publish', bytes: message })
+    }
+    const done = receiveOther(this.#stage(), type, raw.from, body, raw.bytes)
+    if (done === 'taken') {
+      this.#known.add(seen.slot, raw.bytes, seen.prefix, true)
+      if (this.#attempt) retryEarly(this.#attempt)
+    } else if (done === 'kept') this.#sync.markSeen(seen.prefix)
+    return isNew ? 'accept' : 'ignore'
+  }
+
+  /** Holds a fault against a member, in the present attempt or the next; false: it was known. */
+  #charge(finding: Finding): boolean {
+    if (this.#attempt) return this.#attempt.find(finding)
+    if (this.#charges.some(c => c.member === finding.member)) return false
+    this.#charges.push(finding)
+    return true
   }
 
   #receiveStream(raw: RawEnvelope, type: StreamType, prefix: string): Verdict {
@@ -607,18 +649,25 @@ export class Peer implements Machine {
   #wakeAt(): Millis | undefined {
     if (!this.#entropy) return undefined
     const { joinDeadlineMs, viewTimeoutMs, inputDeadlineMs, openDeadlineMs } = this.#c.charter.secureSum
-    const times = [this.#since + joinDeadlineMs, this.#since + 3 * (inputDeadlineMs + openDeadlineMs)]
+    const times = [
+      this.#since + joinDeadlineMs,
+      this.#since + 2 * joinDeadlineMs,
+      this.#since + 3 * (inputDeadlineMs + openDeadlineMs),
+    ]
     const a = this.#attempt
     if (a) {
-      times.push(a.complainAt, a.inputDueAt, a.inputDueAt + viewTimeoutMs, a.inputDueAt + 4 * viewTimeoutMs)
+      times.push(a.complainAt, a.inputDueAt, a.inputDueAt + viewTimeoutMs, a.inputDueAt + 3 * viewTimeoutMs)
+      times.push(a.inputDueAt + 4 * viewTimeoutMs)
       times.push(...a.deliveredTo.map(d => d.at + reassignMs(a)))
+      if (a.unreceiptedAt !== undefined) times.push(a.unreceiptedAt + receiptMs(a))
       const o = a.opening
       if (o)
         times.push(
           o.fixedAt + openDeadlineMs / 4,
-          o.fixedAt + openDeadlineMs * Math.min(a.context.attempt + 1, 8),
+          openDueAt(a, o),
+          o.fixedAt + (takeovers(a, o) + 1) * takeoverMs(a),
         )
-      if (o?.outcome) times.push(o.outcome.at + viewTimeoutMs)
+      if (o?.outcome) times.push(o.outcome.at + viewTimeoutMs, o.outcome.at + PATIENCE_VIEWS * viewTimeoutMs)
     }
     const ahead = times.filter(t => t > this.#now)
     if (this.#consensusWakeAt !== undefined) ahead.push(Math.max(this.#consensusWakeAt, this.#now))
@@ -672,6 +721,10 @@ export class Peer implements Machine {
       remember: (slot, message) => void this.#known.add(slot, message, prefixOf(message)),
       deliver: (to, slot, type, body) => this.#sync.keepDirect(to, slot, this.#send(to, type, body)),
       store: (puts, release) => this.#store(puts, [], release),
+      authentic: message => {
+        const raw = openEnvelope(message)
+        return raw.ok && this.#keys.has(raw.value.from) && this.#isSigned(raw.value) ? raw.value : undefined
+      },
       work: (work, done) => this.#run({ kind: 'vector', work }, r => r.kind === 'vector' && done(r)),
       learn: (job, done) => this.#run(job, r => r.kind === 'learn' && done(r)),
       fault: (peer, code: FaultCode, detail) =>

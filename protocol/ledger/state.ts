@@ -150,7 +150,7 @@ function applyOpened(state: LedgerState, body: RoundOpened, hash: Uint8Array): A
   if (!equalBytes(body.model, state.modelHash)) return err('model is not the one in force')
   const cohort = body.cohort.map(c => c.member)
   const candidates = eligible(state)
-  if (!isSublist(cohort, candidates))
+  if (!isSublist(cohort, state.voters))
     return err("cohort is not in the charter's order or has a member that may not")
   const absent = candidates.filter(m => !cohort.includes(m))
   if (!sameList(body.absent, absent)) return err('absent is not the rest of those who may take part')

@@ -4,11 +4,12 @@
  * state and a mark that it was done, so that order of arrival, repetition and restart make no difference.
  */
 import { type Charter, quorum, survivorsFloor } from '../../config/charter.ts'
-import { equalBytes } from '../bytes.ts'
+import { ascii, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { RoundOpened, SurvivorsFixed } from '../ledger/entry.ts'
 import type { Learned, MemberId, Metrics, Millis, ModelState, PairKey, Section } from '../ports.ts'
 import { layoutFor, vectorLength } from '../sum/layout.ts'
+import { EVIDENCE_BYTES_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
 import type { Finding, Hands } from './hands.ts'
 import {
@@ -42,6 +43,13 @@ export interface Outcome {
   readonly at: Millis
 }
 
+/** What an owner says that its shard's sum is. */
+export interface Claim {
+  readonly owner: MemberId
+  readonly hash: Uint8Array
+  readonly message: Uint8Array
+}
+
 /** State of the opening, from SurvivorsFixed on; see `opening.ts`. */
 export interface Opening {
   readonly body: SurvivorsFixed
@@ -53,11 +61,14 @@ export interface Opening {
   readonly summing: Set<number>
   /** Shard sums that are known, own or received and matching their claim. */
   readonly sums: Map<number, { readonly sum: Uint32Array; readonly hash: Uint8Array }>
-  /** First claim heard for each shard, with its owner and signed message. */
-  readonly claims: Map<
-    number,
-    { readonly owner: MemberId; readonly hash: Uint8Array; readonly message: Uint8Array }
-  >
+  /** Shards that were summed here, of all slices. */
+  readonly own: Set<number>
+  /** Claims by shard and owner; which of them counts: `claims.ts`. */
+  readonly claims: Map<number, Map<MemberId, Claim>>
+  /** Sums that came from owners, each as its owner claimed it: `${shard}/${owner}`. */
+  readonly given: Map<string, Uint32Array>
+  /** To how many of a shard's owners, in their order, the own slice was sent since the survivors are fixed. */
+  readonly sentTo: number[]
   /** Valid shares, by the member whose seed they belong to, then by the holder's index. */
   readonly shares: Map<MemberId, Map<number, Uint8Array>>
   /** Reveals that wait for an offer or for the own claims. */
@@ -67,6 +78,10 @@ export interface Opening {
   >
   readonly tags: Map<MemberId, { readonly body: Body<'tags'>; readonly message: Uint8Array }>
   revealed: boolean
+  /** The claims that coin and tags are of, and their hash; no claim in them where each peer sums itself. */
+  frozen: { readonly hash: Uint8Array; readonly claims: readonly Claim[] } | undefined
+  /** Shares of which no seed could be made, by dealer: not tried again. */
+  readonly failed: Map<MemberId, string>
   seeds: ReadonlyMap<MemberId, Uint8Array> | undefined
   coin: Uint8Array | undefined
   /** Own computation of tags has begun. */
@@ -75,8 +90,18 @@ export interface Opening {
   readonly computed: Map<string, Uint32Array>
   verified: boolean
   unmasking: boolean
-  openAsked: boolean
+  /** Shards whose slices were asked for. */
+  readonly openAsked: Set<number>
   outcome: Outcome | undefined
+}
+
+export interface Commitment {
+  /** Of the shards, one after the other. */
+  readonly hashes: Uint8Array
+  /** Of the offers that the input was made of. */
+  readonly offers: Uint8Array
+  readonly root: Uint8Array
+  readonly message: Uint8Array
 }
 
 export class Attempt {
@@ -89,9 +114,16 @@ export class Attempt {
   readonly shards: number
   readonly inputDueAt: Millis
   readonly complainAt: Millis
+  /** Each further attempt of a round waits longer, so that a network slower than its charter still gets on. */
+  readonly patience: number
 
   model: ModelState | undefined
   readonly offers = new Map<MemberId, Body<'offer'>>()
+  readonly offerMessages = new Map<MemberId, Uint8Array>()
+  /** Members that have sent two different inputs, or one that is wrong in itself: nothing of theirs goes into a sum. */
+  readonly barred = new Set<MemberId>()
+  /** Members that have sent two different offers: this attempt cannot be trusted to any. */
+  readonly misdealt = new Set<MemberId>()
   readonly sealed = new Map<MemberId, Body<'sealed'>>()
   readonly shares = new Map<MemberId, MemberShares>()
   pairs: PairKey[] | undefined
@@ -103,24 +135,30 @@ export class Attempt {
   inputSent = false
   complained = false
   /** Commitments of members: hash of each shard of their masked input. */
-  readonly commitments = new Map<
-    MemberId,
-    { readonly hashes: Uint8Array; readonly root: Uint8Array; readonly message: Uint8Array }
-  >()
+  readonly commitments = new Map<MemberId, Commitment>()
+  /** Other inputs that members sent: should the entry name one of these, it is here. */
+  readonly versions = new Map<MemberId, { readonly body: Body<'input'>; readonly message: Uint8Array }[]>()
   /** Slices held here, by shard and member, each equal to its commitment. */
   readonly held: Map<MemberId, Uint32Array>[]
-  /** Receipts: owner -> shard -> members. */
+  /** Receipts: owner -> shard -> members; and of which commitments, owner -> member -> root. */
   readonly receipts = new Map<MemberId, Map<number, ReadonlySet<MemberId>>>()
+  readonly receiptRoots = new Map<MemberId, Map<MemberId, string>>()
   readonly receiptedAt = new Map<MemberId, Millis>()
+  readonly receiptMessages = new Map<MemberId, Uint8Array>()
   receiptSent = 0
+  /** Since when slices are held here that no receipt says; undefined: none are. */
+  unreceiptedAt: Millis | undefined
   /** Position in the order of owners to which the own slice of each shard was last sent. */
   readonly deliveredTo: { position: number; at: Millis }[] = []
+  /** Own slices that were sent: `shard:${shard}:${owner}`. */
+  readonly sent = new Set<string>()
   readonly complaints = new Map<MemberId, ReadonlySet<MemberId>>()
   readonly complaintMessages = new Map<MemberId, Uint8Array>()
   readonly findings: Finding[] = []
   /** Slices and shard sums that came before the commitment or claim that they are checked against; one a slot. */
   readonly early = new Map<string, () => void>()
   opening: Opening | undefined
+  #offersHash: Uint8Array | undefined
 
   constructor(setup: AttemptSetup, model: ModelState | undefined, hands: Hands) {
     const { charter, body } = setup
@@ -140,10 +178,10 @@ export class Attempt {
     this.length = vectorLength(this.sections)
     this.shards = 4 * this.length <= charter.secureSum.gossipBytesMax ? 1 : cohort.length
     this.held = Array.from({ length: this.shards }, () => new Map<MemberId, Uint32Array>())
-    // Each further attempt of a round waits longer, so that a network slower than its charter still gets on.
-    const patience = charter.secureSum.inputDeadlineMs * Math.min(body.attempt + 1, 8)
-    this.inputDueAt = setup.openedAt + patience
-    this.complainAt = setup.openedAt + patience / 2
+    this.patience = Math.min(body.attempt + 1, 8)
+    const inputMs = charter.secureSum.inputDeadlineMs * this.patience
+    this.inputDueAt = setup.openedAt + inputMs
+    this.complainAt = setup.openedAt + inputMs / 2
   }
 
   get cohort(): readonly MemberId[] {
@@ -166,10 +204,24 @@ export class Attempt {
     return this.cohort[(shard + this.context.opened[0]! + position) % n]!
   }
 
-  acceptOffer(from: MemberId, offer: Body<'offer'>): boolean {
+  acceptOffer(from: MemberId, offer: Body<'offer'>, message: Uint8Array): boolean {
     if (!this.cohort.includes(from) || !offerFits(this.context, from, offer)) return false
     this.offers.set(from, offer)
+    this.offerMessages.set(from, message)
     return true
+  }
+
+  /** One hash over all offers of the cohort; undefined while one is missing. */
+  offersHash(): Uint8Array | undefined {
+    if (this.#offersHash) return this.#offersHash
+    const hashes: Uint8Array[] = []
+    for (const m of this.cohort) {
+      const offer = this.offers.get(m)
+      if (!offer) return undefined
+      hashes.push(sha256(offer.digests, ...offer.ciphertexts))
+    }
+    this.#offersHash = sha256(ascii('medmesh/1 offers'), ...hashes)
+    return this.#offersHash
   }
 
   acceptSealed(from: MemberId, sealed: Body<'sealed'>): void {
@@ -192,17 +244,18 @@ export class Attempt {
     }
   }
 
-  /** Adds a finding once for each member and code. */
-  find(finding: Finding): void {
-    if (this.findings.some(f => f.member === finding.member && f.code === finding.code)) return
+  /** Adds a finding once for each member and code; false: it was known. */
+  find(finding: Finding): boolean {
+    if (this.findings.some(f => f.member === finding.member && f.code === finding.code)) return false
     this.findings.push(finding)
     this.hands.fault(finding.member, finding.code, 'found in the secure sum')
+    return true
   }
 }
 
 /** Evidence that fits an entry: the messages themselves, or their hashes where they are large. */
 export function evidenceOf(...messages: readonly Uint8Array[]): Uint8Array[] {
-  return messages.map(m => (m.length <= 2048 ? m : sha256(m)))
+  return messages.map(m => (m.length <= EVIDENCE_BYTES_MAX ? m : sha256(m)))
 }
 
 export function rootOf(hashes: Uint8Array): Uint8Array {

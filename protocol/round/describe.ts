@@ -4,8 +4,8 @@ import type { Entry } from '../ledger/entry.ts'
 import { eligible } from '../ledger/state.ts'
 import type { Event, MemberId, Task } from '../ports.ts'
 import type { Attempt, Opening } from './attempt.ts'
-import { isHeld } from './input.ts'
 import type { Outlook } from './propose.ts'
+import { isHeld } from './receipts.ts'
 
 /** `task`: of the round that the entry belongs to. */
 export function eventOf({ body }: Entry, task: Task): Event | undefined {

@@ -2,6 +2,7 @@
 
 import type { FaultCode } from '../fault.ts'
 import type { Event, Job, JobResult, MemberId, Millis, VectorWork } from '../ports.ts'
+import type { RawEnvelope } from '../wire/envelope.ts'
 import type { Body, GossipType, StreamType } from '../wire/messages.ts'
 
 export interface Hands {
@@ -21,6 +22,8 @@ export interface Hands {
   /** Starts local work; `done` is called when it has ended, unless the attempt is over by then. */
   work(work: VectorWork, done: (result: JobResult & { kind: 'vector' }) => void): void
   learn(job: Job & { kind: 'learn' }, done: (result: JobResult & { kind: 'learn' }) => void): void
+  /** A message of a member of the charter whose signature holds; undefined for anything else. */
+  authentic(message: Uint8Array): RawEnvelope | undefined
   fault(member: MemberId, code: FaultCode, detail: string): void
   event(event: Event): void
 }

@@ -11,6 +11,9 @@ import { ATTEMPT_MAX, ROUND_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
 import { type AttemptKeys, attemptKeys, type PublicKeys, selfCommitment } from './secrets.ts'
 
+/** Announcements of one member that are kept beside its first. */
+const OTHERS_MAX = 3
+
 export interface Announcement {
   readonly body: Body<'keys'>
   /** SHA-256 of the signed message: what RoundOpened names. */
@@ -39,6 +42,10 @@ export function decodeSeed(record: Uint8Array | undefined): SeedRecord | undefin
 
 export class Join {
   readonly announced = new Map<MemberId, Announcement>()
+  /** Members that have announced two different keys: nobody needs to wait for them. */
+  readonly doubted = new Set<MemberId>()
+  /** The other announcements of these, should the entry name one of them. */
+  readonly #others = new Map<MemberId, Announcement[]>()
   /** Own secret of the attempt that is to be opened or is open. */
   own: { readonly record: SeedRecord; readonly keys: AttemptKeys } | undefined
 
@@ -62,12 +69,36 @@ export class Join {
     return true
   }
 
+  /** A second, different announcement. `opened`: the entry that names the keys, where there is one already. */
+  acceptOther(
+    from: MemberId,
+    body: Body<'keys'>,
+    message: Uint8Array,
+    now: Millis,
+    opened: RoundOpened | undefined,
+  ): 'taken' | 'kept' | 'dropped' {
+    this.doubted.add(from)
+    if (!isHybridPublicKey(body.mask) || !isHybridPublicKey(body.channel)) return 'kept'
+    const hash = sha256(message)
+    if (opened) {
+      const named = opened.cohort.find(c => c.member === from)
+      if (!named || !equalBytes(named.keys, hash)) return 'kept'
+      this.announced.set(from, { body, hash, at: now })
+      return 'taken'
+    }
+    const others = this.#others.get(from) ?? []
+    if (others.length >= OTHERS_MAX) return 'dropped'
+    this.#others.set(from, [...others, { body, hash, at: now }])
+    return 'kept'
+  }
+
   /** The keys that an entry fixed, once all of them are here. */
   keysOf(opened: RoundOpened): ReadonlyMap<MemberId, PublicKeys> | undefined {
     const out = new Map<MemberId, PublicKeys>()
     for (const { member, keys } of opened.cohort) {
-      const a = this.announced.get(member)
-      if (!a || !equalBytes(a.hash, keys)) return undefined
+      const all = [this.announced.get(member), ...(this.#others.get(member) ?? [])]
+      const a = all.find(x => x !== undefined && equalBytes(x.hash, keys))
+      if (!a) return undefined
       out.set(member, a.body)
     }
     return out

@@ -2,29 +2,23 @@
  * The second half of an attempt: sum the shards, reveal the shares, draw the coin, check the tags, take the masks
  * off, apply (SPEC S10 to S14). Starts with the certified SurvivorsFixed entry and with nothing less.
  */
-import { ascii, concatBytes, equalBytes } from '../bytes.ts'
+import { concatBytes, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { SurvivorsFixed } from '../ledger/entry.ts'
 import { applySum } from '../model/apply.ts'
 import { stateHash } from '../model/state.ts'
 import type { MemberId, Millis, PairKey } from '../ports.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
-import { combiner } from '../sum/shamir.ts'
 import { shardRange } from '../sum/shards.ts'
 import type { Body } from '../wire/messages.ts'
-import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
-import { deliverShards, RECORDS } from './input.ts'
-import {
-  digestOf,
-  maskPair,
-  maskPartners,
-  pairKey,
-  type SeedKind,
-  selfCommitment,
-  selfMaskKey,
-  shareDigest,
-} from './secrets.ts'
-import { checkTags } from './verify.ts'
+import { type Attempt, type Claim, type Opening, rootOf } from './attempt.ts'
+import { claimOf, freezeClaims, openDueAt, succession, takeovers } from './claims.ts'
+import { ownSlice, sendSlice } from './delivery.ts'
+import { otherInput } from './input.ts'
+import { RECORDS } from './records.ts'
+import { checkReveals, kindOf, recover } from './reveals.ts'
+import { maskPair, maskPartners, pairKey, selfMaskKey } from './secrets.ts'
+import { checkTags, nameAbsent } from './verify.ts'
 
 export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array, now: Millis): void {
   const survivors = body.survivors.map(s => s.member)
@@ -36,19 +30,29 @@ export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array
     dropouts: a.cohort.filter(m => !survivors.includes(m)),
     summing: new Set(),
     sums: new Map(),
+    own: new Set(),
     claims: new Map(),
+    given: new Map(),
+    sentTo: [],
     shares: new Map(a.cohort.map(m => [m, new Map()])),
     reveals: new Map(),
     tags: new Map(),
     revealed: false,
+    frozen: undefined,
+    failed: new Map(),
     seeds: undefined,
     coin: undefined,
     tagging: false,
     computed: new Map(),
     verified: false,
     unmasking: false,
-    openAsked: false,
+    openAsked: new Set(),
     outcome: undefined,
+  }
+  for (const { member, root } of body.survivors) {
+    const named = a.versions.get(member)?.find(v => equalBytes(rootOf(v.body.hashes), root))
+    if (named && otherInput(a, member, named.body, named.message) === 'taken')
+      a.hands.remember(`input:${member}`, named.message)
   }
 }
 
@@ -59,14 +63,30 @@ export function advanceOpening(a: Attempt): void {
     if (o) checkTags(a, o)
     return
   }
-  deliverShards(a, shard => o.claims.has(shard) || o.sums.has(shard))
+  passOn(a, o)
   sumShards(a, o)
+  claimSums(a, o)
+  takeSums(a, o)
   reveal(a, o)
   checkReveals(a, o)
   recover(a, o)
   tag(a, o)
   checkTags(a, o)
   unmask(a, o)
+  if (a.hands.now() >= openDueAt(a, o)) nameAbsent(a, o)
+}
+
+/** Where owners are silent, the own slices go to the next in their order, who sum in their place. */
+function passOn(a: Attempt, o: Opening): void {
+  if (a.shards === 1 || !o.survivors.includes(a.hands.self)) return
+  const turn = takeovers(a, o)
+  for (let shard = 0; shard < a.shards; shard++) {
+    if (claimOf(a, o, shard) || o.sums.has(shard)) continue
+    const owners = succession(a, o, shard)
+    const until = Math.min(turn, owners.length - 1)
+    for (let i = (o.sentTo[shard] ?? 0) + 1; i <= until; i++) sendSlice(a, shard, owners[i]!)
+    o.sentTo[shard] = until
+  }
 }
 
 /** Whether the commitment held here is the one that the entry fixed. */
@@ -87,25 +107,36 @@ export function slicesOf(a: Attempt, o: Opening, shard: number): Uint32Array[] |
   return out
 }
 
-/** Sums each shard whose slices are all here; an owner of one of several shards claims and sends its sum. */
+/** Sums each shard whose slices are all here. */
 function sumShards(a: Attempt, o: Opening): void {
   for (let shard = 0; shard < a.shards; shard++) {
-    if (o.summing.has(shard) || o.sums.has(shard)) continue
+    if (o.summing.has(shard) || (o.sums.has(shard) && !o.openAsked.has(shard))) continue
     const inputs = slicesOf(a, o, shard)
     if (!inputs) continue
     o.summing.add(shard)
     a.hands.work({ kind: 'sum', inputs }, ({ output }) => {
       if (output.kind !== 'sum') return
       o.sums.set(shard, { sum: output.sum, hash: output.hash })
-      if (a.shards > 1 && a.takesPart) claim(a, o, shard, output.sum, output.hash)
+      o.own.add(shard)
     })
+  }
+}
+
+/** Claims what was summed here, and sends it, when it is this peer's turn. */
+function claimSums(a: Attempt, o: Opening): void {
+  if (a.shards === 1 || !a.takesPart) return
+  const turn = takeovers(a, o)
+  for (const shard of o.own) {
+    const { sum, hash } = o.sums.get(shard)!
+    if (o.claims.get(shard)?.has(a.hands.self) || claimOf(a, o, shard)) continue
+    if (succession(a, o, shard).indexOf(a.hands.self) <= turn) claim(a, o, shard, sum, hash)
   }
 }
 
 function claim(a: Attempt, o: Opening, shard: number, sum: Uint32Array, hash: Uint8Array): void {
   const { round, attempt } = a.context
   const message = a.hands.sign('claim', { round, attempt, fixed: o.fixed, shard, sum: hash })
-  if (!o.claims.has(shard)) o.claims.set(shard, { owner: a.hands.self, hash, message })
+  claimsOf(o, shard).set(a.hands.self, { owner: a.hands.self, hash, message })
   a.hands.publish(`claim:${a.hands.self}:${shard}`, message)
   const data = residueBytes(sum)
   for (const m of a.cohort) {
@@ -123,119 +154,56 @@ function claim(a: Attempt, o: Opening, shard: number, sum: Uint32Array, hash: Ui
 export function acceptClaim(a: Attempt, from: MemberId, body: Body<'claim'>, message: Uint8Array): boolean {
   const o = a.opening
   if (!o || a.shards === 1 || !a.cohort.includes(from) || body.shard >= a.shards) return false
-  if (!o.claims.has(body.shard)) o.claims.set(body.shard, { owner: from, hash: body.sum, message })
+  claimsOf(o, body.shard).set(from, { owner: from, hash: body.sum, message })
   return true
 }
 
-/** A shard's sum from its owner; false when it is not the one that was claimed. */
-export function acceptShardSum(a: Attempt, body: Body<'shardSum'>): boolean | undefined {
+function claimsOf(o: Opening, shard: number): Map<MemberId, Claim> {
+  const claims = o.claims.get(shard) ?? new Map<MemberId, Claim>()
+  o.claims.set(shard, claims)
+  return claims
+}
+
+/** A shard's sum from an owner; false when it is not the one that this owner claimed. */
+export function acceptShardSum(a: Attempt, from: MemberId, body: Body<'shardSum'>): boolean | undefined {
   const o = a.opening
-  const claimed = o?.claims.get(body.shard)
-  if (!o || !claimed || o.sums.has(body.shard)) return undefined
-  const [from, to] = shardRange(a.length, a.shards, body.shard)
-  if (body.data.length !== 4 * (to - from) || !equalBytes(sha256(body.data), claimed.hash)) return false
+  const claimed = o?.claims.get(body.shard)?.get(from)
+  if (!o || !claimed || o.given.has(`${body.shard}/${from}`)) return undefined
+  const [start, end] = shardRange(a.length, a.shards, body.shard)
+  if (body.data.length !== 4 * (end - start) || !equalBytes(sha256(body.data), claimed.hash)) return false
   const sum = residuesFromBytes(body.data)
   if (!sum) return false
-  o.sums.set(body.shard, { sum, hash: claimed.hash })
+  o.given.set(`${body.shard}/${from}`, sum)
   return true
 }
 
-/** Hash of each shard's sum: own where all slices are here, else as claimed; undefined while one is open. */
-function claimList(a: Attempt, o: Opening): Uint8Array[] | undefined {
-  const out: Uint8Array[] = []
+/** Of the sums that were given, those whose claim counts. */
+function takeSums(a: Attempt, o: Opening): void {
   for (let shard = 0; shard < a.shards; shard++) {
-    const hash = a.shards === 1 ? o.sums.get(0)?.hash : o.claims.get(shard)?.hash
-    if (!hash) return undefined
-    out.push(hash)
+    const claim = o.sums.has(shard) || o.summing.has(shard) ? undefined : claimOf(a, o, shard)
+    const sum = claim && o.given.get(`${shard}/${claim.owner}`)
+    if (sum) o.sums.set(shard, { sum, hash: claim.hash })
   }
-  return out
-}
-
-/** One hash over all claims: what a reveal and its tags were made after. */
-export function claimsHash(a: Attempt, o: Opening): Uint8Array | undefined {
-  const list = claimList(a, o)
-  return list && sha256(ascii('medmesh/1 claims'), o.fixed, ...list)
-}
-
-/** Which of a member's seeds the entry opens: never both (SPEC S11). */
-export function kindOf(o: Opening, member: MemberId): SeedKind {
-  return o.survivors.includes(member) ? 'self' : 'mask'
 }
 
 /** Own shares, once and durably, after all sums have been claimed. */
 function reveal(a: Attempt, o: Opening): void {
   if (o.revealed || !a.takesPart || !a.cohort.every(m => a.shares.has(m))) return
-  const claims = claimsHash(a, o)
+  const claims = freezeClaims(a, o)
   if (!claims) return
-  o.revealed = true
   const { round, attempt } = a.context
   const shares = concatBytes(...a.cohort.map(m => a.shares.get(m)![kindOf(o, m)]))
-  const body: Body<'reveal'> = { round, attempt, fixed: o.fixed, claims, shares }
+  // With an own input, the offers that it was made of: those are what the shares were checked against.
+  const offers = a.commitments.get(a.hands.self)?.offers ?? a.offersHash()
+  if (!offers) return
+  const body: Body<'reveal'> = { round, attempt, fixed: o.fixed, claims, offers, shares }
+  o.revealed = true
   const message = a.hands.sign('reveal', body)
   a.hands.store([[RECORDS.reveal, message]], () => {
     o.reveals.set(a.hands.self, { body, message, checked: false })
     a.hands.publish(`reveal:${a.hands.self}`, message)
     a.hands.event({ kind: 'phase', round, attempt, phase: 'revealed' })
   })
-}
-
-export function acceptReveal(a: Attempt, from: MemberId, body: Body<'reveal'>, message: Uint8Array): boolean {
-  if (!a.opening || !a.cohort.includes(from) || body.shares.length !== 32 * a.cohort.length) return false
-  a.opening.reveals.set(from, { body, message, checked: false })
-  return true
-}
-
-/** Checks each revealed share against the digest that its dealer published; a wrong one names its sender. */
-function checkReveals(a: Attempt, o: Opening): void {
-  if (o.seeds || !a.cohort.every(m => a.offers.has(m))) return
-  for (const [from, r] of o.reveals) {
-    if (r.checked) continue
-    r.checked = true
-    const index = a.cohort.indexOf(from)
-    a.cohort.forEach((dealer, i) => {
-      const kind = kindOf(o, dealer)
-      const share = r.body.shares.slice(32 * i, 32 * i + 32)
-      const digest = digestOf(a.context, a.offers.get(dealer)!, kind, from)
-      if (equalBytes(shareDigest(a.context, kind, dealer, from, share), digest))
-        o.shares.get(dealer)!.set(index, share)
-      else a.find({ member: from, code: 'badShare', evidence: evidenceOf(r.message) })
-    })
-  }
-}
-
-/** Recovers all seeds as soon as each has t valid shares, and the coin, which no one could know before. */
-function recover(a: Attempt, o: Opening): void {
-  const claims = claimsHash(a, o)
-  if (o.seeds || !claims) return
-  const t = a.context.threshold
-  if (a.cohort.some(m => o.shares.get(m)!.size < t)) return
-  const seeds = new Map<MemberId, Uint8Array>()
-  const combiners = new Map<string, ReturnType<typeof combiner>>()
-  for (const member of a.cohort) {
-    const points = [...o.shares.get(member)!].sort((p, q) => p[0] - q[0]).slice(0, t)
-    const indices = points.map(p => p[0])
-    const combine = combiners.get(indices.join()) ?? combiner(indices)
-    combiners.set(indices.join(), combine)
-    const seed = combine.ok ? combine.value(points.map(p => p[1])) : combine
-    if (!seed.ok || !seedFits(a, kindOf(o, member), member, seed.value)) {
-      // Every share is as its dealer committed, and yet they are not of one secret: the dealer lied.
-      a.find({
-        member,
-        code: 'badShare',
-        evidence: evidenceOf(...[...o.reveals.values()].map(r => r.message)).slice(0, 8),
-      })
-      return
-    }
-    seeds.set(member, seed.value)
-  }
-  o.seeds = seeds
-  o.coin = sha256(ascii('medmesh/1 coin'), o.fixed, claims, ...o.survivors.map(m => seeds.get(m)!))
-}
-
-function seedFits(a: Attempt, kind: SeedKind, member: MemberId, seed: Uint8Array): boolean {
-  const announced = a.context.keys.get(member)!
-  if (kind === 'self') return equalBytes(selfCommitment(seed), announced.selfCommit)
-  return equalBytes(maskPair(seed).publicKey, announced.mask)
 }
 
 /** Tags of the own slices for everybody; and, of all slices and sums that are here, for the own check. */
@@ -246,10 +214,10 @@ function tag(a: Attempt, o: Opening): void {
   const names: string[] = []
   const items: { shard: number; vector: Uint32Array }[] = []
   for (let shard = 0; shard < a.shards; shard++) {
-    const [from, to] = shardRange(a.length, a.shards, shard)
     for (const m of o.survivors) {
-      const slice = m === a.hands.self && a.masked ? a.masked.slice(from, to) : a.held[shard]!.get(m)
-      if (!slice) continue
+      const slice = m === a.hands.self ? ownSlice(a, shard) : a.held[shard]!.get(m)
+      const commitment = a.commitments.get(m)
+      if (!slice || !commitment || !isFixed(o, m, commitment.root)) continue
       names.push(`${shard}/${m}`)
       items.push({ shard, vector: slice })
     }
@@ -264,7 +232,7 @@ function tag(a: Attempt, o: Opening): void {
 }
 
 function publishTags(a: Attempt, o: Opening): void {
-  const claims = claimsHash(a, o)
+  const claims = o.frozen?.hash
   const me = a.hands.self
   if (!claims || !o.survivors.includes(me)) return
   const own = Array.from({ length: a.shards }, (_, shard) => o.computed.get(`${shard}/${me}`))

@@ -14,10 +14,16 @@ import type {
 } from '../ledger/entry.ts'
 import { applyEntry, cohortMin, eligible, type LedgerState } from '../ledger/state.ts'
 import type { MemberId, Millis } from '../ports.ts'
-import type { Attempt } from './attempt.ts'
-import { isHeld, survivorsNow, unshared } from './input.ts'
+import { type Attempt, evidenceOf } from './attempt.ts'
+import { openDueAt } from './claims.ts'
+import { unshared } from './complaints.ts'
+import { accusations, bounded, concur, proves, provesMisdealt } from './evidence.ts'
 import type { Join } from './join.ts'
+import { isHeld, isReceipted, survivorsNow } from './receipts.ts'
 import { allTags } from './verify.ts'
+
+/** For how many views' time a peer insists on faults that only it may have seen. */
+export const PATIENCE_VIEWS = 6
 
 export interface Outlook {
   readonly state: LedgerState
@@ -53,9 +59,10 @@ function openRound(o: Outlook): RoundOpened | undefined {
   const { phase } = o.state
   if (phase.kind !== 'between') return undefined
   const candidates = eligible(o.state)
-  const here = candidates.filter(m => o.join.announced.has(m))
+  const cohort = cohortNow(o)
   const due = o.now >= o.since + timing(o).joinDeadlineMs
-  if (here.length < cohortMin(o.state) || (here.length < candidates.length && !due)) return undefined
+  const missing = candidates.some(m => !o.join.announced.has(m))
+  if (cohort.length < cohortMin(o.state) || (missing && !due)) return undefined
   return {
     kind: 'RoundOpened',
     round: phase.round,
@@ -63,16 +70,28 @@ function openRound(o: Outlook): RoundOpened | undefined {
     task: phase.task,
     charter: o.state.charterHash,
     model: o.state.modelHash,
-    cohort: here.map(member => ({ member, keys: o.join.announced.get(member)!.hash })),
-    absent: candidates.filter(m => !o.join.announced.has(m)),
+    cohort: cohort.map(member => ({ member, keys: o.join.announced.get(member)!.hash })),
+    absent: candidates.filter(m => !cohort.includes(m)),
   }
+}
+
+/** Who can take part now; culprits of earlier attempts only where there are too few others for long. */
+function cohortNow(o: Outlook): readonly MemberId[] {
+  const isHere = (m: MemberId) => o.join.announced.has(m) && !o.join.doubted.has(m)
+  const here = eligible(o.state).filter(isHere)
+  return here.length < cohortMin(o.state) && isLongDue(o) ? o.state.voters.filter(isHere) : here
+}
+
+function isLongDue(o: Outlook): boolean {
+  return o.now >= o.since + 2 * timing(o).joinDeadlineMs
 }
 
 function fixSurvivors(o: Outlook, a: Attempt): SurvivorsFixed | undefined {
   const { survivors, owners } = survivorsNow(a)
   // After the deadline receipts get one more step's time to spread, so that nobody is left out by a race.
   const due = o.now >= a.inputDueAt + timing(o).viewTimeoutMs
-  if (survivors.length < a.survivorsMin || (survivors.length < a.cohort.length && !due)) return undefined
+  const awaited = a.cohort.filter(m => !a.barred.has(m))
+  if (survivors.length < a.survivorsMin || (survivors.length < awaited.length && !due)) return undefined
   return {
     kind: 'SurvivorsFixed',
     round: a.context.round,
@@ -85,19 +104,42 @@ function fixSurvivors(o: Outlook, a: Attempt): SurvivorsFixed | undefined {
 
 /** Why a member's input is not in the sum, with what it signed. */
 function leftOut(a: Attempt, member: MemberId): SurvivorsFixed['leftOut'][number] {
-  const corrupt = a.findings.find(f => f.member === member && f.code === 'badShard')
+  const corrupt = a.findings.find(f => f.member === member && a.barred.has(member))
   if (corrupt) return { member, reason: 'corrupt', evidence: [...corrupt.evidence] }
   const commitment = a.commitments.get(member)
-  if (commitment) return { member, reason: 'undelivered', evidence: [commitment.root] }
+  if (commitment) return { member, reason: 'undelivered', evidence: evidenceOf(commitment.message) }
   return { member, reason: unshared(a).includes(member) ? 'unshared' : 'silent', evidence: [] }
 }
 
 function abortInput(o: Outlook, a: Attempt): RoundAborted | undefined {
   const { round, attempt } = a.context
-  const culprits = unsharedCulprits(a)
-  if (culprits.length > 0) return { kind: 'RoundAborted', round, attempt, reason: 'culprit', culprits }
-  if (o.now < a.inputDueAt + 4 * timing(o).viewTimeoutMs) return undefined
-  return { kind: 'RoundAborted', round, attempt, reason: 'tooFewInputs', culprits: [] }
+  const sure = bounded([...misdealt(a), ...unsharedCulprits(a)])
+  if (sure.length > 0) return { kind: 'RoundAborted', round, attempt, reason: 'culprit', culprits: sure }
+  const dueAt = a.inputDueAt + 4 * timing(o).viewTimeoutMs
+  if (o.now < dueAt) return undefined
+  const culprits = culpritsAt(o, a, dueAt)
+  const reason = culprits.length > 0 ? 'culprit' : 'tooFewInputs'
+  return { kind: 'RoundAborted', round, attempt, reason, culprits }
+}
+
+/** Those that dealt different shares to different members: inputs may have been made of either. */
+function misdealt(a: Attempt): Accusation[] {
+  return a.findings
+    .filter(f => f.code === 'equivocation' && a.misdealt.has(f.member))
+    .map(({ member, code, evidence }) => ({ member, code, evidence: [...evidence] }))
+}
+
+/**
+ * Accusations that others will agree to. What only this peer has seen is held against the member for some views; were it for
+ * ever, then liars that show themselves to one peer each could keep all entries from being decided.
+ */
+function agreeable(o: Outlook, a: Attempt, since: Millis): Accusation[] {
+  const all = accusations(a)
+  return o.now < since + PATIENCE_VIEWS * timing(o).viewTimeoutMs ? all : all.filter(c => proves(a, c))
+}
+
+function culpritsAt(o: Outlook, a: Attempt, since: Millis): Accusation[] {
+  return agreeable(o, a, since).filter(c => a.cohort.includes(c.member))
 }
 
 /** Those without whose shares nobody can mask, with the complaints that say so. */
@@ -126,23 +168,14 @@ function closeRound(o: Outlook, a: Attempt): RoundClosed | undefined {
     samples: outcome.samples,
     metrics: outcome.metrics ?? null,
     epsilon: 0,
-    faults: accusations(a),
+    faults: agreeable(o, a, outcome.at),
   }
 }
 
-/** One accusation a member: the first that was found, in the order of the cohort. */
-function accusations(a: Attempt): Accusation[] {
-  return a.cohort
-    .map(m => a.findings.find(f => f.member === m))
-    .filter(f => f !== undefined)
-    .slice(0, 16)
-    .map(({ member, code, evidence }) => ({ member, code, evidence: [...evidence] }))
-}
-
 function abortOpening(o: Outlook, a: Attempt): RoundAborted | undefined {
-  if (!a.opening || a.opening.outcome || o.now < openDueAt(o, a)) return undefined
+  if (!a.opening || a.opening.outcome || o.now < openDueAt(a, a.opening)) return undefined
   const { round, attempt } = a.context
-  const culprits = accusations(a)
+  const culprits = culpritsAt(o, a, openDueAt(a, a.opening))
   return {
     kind: 'RoundAborted',
     round,
@@ -150,10 +183,6 @@ function abortOpening(o: Outlook, a: Attempt): RoundAborted | undefined {
     reason: culprits.length > 0 ? 'culprit' : 'notOpened',
     culprits,
   }
-}
-
-function openDueAt(o: Outlook, a: Attempt): Millis {
-  return a.opening!.fixedAt + timing(o).openDeadlineMs * Math.min(a.context.attempt + 1, 8)
 }
 
 export type Judgement = 'valid' | 'invalid' | 'unknown'
@@ -190,9 +219,13 @@ function judgeOpened(o: Outlook, body: RoundOpened): Judgement {
   const dueAt = o.since + timing(o).joinDeadlineMs
   for (const m of body.absent) {
     const announced = o.join.announced.get(m)
+    if (announced && o.join.doubted.has(m)) continue
     if (announced ? announced.at <= dueAt : o.now < dueAt) return 'unknown'
   }
-  return 'valid'
+  const candidates = eligible(o.state)
+  if (body.cohort.every(c => candidates.includes(c.member))) return 'valid'
+  const here = candidates.filter(m => o.join.announced.has(m) && !o.join.doubted.has(m))
+  return isLongDue(o) && here.length < cohortMin(o.state) ? 'valid' : 'unknown'
 }
 
 function judgeFixed(o: Outlook, body: SurvivorsFixed): Judgement {
@@ -203,19 +236,35 @@ function judgeFixed(o: Outlook, body: SurvivorsFixed): Judgement {
     if (!commitment || !equalBytes(commitment.root, root) || !isHeld(a, member)) return 'unknown'
   }
   if (a.shards > 1 && !ownersHold(a, body)) return 'unknown'
-  for (const { member } of body.leftOut) {
-    // Who delivered in time may not be left out; who is only late is waited for until the deadline.
-    if (o.now < a.inputDueAt || (a.receiptedAt.get(member) ?? Infinity) <= a.inputDueAt) return 'unknown'
+  for (const { member, reason, evidence } of body.leftOut) {
+    if (reason === 'corrupt') {
+      const known = a.barred.has(member) || proves(a, { member, code: 'equivocation', evidence })
+      if (!known) return 'unknown'
+      continue
+    }
+    if (reason === 'unshared' && !unshared(a).includes(member)) return 'unknown'
+    if (reason === 'undelivered' && !a.commitments.has(member)) return 'unknown'
+    // Who is only late is waited for until the deadline; who delivered in time may not be left out.
+    if (o.now < a.inputDueAt || isInTime(o, a, member)) return 'unknown'
   }
   return 'valid'
 }
 
+/**
+ * Whether a member's input was held by the deadline. Some steps later it must also be at owners that hold the others', which
+ * an honest member sees to: who keeps its slices where they are of no use cannot keep a round from going on.
+ */
+function isInTime(o: Outlook, a: Attempt, member: MemberId): boolean {
+  if ((a.receiptedAt.get(member) ?? Infinity) > a.inputDueAt) return false
+  if (o.now < a.inputDueAt + 3 * timing(o).viewTimeoutMs) return true
+  return survivorsNow(a).survivors.includes(member)
+}
+
 function ownersHold(a: Attempt, body: SurvivorsFixed): boolean {
   if (body.owners.length !== a.shards) return false
-  return body.owners.every((owner, shard) => {
-    const held = a.receipts.get(owner)?.get(shard)
-    return held !== undefined && body.survivors.every(s => held.has(s.member))
-  })
+  return body.owners.every((owner, shard) =>
+    body.survivors.every(s => isReceipted(a, owner, shard, s.member)),
+  )
 }
 
 function judgeClosed(o: Outlook, body: RoundClosed): Judgement {
@@ -231,11 +280,6 @@ function judgeClosed(o: Outlook, body: RoundClosed): Judgement {
   return concur(o.attempt, body.faults) ? 'valid' : 'unknown'
 }
 
-/** Whether this peer found the same faults itself. */
-function concur(a: Attempt, accused: readonly Accusation[]): boolean {
-  return accused.every(f => a.findings.some(own => own.member === f.member && own.code === f.code))
-}
-
 function judgeAborted(o: Outlook, body: RoundAborted): Judgement {
   const a = o.attempt
   const own = proposable(o)
@@ -245,11 +289,11 @@ function judgeAborted(o: Outlook, body: RoundAborted): Judgement {
     o.now >=
     o.since + 3 * (timing(o).inputDeadlineMs + timing(o).openDeadlineMs) * ((a?.context.attempt ?? 0) + 1)
   if (stuck && innocent) return 'valid'
-  if (!a || own?.kind !== 'RoundAborted') return 'unknown'
-  if (innocent) return 'valid'
+  if (!a) return 'unknown'
   const unsharedHere = unshared(a)
-  const known = body.culprits.every(c =>
-    c.code === 'unshared' ? unsharedHere.includes(c.member) : concur(a, [c]),
-  )
-  return known ? 'valid' : 'unknown'
+  const isSure = (c: Accusation) =>
+    c.code === 'unshared' ? unsharedHere.includes(c.member) || proves(a, c) : provesMisdealt(a, c)
+  if (!a.opening && !innocent && body.culprits.every(isSure)) return 'valid'
+  if (own?.kind !== 'RoundAborted') return 'unknown'
+  return innocent || body.culprits.every(c => isSure(c) || concur(a, [c])) ? 'valid' : 'unknown'
 }

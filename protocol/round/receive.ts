@@ -5,11 +5,15 @@
 import { equalBytes } from '../bytes.ts'
 import type { Phase } from '../ledger/state.ts'
 import type { MemberId, Millis } from '../ports.ts'
+import { shardRange } from '../sum/shards.ts'
 import type { Body, GossipType, StreamType } from '../wire/messages.ts'
 import type { Attempt } from './attempt.ts'
-import { acceptComplaint, acceptInput, acceptReceipt, acceptShard } from './input.ts'
+import { acceptComplaint } from './complaints.ts'
+import { acceptInput, acceptShard, otherInput } from './input.ts'
 import type { Join } from './join.ts'
-import { acceptClaim, acceptReveal, acceptShardSum, acceptTags } from './opening.ts'
+import { acceptClaim, acceptShardSum, acceptTags, isFixed } from './opening.ts'
+import { acceptReceipt, noteHeld } from './receipts.ts'
+import { acceptReveal } from './reveals.ts'
 import { answerOpen, retag } from './verify.ts'
 
 /** `taken`: new and good. `bad`: its author is at fault. */
@@ -33,16 +37,6 @@ function present(phase: Phase): OfAttempt | undefined {
 
 function compare(a: OfAttempt, b: OfAttempt): number {
   return a.round - b.round || a.attempt - b.attempt
-}
-
-/** The slot that a gossip message fills: one for each member and kind, and shard where there are several. */
-export function slotOf<T extends GossipType>(type: T, from: MemberId, body: Body<T>): string {
-  return type === 'claim' ? `claim:${from}:${(body as Body<'claim'>).shard}` : `${type}:${from}`
-}
-
-/** Kinds of which a later message rightly replaces an earlier one. */
-export function replaceable(type: GossipType): boolean {
-  return type === 'receipt' || type === 'complaint'
 }
 
 /** Whether a message is of the present step, decided before anything in it is used. */
@@ -93,11 +87,13 @@ function accept(
 ): boolean | undefined {
   switch (type) {
     case 'offer':
-      return a.acceptOffer(from, body as Body<'offer'>)
+      if (!a.acceptOffer(from, body as Body<'offer'>, message)) return false
+      noteHeld(a)
+      return true
     case 'input':
       return acceptInput(a, from, body as Body<'input'>, message)
     case 'receipt':
-      return acceptReceipt(a, from, body as Body<'receipt'>)
+      return acceptReceipt(a, from, body as Body<'receipt'>, message)
     case 'complaint':
       return acceptComplaint(a, from, body as Body<'complaint'>, message)
     case 'claim':
@@ -122,8 +118,10 @@ export function receiveDirect(
   const routed = receiveNow(a, type, from, body)
   if (routed !== 'later') return routed
   // What it is checked against is still on its way: one place for each sender, member and shard.
-  const { shard, member } = body as Body<'shard'>
+  const { shard, member, data } = body as Body<'shard'>
   if (shard >= a.shards || (member !== undefined && !a.cohort.includes(member))) return 'bad'
+  const [start, end] = shardRange(a.length, a.shards, shard)
+  if (data.length !== 4 * (end - start)) return 'bad'
   const key = `${type}:${from}:${member}:${shard}`
   a.early.set(key, () => {
     if (receiveNow(a, type, from, body) === 'later')
@@ -140,6 +138,33 @@ export function retryEarly(a: Attempt): void {
   }
 }
 
+/** Whether the commitment that a slice is to be checked against is still on its way: any, or the one that the entry fixed. */
+function awaited(a: Attempt, member: MemberId): boolean {
+  const commitment = a.commitments.get(member)
+  if (!commitment) return true
+  return a.opening?.survivors.includes(member) === true && !isFixed(a.opening, member, commitment.root)
+}
+
+/**
+ * A second, different message for a slot that its author may fill once. `taken`: it is the one that the ledger names and takes
+ * the first one's place. `kept`: noted. `dropped`: there is no room for it now.
+ */
+export function receiveOther<T extends GossipType>(
+  s: Stage,
+  type: T,
+  from: MemberId,
+  body: Body<T>,
+  message: Uint8Array,
+): 'taken' | 'kept' | 'dropped' {
+  if (type === 'keys') {
+    const opened = 'opened' in s.phase ? s.phase.opened : undefined
+    return s.join.acceptOther(from, body as Body<'keys'>, message, s.now, opened)
+  }
+  if (type === 'input' && s.attempt) return otherInput(s.attempt, from, body as Body<'input'>, message)
+  if (type === 'offer' && !s.attempt?.opening) s.attempt?.misdealt.add(from)
+  return 'kept'
+}
+
 function receiveNow(
   a: Attempt,
   type: 'sealed' | 'shard' | 'shardSum' | 'open',
@@ -152,7 +177,9 @@ function receiveNow(
       return 'taken'
     case 'shard': {
       const shard = body as Body<'shard'>
-      if (!a.commitments.has(shard.member)) return 'later'
+      if (awaited(a, shard.member)) return 'later'
+      // Others' slices go about only where a shard's sum is in dispute.
+      if (!a.opening && from !== shard.member) return 'useless'
       const good = acceptShard(a, shard)
       if (good && a.opening)
         retag(a.opening, shard.shard, shard.member, a.held[shard.shard]!.get(shard.member)!)
@@ -160,8 +187,8 @@ function receiveNow(
     }
     case 'shardSum': {
       const sum = body as Body<'shardSum'>
-      if (!a.opening?.claims.has(sum.shard)) return 'later'
-      const good = acceptShardSum(a, sum)
+      if (!a.opening?.claims.get(sum.shard)?.has(from)) return 'later'
+      const good = acceptShardSum(a, from, sum)
       return good === undefined ? 'useless' : good ? 'taken' : 'bad'
     }
     case 'open':

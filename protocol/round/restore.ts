@@ -8,7 +8,8 @@ import { openEnvelope } from '../wire/envelope.ts'
 import { GOSSIP_MESSAGE_BYTES_MAX, MEMBERS_MAX, SHARD_BYTES_MAX } from '../wire/limits.ts'
 import { BODIES, type Body, type GossipType } from '../wire/messages.ts'
 import type { Attempt } from './attempt.ts'
-import { acceptInput, RECORDS } from './input.ts'
+import { acceptInput } from './input.ts'
+import { RECORDS } from './records.ts'
 
 const SharesRecord = z
   .array(z.strictObject({ from: memberId, self: bytes(32), mask: bytes(32) }))

@@ -3,7 +3,7 @@
  * bytes again (SPEC S1 to S4). Every derivation below the key announcement carries the hash of the
  * RoundOpened entry: peers that hold different entries, and so different models, cannot unmask each other.
  */
-import { ascii, concatBytes, u32be } from '../bytes.ts'
+import { ascii, concatBytes, equalBytes, u32be } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { decapsulate, encapsulate, type HybridKeyPair, hybridKeyPair } from '../crypto/kem.ts'
@@ -181,7 +181,7 @@ export function openShares(
   const toMe = info(context, 'channel', from, me)
   const secret = decapsulate(own.channel, context.keys.get(from)!.channel, sealed.ciphertext, toMe)
   const opened = secret && unseal(secret, toMe, sealed.box)
-  if (!opened || opened.length !== 64) return undefined
+  if (opened?.length !== 64) return undefined
   return { self: opened.slice(0, 32), mask: opened.slice(32) }
 }
 
@@ -224,6 +224,19 @@ export function pairKey(
   const ciphertext = offerOfB?.ciphertexts[encapsulatesTo(context, b).indexOf(a.id)]
   const key = ciphertext && decapsulate(a.pair, theirs, ciphertext, pairInfo(context, b, a.id))
   return key && { key, sign }
+}
+
+/** Whether an offer carries the ciphertexts that follow from the member's mask seed. */
+export function ciphertextsFit(
+  context: CohortContext,
+  a: { readonly id: MemberId; readonly maskSeed: Uint8Array; readonly pair: HybridKeyPair },
+  offer: Body<'offer'>,
+): boolean {
+  return encapsulatesTo(context, a.id).every((to, k) => {
+    const randomness = maskRandomness(context, a.maskSeed, a.id, to)
+    const sent = encapsulate(a.pair, context.keys.get(to)!.mask, randomness, pairInfo(context, a.id, to))
+    return sent !== undefined && equalBytes(sent.ciphertext, offer.ciphertexts[k]!)
+  })
 }
 
 export function selfMaskKey(context: CohortContext, selfSeed: Uint8Array): Uint8Array {

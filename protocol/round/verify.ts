@@ -3,26 +3,44 @@
  * still masked, which name the liar (SPEC S13).
  */
 import { equalBytes } from '../bytes.ts'
-import { sha256 } from '../crypto/hash.ts'
 import type { MemberId } from '../ports.ts'
 import { addInto, residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { TAG_WORDS, tagOf } from '../sum/tag.ts'
 import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
-import { claimsHash, slicesOf } from './opening.ts'
+import { claimOf } from './claims.ts'
+import { ownSlice } from './delivery.ts'
+import type { Finding } from './hands.ts'
 
 export function checkTags(a: Attempt, o: Opening): void {
   // A peer that has every slice itself has computed the sum itself: there is nothing to believe.
   if (a.shards === 1 && o.sums.has(0)) o.verified = true
-  if (!o.coin) return
   nameLiars(a, o)
-  if (o.verified || o.sums.size < a.shards) {
-    if (!o.verified && isLate(a, o)) openAll(a, o)
-    return
+  nameSilent(a, o)
+  if (o.verified) return
+  const bad: number[] = []
+  for (let shard = 0; shard < a.shards; shard++) if (!shardVerified(a, o, shard)) bad.push(shard)
+  if (bad.length === 0) o.verified = true
+  else if (isLate(a, o) || (o.coin && allTags(a, o) && o.sums.size === a.shards)) openShards(a, o, bad)
+}
+
+/** An owner that signed for slices and whose sum had to be made by another. */
+function nameSilent(a: Attempt, o: Opening): void {
+  for (const [shard, claim] of o.frozen?.claims.entries() ?? []) {
+    const owner = o.body.owners[shard]!
+    if (claim.owner !== owner) a.find(withheld(a, owner, a.receiptMessages.get(owner)))
   }
-  let good = true
-  for (let shard = 0; shard < a.shards; shard++) if (!shardVerified(a, o, shard)) good = false
-  if (good) o.verified = true
-  else if (allTags(a, o) || isLate(a, o)) openAll(a, o)
+}
+
+/** Owners without whose sums the opening has come to nothing. */
+export function nameAbsent(a: Attempt, o: Opening): void {
+  if (a.shards === 1) return
+  for (const [shard, owner] of o.body.owners.entries()) {
+    if (!o.claims.get(shard)?.has(owner)) a.find(withheld(a, owner, a.receiptMessages.get(owner)))
+  }
+}
+
+function withheld(a: Attempt, owner: MemberId, message: Uint8Array | undefined): Finding {
+  return { member: owner, code: 'withheld', evidence: message ? evidenceOf(message) : [a.context.opened] }
 }
 
 /** Whether every survivor's tags, made after the same claims, are here. */
@@ -35,8 +53,8 @@ function isLate(a: Attempt, o: Opening): boolean {
 }
 
 /** The tag that a survivor published for its slice, if it was made under the claims that are held here. */
-function publishedTag(a: Attempt, o: Opening, member: MemberId, shard: number): Uint32Array | undefined {
-  const claims = claimsHash(a, o)
+function publishedTag(o: Opening, member: MemberId, shard: number): Uint32Array | undefined {
+  const claims = o.frozen?.hash
   const tags = o.tags.get(member)
   if (!claims || !tags || !equalBytes(tags.body.claims, claims)) return undefined
   return residuesFromBytes(tags.body.tags.subarray(16 * shard, 16 * shard + 16))
@@ -46,7 +64,7 @@ function publishedTag(a: Attempt, o: Opening, member: MemberId, shard: number): 
 function nameLiars(a: Attempt, o: Opening): void {
   for (const [member, tags] of o.tags) {
     for (let shard = 0; shard < a.shards; shard++) {
-      const published = publishedTag(a, o, member, shard)
+      const published = publishedTag(o, member, shard)
       const computed = o.computed.get(`${shard}/${member}`)
       if (!published || !computed || equalWords(published, computed)) continue
       a.find({ member, code: 'badTag', evidence: evidenceOf(tags.message) })
@@ -54,50 +72,57 @@ function nameLiars(a: Attempt, o: Opening): void {
   }
 }
 
-/** A shard's sum is good when its slices are all here and add up, or all survivors' tags add up to its tag. */
+/** A shard's sum is good when it was made here of all slices, or when all survivors' tags add up to its tag. */
 function shardVerified(a: Attempt, o: Opening, shard: number): boolean {
-  const claimed = o.sums.get(shard)!
-  const slices = slicesOf(a, o, shard)
-  if (slices) {
-    const sum = new Uint32Array(claimed.sum.length)
-    for (const slice of slices) addInto(sum, slice)
-    const hash = sha256(residueBytes(sum))
-    const claim = o.claims.get(shard)
-    if (claim && !equalBytes(claim.hash, hash)) {
-      a.find({ member: claim.owner, code: 'badSum', evidence: evidenceOf(claim.message) })
-    }
-    o.sums.set(shard, { sum, hash })
+  const known = o.sums.get(shard)
+  if (!known) return false
+  if (o.own.has(shard)) {
+    judgeClaims(a, o, shard, known.hash)
     return true
   }
+  if (!o.coin) return false
   const total = new Uint32Array(TAG_WORDS)
   for (const m of o.survivors) {
-    const tag = o.computed.get(`${shard}/${m}`) ?? publishedTag(a, o, m, shard)
+    const tag = o.computed.get(`${shard}/${m}`) ?? publishedTag(o, m, shard)
     if (!tag) return false
     addInto(total, tag)
   }
-  const own = o.computed.get(`${shard}`) ?? tagOf(o.coin!, shard, claimed.sum)
+  const own = o.computed.get(`${shard}`) ?? tagOf(o.coin, shard, known.sum)
   o.computed.set(`${shard}`, own)
   return equalWords(total, own)
 }
 
-/** Asks the owners for all slices that are not here; commitments tell which are right. */
-function openAll(a: Attempt, o: Opening): void {
+/** Who claimed another sum than the slices give; and whose claim was right, but what it gave was not, or nothing. */
+function judgeClaims(a: Attempt, o: Opening, shard: number, hash: Uint8Array): void {
+  for (const claim of o.claims.get(shard)?.values() ?? []) {
+    if (!equalBytes(claim.hash, hash))
+      a.find({ member: claim.owner, code: 'badSum', evidence: evidenceOf(claim.message) })
+  }
+  const claim = claimOf(a, o, shard)
+  if (!claim || claim.owner === a.hands.self || !o.openAsked.has(shard)) return
+  if (!o.given.has(`${shard}/${claim.owner}`)) a.find(withheld(a, claim.owner, claim.message))
+}
+
+/** Asks for the slices of these shards that are not here; commitments tell which are right. */
+function openShards(a: Attempt, o: Opening, shards: readonly number[]): void {
+  const fresh = shards.filter(shard => !o.openAsked.has(shard))
   // Who is not in the cohort has no claim to slices: it follows the ledger.
-  if (o.openAsked || a.shards === 1 || !a.takesPart) return
-  o.openAsked = true
+  if (fresh.length === 0 || a.shards === 1 || !a.takesPart) return
   const { round, attempt } = a.context
   const wanted = new Map<MemberId, { member: MemberId; shard: number }[]>()
-  for (let shard = 0; shard < a.shards; shard++) {
+  for (const shard of fresh) {
+    o.openAsked.add(shard)
     for (const member of o.survivors) {
       if (a.held[shard]!.has(member)) continue
-      for (const from of new Set([o.body.owners[shard]!, o.claims.get(shard)?.owner, member])) {
+      for (const from of new Set([o.body.owners[shard]!, claimOf(a, o, shard)?.owner, member])) {
         if (from === undefined || from === a.hands.self) continue
         wanted.set(from, [...(wanted.get(from) ?? []), { member, shard }])
       }
     }
   }
   for (const [from, items] of wanted) {
-    a.hands.deliver(from, `open:${from}`, 'open', { round, attempt, fixed: o.fixed, wanted: items })
+    const slot = `open:${from}:${fresh.join()}`
+    a.hands.deliver(from, slot, 'open', { round, attempt, fixed: o.fixed, wanted: items })
   }
 }
 
@@ -109,7 +134,8 @@ export function answerOpen(
 ): void {
   const { round, attempt, opened } = a.context
   for (const { member, shard } of wanted) {
-    const slice = a.held[shard]?.get(member)
+    const slice =
+      member === a.hands.self && shard < a.shards ? ownSlice(a, shard) : a.held[shard]?.get(member)
     if (!slice) continue
     const body = { round, attempt, opened, member, shard, data: residueBytes(slice) }
     a.hands.deliver(to, `opened:${shard}:${member}:${to}`, 'shard', body)

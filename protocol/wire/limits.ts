@@ -29,6 +29,9 @@ export const CERTIFICATE_BYTES_MAX = 120 * 1_000 + 64
 /** As the charter's schema: more hospitals than any study has. */
 export const MEMBERS_MAX = 1_000
 
+/** A message that an accusation carries whole; of a larger one it carries the hash. */
+export const EVIDENCE_BYTES_MAX = 6_144
+
 /** Evidence in one accusation: two contradicting messages, or a message and what it is measured against. */
 export const EVIDENCE_MAX = 8
 

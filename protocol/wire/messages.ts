@@ -39,12 +39,16 @@ export const BODIES = {
   /** Commitment to the masked input: a hash for each shard; a small input comes along whole. */
   input: z.strictObject({
     ...inAttempt,
+    /** Of all offers of the cohort as this member was dealt them: who was told something else is seen. */
+    offers: hash,
     hashes: bytesMax(32 * limits.MEMBERS_MAX),
     data: bytesMax(limits.GOSSIP_DATA_BYTES_MAX),
   }),
   /** For each shard that the author owns: whose slices it holds, durably. A later one covers an earlier one. */
   receipt: z.strictObject({
     ...inAttempt,
+    /** The commitment of each of the cohort that the slices are of: the first 16 bytes of its root, zeros where none is held. */
+    roots: bytesMax(16 * limits.MEMBERS_MAX),
     held: z.array(z.strictObject({ shard: index, from: bitmap })).max(limits.MEMBERS_MAX),
   }),
   /** Members whose offer or sealed shares have not come, when half of the deadline is over. */
@@ -52,7 +56,12 @@ export const BODIES = {
   /** An owner's claim: the hash of its shard's sum over the survivors. */
   claim: z.strictObject({ ...inOpening, shard: index, sum: hash }),
   /** For each member of the cohort one share: of the self-mask seed (survivor) or of the mask seed (dropout). */
-  reveal: z.strictObject({ ...inOpening, claims: hash, shares: bytesMax(32 * limits.MEMBERS_MAX) }),
+  reveal: z.strictObject({
+    ...inOpening,
+    claims: hash,
+    offers: hash,
+    shares: bytesMax(32 * limits.MEMBERS_MAX),
+  }),
   /** The survivor's tags of its own masked shards under the joint coin. */
   tags: z.strictObject({ ...inOpening, claims: hash, tags: bytesMax(16 * limits.MEMBERS_MAX) }),
 

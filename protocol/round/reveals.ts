@@ -1,0 +1,117 @@
+/** Revealed shares and what they give: each is checked against what its dealer committed to (SPEC S11, S12). */
+import { ascii, equalBytes } from '../bytes.ts'
+import { sha256 } from '../crypto/hash.ts'
+import type { MemberId } from '../ports.ts'
+import { combiner } from '../sum/shamir.ts'
+import { EVIDENCE_MAX } from '../wire/limits.ts'
+import type { Body } from '../wire/messages.ts'
+import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
+import { freezeClaims } from './claims.ts'
+import { ciphertextsFit, digestOf, maskPair, type SeedKind, selfCommitment, shareDigest } from './secrets.ts'
+
+/** Which of a member's seeds the entry opens: never both (SPEC S11). */
+export function kindOf(o: Opening, member: MemberId): SeedKind {
+  return o.survivors.includes(member) ? 'self' : 'mask'
+}
+
+export function acceptReveal(a: Attempt, from: MemberId, body: Body<'reveal'>, message: Uint8Array): boolean {
+  if (!a.opening || !a.cohort.includes(from) || body.shares.length !== 32 * a.cohort.length) return false
+  a.opening.reveals.set(from, { body, message, checked: false })
+  return true
+}
+
+/** The share of each dealer that `from` reveals, where it is the one that the dealer committed to. */
+function validShares(a: Attempt, o: Opening, from: MemberId, shares: Uint8Array): Map<MemberId, Uint8Array> {
+  const out = new Map<MemberId, Uint8Array>()
+  a.cohort.forEach((dealer, i) => {
+    const kind = kindOf(o, dealer)
+    const share = shares.slice(32 * i, 32 * i + 32)
+    const digest = digestOf(a.context, a.offers.get(dealer)!, kind, from)
+    if (equalBytes(shareDigest(a.context, kind, dealer, from, share), digest)) out.set(dealer, share)
+  })
+  return out
+}
+
+/**
+ * Whether a reveal is wrong in itself: made of the offers that this peer holds, or of other ones than its own input was,
+ * and with a share that is none of theirs. Who was dealt other offers is not to blame for it.
+ */
+export function wrongShares(a: Attempt, o: Opening, from: MemberId, body: Body<'reveal'>): boolean {
+  const offers = a.offersHash()
+  if (!offers || body.shares.length !== 32 * a.cohort.length) return false
+  const input = a.commitments.get(from)
+  if (!equalBytes(body.offers, offers)) return input !== undefined && equalBytes(input.offers, offers)
+  return validShares(a, o, from, body.shares).size < a.cohort.length
+}
+
+/** Takes in the shares of each new reveal; a wrong one names its sender. */
+export function checkReveals(a: Attempt, o: Opening): void {
+  if (!a.cohort.every(m => a.offers.has(m))) return
+  for (const [from, r] of o.reveals) {
+    if (r.checked) continue
+    r.checked = true
+    if (wrongShares(a, o, from, r.body))
+      a.find({ member: from, code: 'badShare', evidence: evidenceOf(r.message) })
+    const index = a.cohort.indexOf(from)
+    for (const [dealer, share] of validShares(a, o, from, r.body.shares))
+      o.shares.get(dealer)!.set(index, share)
+  }
+}
+
+/** Recovers all seeds as soon as each has t valid shares, and the coin, which no one could know before. */
+export function recover(a: Attempt, o: Opening): void {
+  if (o.seeds || !sameOffers(a, o)) return
+  const t = a.context.threshold
+  if (a.cohort.some(m => o.shares.get(m)!.size < t)) return
+  const claims = freezeClaims(a, o)
+  if (!claims) return
+  const seeds = new Map<MemberId, Uint8Array>()
+  const combiners = new Map<string, ReturnType<typeof combiner>>()
+  for (const member of a.cohort) {
+    const points = [...o.shares.get(member)!].sort((p, q) => p[0] - q[0]).slice(0, t)
+    const indices = points.map(p => p[0])
+    if (o.failed.get(member) === indices.join()) return
+    const combine = combiners.get(indices.join()) ?? combiner(indices)
+    combiners.set(indices.join(), combine)
+    const seed = combine.ok ? combine.value(points.map(p => p[1])) : combine
+    if (!seed.ok || !seedFits(a, o, member, seed.value)) {
+      // Every share is as its dealer committed, and yet they are not of one secret: the dealer lied.
+      o.failed.set(member, indices.join())
+      a.find({ member, code: 'badShare', evidence: dealt(a, o, member) })
+      return
+    }
+    seeds.set(member, seed.value)
+  }
+  o.seeds = seeds
+  o.coin = sha256(ascii('medmesh/1 coin'), o.fixed, claims, ...o.survivors.map(m => seeds.get(m)!))
+}
+
+/** The dealer's digests, and revealed shares that fit them. */
+function dealt(a: Attempt, o: Opening, dealer: MemberId): Uint8Array[] {
+  const offer = a.offerMessages.get(dealer)
+  const reveals = [...o.reveals.values()].map(r => r.message)
+  return evidenceOf(...(offer ? [offer] : []), ...reveals).slice(0, EVIDENCE_MAX)
+}
+
+/**
+ * Whether the survivors' inputs were made of the offers that are held here: with others the sum would be another. All
+ * honest survivors name the same ones (L6), and one of more than f is honest.
+ */
+function sameOffers(a: Attempt, o: Opening): boolean {
+  const offers = a.offersHash()
+  if (!offers) return false
+  const same = o.survivors.filter(m => {
+    const input = a.commitments.get(m)
+    return input !== undefined && equalBytes(input.offers, offers)
+  })
+  return same.length > a.setup.charter.maliciousMax
+}
+
+/** A dropout's pair keys follow from its mask seed, so it must have given its partners the ciphertexts of just these. */
+function seedFits(a: Attempt, o: Opening, member: MemberId, seed: Uint8Array): boolean {
+  const announced = a.context.keys.get(member)!
+  if (kindOf(o, member) === 'self') return equalBytes(selfCommitment(seed), announced.selfCommit)
+  const pair = maskPair(seed)
+  const them = { id: member, maskSeed: seed, pair }
+  return equalBytes(pair.publicKey, announced.mask) && ciphertextsFit(a.context, them, a.offers.get(member)!)
+}

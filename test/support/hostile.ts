@@ -1,0 +1,112 @@
+/** Runs of a consortium with liars in it, and what must hold in each of them whatever they do. */
+import { toHex } from '../../protocol/bytes.ts'
+import type { Entry } from '../../protocol/ledger/entry.ts'
+import { stateHash } from '../../protocol/model/state.ts'
+import type { MemberId } from '../../protocol/ports.ts'
+import { type Lie, liar } from '../../sim/adversary.ts'
+import { MeshPeer } from '../../sim/mesh-peer.ts'
+import { audited, ledgerOf } from './audit.ts'
+import { type Consortium, type ConsortiumOptions, memberName } from './consortium.ts'
+
+export interface Named {
+  readonly member: MemberId
+  /** Code of an accusation, or the reason of having been left out. */
+  readonly as: string
+  readonly where: 'closed' | 'aborted' | 'leftOut' | 'absent'
+  readonly round: number
+  readonly evidence: number
+}
+
+export interface HostileRun {
+  readonly c: Consortium
+  /** All honest hospitals have finished the study. */
+  readonly done: boolean
+  /** What is wrong in a run, in sentences; empty when all holds. */
+  readonly problems: readonly string[]
+  /** Who is named in the ledger of an honest hospital. */
+  readonly named: readonly Named[]
+  readonly entries: readonly Entry[]
+  readonly aborted: number
+  /** Closed rounds whose sum was checked bit by bit. */
+  readonly sums: number
+  /** Virtual milliseconds that the study took. */
+  readonly ms: number
+}
+
+export interface HostileOptions extends Omit<ConsortiumOptions, 'machine'> {
+  readonly lies: ReadonlyMap<number, readonly Lie[]>
+  readonly limitMs?: number
+  /** Honest members that may be left out of a round: a liar can do that to them, in the open. */
+  readonly victims?: readonly number[]
+  readonly before?: (c: Consortium) => void
+}
+
+export function hostileRun(o: HostileOptions): HostileRun {
+  const lies = new Map([...o.lies].map(([i, l]) => [memberName(i), l]))
+  const { c, audit } = audited({
+    ...o,
+    machine: id => (lies.has(id) ? liar(...lies.get(id)!) : config => new MeshPeer(config)),
+  })
+  for (const id of lies.keys()) audit.liars.add(id)
+  const honest = [...c.world.hosts.values()].filter(h => !lies.has(h.id))
+  const from = c.world.now
+  c.world.startAll()
+  o.before?.(c)
+  const done = c.world.run(() => c.finished(), o.limitMs ?? 600_000)
+  const { sums } = audit.check(c)
+  const up = honest.filter(h => h.up)
+  const longest = up.map(h => ledgerOf(h)).reduce((a, b) => (b.length > a.length ? b : a))
+  const entries = longest.map(s => s.entry)
+  const named = entries.flatMap(namedIn)
+  const problems = [...audit.problems, ...accusedHonest(named, lies, o.victims ?? [])]
+  const hashes = new Set(up.map(h => h.peer?.model && toHex(stateHash(h.peer.model))))
+  if (done && hashes.size !== 1) problems.push('models differ')
+  const aborted = entries.filter(e => e.body.kind === 'RoundAborted').length
+  return { c, done, problems, named, entries, aborted, sums, ms: c.world.now - from }
+}
+
+function accusedHonest(
+  named: readonly Named[],
+  lies: ReadonlyMap<MemberId, unknown>,
+  victims: readonly number[],
+): string[] {
+  const spared = victims.map(memberName)
+  return named
+    .filter(n => !lies.has(n.member) && !(n.where === 'leftOut' && spared.includes(n.member)))
+    .map(n => `round ${n.round} names the honest ${n.member}: ${n.as}`)
+}
+
+function namedIn({ body }: Entry): Named[] {
+  switch (body.kind) {
+    case 'RoundOpened':
+      return body.absent.map(member => ({
+        member,
+        as: 'absent',
+        where: 'absent',
+        round: body.round,
+        evidence: 0,
+      }))
+    case 'SurvivorsFixed':
+      return body.leftOut.map(l => ({
+        member: l.member,
+        as: l.reason,
+        where: 'leftOut',
+        round: body.round,
+        evidence: l.evidence.length,
+      }))
+    case 'RoundClosed':
+    case 'RoundAborted': {
+      const where = body.kind === 'RoundClosed' ? 'closed' : 'aborted'
+      const list = body.kind === 'RoundClosed' ? body.faults : body.culprits
+      return list.map(a => ({
+        member: a.member,
+        as: a.code,
+        where,
+        round: body.round,
+        evidence: a.evidence.length,
+      }))
+    }
+    default:
+      return []
+  }
+}
