@@ -121,7 +121,6 @@ class RunningNode {
     const { config, identity, verified, jobs, store, options } = parts
     const { charter, hash } = verified
     const log = options.log ?? (() => {})
-    for (const notice of jobs.opened.notices) log('warn', `data: ${notice}`)
     this.#net = createNet({
       privateKey: identity.privateKey,
       self: config.member,

@@ -217,6 +217,38 @@ test('garbage and silence on the port keep nobody out', async () => {
   expect(basel!.net.connected()).toEqual(['lyon'])
 })
 
+test.each([
+  ['at once', ''],
+  ['after the first line of a greeting', '\x13/multistream/1.0.0\n'],
+])('lengths without an end from strangers cost next to nothing: %s', async (_, greeting) => {
+  const all = await parties('basel', 'lyon')
+  const [basel] = await start(peerOf(all[0]!, all))
+  const before = process.cpuUsage()
+  const sockets = Array.from({ length: 12 }, () => {
+    const socket = connect(Number(all[0]!.member.addresses[0]!.split('/').at(-1)), '127.0.0.1')
+    socket.on('error', () => {})
+    socket.write(Buffer.concat([Buffer.from(greeting), Buffer.alloc(1 << 20, 0xff)]))
+    return socket
+  })
+  await until('all are put out', () => sockets.every(s => s.closed))
+  const { user, system } = process.cpuUsage(before)
+  expect((user + system) / 1000, 'ms').toBeLessThan(1500)
+  const [lyon] = await start(peerOf(all[1]!, all))
+  await meshed([basel!, lyon!])
+})
+
+test("a member's greeting may come byte by byte", async () => {
+  const { all } = await withRogue()
+  const socket = connect(Number(all[0]!.member.addresses[0]!.split('/').at(-1)), '127.0.0.1')
+  socket.setNoDelay(true)
+  const answer: Buffer[] = []
+  socket.on('data', chunk => answer.push(chunk))
+  const greeting = '\x13/multistream/1.0.0\n\x07/noise\n'
+  for (const byte of Buffer.from(greeting)) await new Promise(done => socket.write(Buffer.of(byte), done))
+  await until('it is answered', () => Buffer.concat(answer).toString() === greeting)
+  socket.destroy()
+})
+
 test('a member without gossip is hung up and dialled again, and that heals it', async () => {
   const all = await parties('basel', 'lyon')
   const [basel] = await start(peerOf(all[0]!, all, { gossipSilenceMs: 200, lookMs: 100 }))
