@@ -36,7 +36,7 @@ export interface HostileRun {
 export interface HostileOptions extends Omit<ConsortiumOptions, 'machine'> {
   readonly lies: ReadonlyMap<number, readonly Lie[]>
   readonly limitMs?: number
-  /** Honest members that may be left out of a round: a liar can do that to them, in the open. */
+  /** Honest members that are down for a while, or that a liar can keep out: the ledger may say that they were missing. */
   readonly victims?: readonly number[]
   readonly before?: (c: Consortium) => void
 }
@@ -65,6 +65,9 @@ export function hostileRun(o: HostileOptions): HostileRun {
   return { c, done, problems, named, entries, aborted, sums, ms: c.world.now - from }
 }
 
+/** What the ledger says of who was not there. */
+const MISSING = ['silent', 'undelivered', 'absent', 'unshared', 'withheld']
+
 function accusedHonest(
   named: readonly Named[],
   lies: ReadonlyMap<MemberId, unknown>,
@@ -72,7 +75,7 @@ function accusedHonest(
 ): string[] {
   const spared = victims.map(memberName)
   return named
-    .filter(n => !lies.has(n.member) && !(n.where === 'leftOut' && spared.includes(n.member)))
+    .filter(n => !lies.has(n.member) && !(MISSING.includes(n.as) && spared.includes(n.member)))
     .map(n => `round ${n.round} names the honest ${n.member}: ${n.as}`)
 }
 
