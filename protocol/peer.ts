@@ -484,7 +484,11 @@ export class Peer implements Machine {
     const body = decoded.value
     const stage = this.#stage()
     const place = placeOf(stage, type, body)
-    if (place === 'stale') return 'ignore'
+    if (place === 'stale') {
+      // Keys under another ledger: late ones are signed all the same, those of another study are not.
+      if (type !== 'keys' || this.#isSigned(raw)) return 'ignore'
+      return this.#blame(from, fault('wrongNetwork', 'keys that are not signed for this study'))
+    }
     if (place === 'later') return this.#keepForLater(raw, from, via)
     if (!this.#isSigned(raw)) return this.#blame(from, fault('badSignature', type))
     const slot = slotOf(type, raw.from, body)
