@@ -1,0 +1,154 @@
+/** A life of a peer: what it knows again at its start, and after each input all that has become possible (SPEC M3, M4). */
+import { ascii, concatBytes, equalBytes, u32be } from '../bytes.ts'
+import { hkdf } from '../crypto/kdf.ts'
+import { decodeRecord } from '../ledger/certificate.ts'
+import { decodeEntry } from '../ledger/entry.ts'
+import { applyEntry } from '../ledger/state.ts'
+import { decodeState, stateHash } from '../model/state.ts'
+import type { Durable, Millis } from '../ports.ts'
+import { assert } from '../result.ts'
+import { Attempt } from '../round/attempt.ts'
+import { openDueAt, takeoverMs, takeovers } from '../round/claims.ts'
+import { advanceInput } from '../round/input.ts'
+import { decodeSeed, encodeSeed, type SeedRecord } from '../round/join.ts'
+import { advanceOpening } from '../round/opening.ts'
+import { PATIENCE_VIEWS } from '../round/propose.ts'
+import { reassignMs, receiptMs } from '../round/receipts.ts'
+import { RECORDS } from '../round/records.ts'
+import { restoreAttempt } from '../round/restore.ts'
+import { type Books, CONSENSUS_PREFIX, MODEL_RECORD } from './books.ts'
+import { inform } from './catchup.ts'
+import { apply, decide, newConsensus, openSum } from './decide.ts'
+import { receive } from './receive.ts'
+
+export function start(b: Books, entropy: Uint8Array, durable: Durable): void {
+  assert(entropy.length === 32 && !b.entropy, 'a life starts once, with 32 fresh bytes')
+  b.entropy = hkdf(entropy, ascii('medmesh/1 entropy'), 32)
+  b.since = b.now
+  const initial = b.state.modelHash
+  for (const key of [...durable.keys()].filter(k => k.startsWith('ledger/')).sort()) {
+    const record = decodeRecord(durable.get(key)!)
+    const entry = record.ok ? decodeEntry(record.value.entry) : record
+    const next = entry.ok ? applyEntry(b.state, entry.value) : entry
+    assert(next.ok, `the stored ledger holds at ${key}`)
+    b.state = next.value
+  }
+  const stored = durable.get(MODEL_RECORD)
+  const model = stored && decodeState(stored, b.config.charter)
+  if (model?.ok && equalBytes(stateHash(model.value), b.state.modelHash)) b.model = model.value
+  else if (!equalBytes(b.state.modelHash, initial)) b.model = undefined
+  b.restored = new Map([...durable].filter(([key]) => key.startsWith('attempt/')))
+  restoreKeys(b, decodeSeed(durable.get(RECORDS.seed)))
+  b.consensus = newConsensus(b)
+  restoreConsensus(b, durable)
+  const { phase } = b.state
+  const round = phase.kind === 'between' ? phase.round : 'opened' in phase ? phase.opened.round : 0
+  b.effects.emit({ kind: 'event', event: { kind: 'started', height: b.state.height, round } })
+}
+
+function restoreKeys(b: Books, record: SeedRecord | undefined): void {
+  const { phase } = b.state
+  const here = phase.kind === 'between' ? phase : 'opened' in phase ? phase.opened : undefined
+  if (!record || !here || record.round !== here.round || record.attempt !== here.attempt) return
+  announceKeys(b, record)
+}
+
+function restoreConsensus(b: Books, durable: Durable): void {
+  const records = [...durable].filter(([key]) => key.startsWith(CONSENSUS_PREFIX)).sort()
+  if (records.length === 0) return
+  b.consensusRecords = records.map(([key]) => key)
+  b.consensusStarted = true
+  apply(
+    b,
+    b.consensus.restore(
+      records.map(([, bytes]) => bytes),
+      b.now,
+    ),
+  )
+}
+
+export function advance(b: Books): void {
+  do {
+    // A step further: what was kept for it is taken in, which may lead a step further again.
+    while (b.moved) {
+      b.moved = false
+      for (const kept of b.future.take()) receive(b, kept.from, kept.via, kept.bytes)
+    }
+    announce(b)
+    openAttempt(b)
+    if (b.attempt?.opening) advanceOpening(b.attempt)
+    else if (b.attempt) advanceInput(b.attempt)
+    if (!b.moved) decide(b)
+  } while (b.moved)
+  inform(b)
+}
+
+/** Announces fresh keys for the next attempt, once. */
+function announce(b: Books): void {
+  const { phase, head } = b.state
+  if (phase.kind !== 'between' || b.join.own || !b.state.voters.includes(b.config.self)) return
+  const { round, attempt } = phase
+  const info = concatBytes(ascii('medmesh/1 attempt seed'), u32be(round, attempt), head)
+  const seed = hkdf(b.entropy!, info, 32)
+  // Forward secrecy: who reads this process's memory later cannot derive the seeds of attempts that are over.
+  b.entropy = hkdf(b.entropy!, ascii('medmesh/1 next entropy'), 32)
+  announceKeys(b, { round, attempt, head, seed })
+}
+
+function announceKeys(b: Books, record: SeedRecord): void {
+  const self = b.config.self
+  const body = b.join.adopt(record)
+  const message = b.hands.sign('keys', body)
+  b.effects.store([[RECORDS.seed, encodeSeed(record)]], [], () => {
+    b.join.accept(self, body, message, b.now)
+    b.hands.publish(`keys:${self}`, message)
+  })
+}
+
+/** The attempt begins when the entry that opens it and all keys that it names are here. */
+function openAttempt(b: Books): void {
+  const { phase } = b.state
+  if (b.attempt || !('opened' in phase)) return
+  const keys = b.join.keysOf(phase.opened)
+  if (!keys) return
+  const own = b.join.ownIn(phase.opened, b.config.self)
+  const { charter } = b.config
+  const setup = { charter, body: phase.opened, opened: phase.openedHash, keys, own, openedAt: b.since }
+  const attempt = new Attempt(setup, b.model, b.hands)
+  b.attempt = attempt
+  for (const charge of b.charges.splice(0)) attempt.find(charge)
+  restoreAttempt(attempt, b.restored)
+  // A restarted peer deals the same shares again, so that all that others lack of it can be had.
+  advanceInput(attempt)
+  if (phase.kind === 'fixed') openSum(b)
+  b.moved = true
+}
+
+export function wakeAt(b: Books): Millis | undefined {
+  if (!b.entropy) return undefined
+  const { joinDeadlineMs, viewTimeoutMs, inputDeadlineMs, openDeadlineMs } = b.config.charter.secureSum
+  const times = [
+    b.since + joinDeadlineMs,
+    b.since + 2 * joinDeadlineMs,
+    b.since + 3 * (inputDeadlineMs + openDeadlineMs),
+  ]
+  const a = b.attempt
+  if (a) {
+    times.push(a.complainAt, a.inputDueAt, a.inputDueAt + viewTimeoutMs, a.inputDueAt + 3 * viewTimeoutMs)
+    times.push(a.inputDueAt + 4 * viewTimeoutMs)
+    times.push(...a.deliveredTo.map(d => d.at + reassignMs(a)))
+    if (a.unreceiptedAt !== undefined) times.push(a.unreceiptedAt + receiptMs(a))
+    const o = a.opening
+    if (o)
+      times.push(
+        o.fixedAt + openDeadlineMs / 4,
+        openDueAt(a, o),
+        o.fixedAt + (takeovers(a, o) + 1) * takeoverMs(a),
+      )
+    if (o?.outcome) times.push(o.outcome.at + viewTimeoutMs, o.outcome.at + PATIENCE_VIEWS * viewTimeoutMs)
+  }
+  const ahead = times.filter(t => t > b.now)
+  if (b.consensusWakeAt !== undefined) ahead.push(Math.max(b.consensusWakeAt, b.now))
+  ahead.push(Math.max(b.sync.nextAt, b.now + 1))
+  return ahead.length === 0 ? undefined : Math.min(...ahead)
+}

@@ -1,0 +1,159 @@
+/**
+ * Everything that one life of a peer knows. The steps in this folder work on it; nothing outside `peer.ts` and this
+ * folder sees it.
+ */
+import type { Charter } from '../../config/charter.ts'
+import { fromHex } from '../bytes.ts'
+import type { Consensus } from '../consensus/tendermint.ts'
+import { type Fault, type FaultCode, fault, verdictOf } from '../fault.ts'
+import { decodeEntry, type Entry } from '../ledger/entry.ts'
+import { genesis, type LedgerState } from '../ledger/state.ts'
+import { initialState } from '../model/initial.ts'
+import { stateHash } from '../model/state.ts'
+import type { Durable, MemberId, Millis, ModelState, Verdict } from '../ports.ts'
+import { assert } from '../result.ts'
+import type { Attempt } from '../round/attempt.ts'
+import { Future } from '../round/future.ts'
+import type { Finding, Hands } from '../round/hands.ts'
+import { Join } from '../round/join.ts'
+import { Known, prefixOf } from '../round/known.ts'
+import type { Outlook } from '../round/propose.ts'
+import type { Stage } from '../round/receive.ts'
+import { Sync } from '../round/sync.ts'
+import { encode } from '../wire/codec.ts'
+import {
+  openEnvelope,
+  plainEnvelope,
+  type RawEnvelope,
+  sealEnvelope,
+  verifyEnvelope,
+} from '../wire/envelope.ts'
+import type { Body, StreamType } from '../wire/messages.ts'
+import { Effects } from './effects.ts'
+
+export interface PeerConfig {
+  readonly charter: Charter
+  /** SHA-256 of the charter's canonical form; 32 bytes. */
+  readonly charterHash: Uint8Array
+  /** Hash of the study's first charter; 32 bytes. */
+  readonly network: Uint8Array
+  readonly self: MemberId
+  /** Seed of the Ed25519 key that the charter names for `self`; 32 bytes. */
+  readonly seed: Uint8Array
+}
+
+/** Keys of durable records beside those of the ledger and of an attempt. */
+export const MODEL_RECORD = 'model'
+export const CONSENSUS_PREFIX = 'consensus/'
+
+export class Books {
+  readonly config: PeerConfig
+  readonly keys: ReadonlyMap<MemberId, Uint8Array>
+  readonly effects = new Effects()
+  readonly hands: Hands
+  readonly connected = new Set<MemberId>()
+  readonly sync = new Sync()
+  readonly known = new Known()
+  readonly future = new Future()
+  /** Time of the present input. */
+  now: Millis = 0
+  /** Undefined before the start of this life. */
+  entropy: Uint8Array | undefined
+  state: LedgerState
+  /** When the last entry was adopted here, or this life began. */
+  since: Millis = 0
+  /** The model that the ledger names; undefined while it must be fetched. */
+  model: ModelState | undefined
+  join = new Join()
+  attempt: Attempt | undefined
+  /** Faults found between attempts: at most one a member, for the next attempt to name. */
+  readonly charges: Finding[] = []
+  /** Records of the attempt that a former life was in. */
+  restored: Durable = new Map()
+  /** A step further than when messages were last kept for later: they may be of use now. */
+  moved = false
+  consensus!: Consensus
+  consensusStarted = false
+  consensusRecords: string[] = []
+  consensusWakeAt: Millis | undefined
+  /** What people were last told that is waited for. */
+  waiting = ''
+  settled = false
+  readonly #entries = new WeakMap<Uint8Array, Entry>()
+
+  constructor(config: PeerConfig) {
+    this.config = config
+    this.keys = new Map(config.charter.members.map(m => [m.id, fromHex(m.publicKey)]))
+    assert(this.keys.has(config.self), 'the peer is a member of its charter')
+    this.model = initialState(config.charter)
+    this.state = genesis(config.charter, config.charterHash, stateHash(this.model))
+    this.hands = this.#makeHands()
+  }
+
+  outlook(): Outlook {
+    return { state: this.state, join: this.join, attempt: this.attempt, since: this.since, now: this.now }
+  }
+
+  stage(): Stage {
+    const { phase, head } = this.state
+    return { phase, head, join: this.join, attempt: this.attempt, now: this.now }
+  }
+
+  /** An entry of its bytes, decoded once. */
+  entryOf(value: Uint8Array): Entry | undefined {
+    const known = this.#entries.get(value)
+    if (known) return known
+    const entry = decodeEntry(value)
+    if (entry.ok) this.#entries.set(value, entry.value)
+    return entry.ok ? entry.value : undefined
+  }
+
+  isSigned(raw: RawEnvelope): boolean {
+    return verifyEnvelope(raw, this.config.network, this.keys.get(raw.from)!)
+  }
+
+  blame(peer: MemberId, f: Fault): Verdict {
+    this.effects.emit({ kind: 'fault', peer, fault: f })
+    return verdictOf(f)
+  }
+
+  /** Holds a fault against a member, in the present attempt or the next; false: it was known. */
+  charge(finding: Finding): boolean {
+    if (this.attempt) return this.attempt.find(finding)
+    if (this.charges.some(c => c.member === finding.member)) return false
+    this.charges.push(finding)
+    return true
+  }
+
+  send<T extends StreamType>(to: MemberId, type: T, body: Body<T>): Uint8Array {
+    const bytes = plainEnvelope(type, this.config.self, encode(body))
+    this.effects.emit({ kind: 'send', to, bytes })
+    return bytes
+  }
+
+  #makeHands(): Hands {
+    const { self, seed, network } = this.config
+    return {
+      self,
+      now: () => this.now,
+      connected: member => this.connected.has(member),
+      sign: (type, body) => sealEnvelope({ network, type, from: self, seed }, encode(body)),
+      publish: (slot, message) => {
+        this.known.add(slot, message, prefixOf(message), true)
+        this.effects.emit({ kind: 'publish', bytes: message })
+      },
+      remember: (slot, message) => void this.known.add(slot, message, prefixOf(message)),
+      deliver: (to, slot, type, body) => this.sync.keepDirect(to, slot, this.send(to, type, body)),
+      store: (puts, release) => this.effects.store(puts, [], release),
+      authentic: message => {
+        const raw = openEnvelope(message)
+        return raw.ok && this.keys.has(raw.value.from) && this.isSigned(raw.value) ? raw.value : undefined
+      },
+      work: (work, done) => this.effects.run({ kind: 'vector', work }, r => r.kind === 'vector' && done(r)),
+      learn: (job, done) => this.effects.run(job, r => r.kind === 'learn' && done(r)),
+      fault: (peer, code: FaultCode, detail) =>
+        this.effects.emit({ kind: 'fault', peer, fault: fault(code, detail) }),
+      event: event => this.effects.emit({ kind: 'event', event }),
+    }
+  }
+}

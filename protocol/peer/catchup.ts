@@ -1,0 +1,93 @@
+/** What gossip lost and what a peer missed that was away (SPEC W6); and what people are told of waiting. */
+import { equalBytes } from '../bytes.ts'
+import { fault } from '../fault.ts'
+import { recordKey } from '../ledger/certificate.ts'
+import { applyRecord } from '../ledger/verify.ts'
+import { decodeState, encodeState, stateHash } from '../model/state.ts'
+import type { MemberId, Verdict } from '../ports.ts'
+import { waitsFor } from '../round/describe.ts'
+import { prefixOf } from '../round/known.ts'
+import { ANSWER_BYTES_MAX, readHave } from '../round/sync.ts'
+import type { Body } from '../wire/messages.ts'
+import { type Books, MODEL_RECORD } from './books.ts'
+import { adopt } from './decide.ts'
+
+export function tell(b: Books, peer: MemberId): void {
+  if (!b.entropy || !b.sync.mayTell(peer, b.now)) return
+  const prefixes = [...b.known.prefixes(), ...b.consensus.messages().map(prefixOf)]
+  const model = b.model ? b.state.modelHash : new Uint8Array(32)
+  b.send(peer, 'status', { height: b.state.height, have: b.sync.have(prefixes), model })
+}
+
+export function onStatus(b: Books, from: MemberId, body: Body<'status'>): Verdict {
+  const have = readHave(body.have)
+  if (!have) return b.blame(from, fault('malformed', 'status: have'))
+  b.sync.heard(from, body.height)
+  if (!b.model && equalBytes(body.model, b.state.modelHash)) {
+    b.send(from, 'modelRequest', { hash: body.model })
+  }
+  const mine = b.state.height
+  if (body.height > mine) tell(b, from)
+  else if (body.height < mine) {
+    for (const height of b.sync.entriesFor(from, body.height, mine, b.now)) {
+      b.effects.emit({ kind: 'sendRecord', to: from, key: recordKey(height) })
+    }
+  } else if (b.sync.mayAnswer(from, 'status', b.now)) {
+    const votes = b.consensus.messages().filter(m => !have.has(prefixOf(m)))
+    const messages = [...votes, ...b.sync.directFor(from, have), ...b.known.missing(have, ANSWER_BYTES_MAX)]
+    for (const bytes of messages) b.effects.emit({ kind: 'send', to: from, bytes })
+  }
+  return 'accept'
+}
+
+export function onEntry(b: Books, from: MemberId, record: Body<'entry'>): Verdict {
+  const entry = b.entryOf(record.entry)
+  if (!entry) return b.blame(from, fault('malformed', 'entry'))
+  b.sync.heard(from, entry.height)
+  if (entry.height !== b.state.height + 1) return 'ignore'
+  const next = applyRecord(b.state, b.config.network, record)
+  if (!next.ok) return b.blame(from, fault('badCertificate', `height ${entry.height}: ${next.error}`))
+  adopt(b, record, next.value)
+  return 'accept'
+}
+
+export function onModelRequest(b: Books, from: MemberId, { hash }: Body<'modelRequest'>): Verdict {
+  if (!b.model || !equalBytes(hash, b.state.modelHash)) return 'accept'
+  if (b.sync.mayAnswer(from, 'modelRequest', b.now)) {
+    b.send(from, 'model', { hash, data: encodeState(b.model) })
+  }
+  return 'accept'
+}
+
+export function onModel(b: Books, from: MemberId, { hash, data }: Body<'model'>): Verdict {
+  if (b.model || !equalBytes(hash, b.state.modelHash)) return 'ignore'
+  const model = decodeState(data, b.config.charter)
+  if (!model.ok || !equalBytes(stateHash(model.value), hash))
+    return b.blame(from, fault('badModel', 'fetched model'))
+  b.effects.store([[MODEL_RECORD, data]], [], () => {})
+  b.model = model.value
+  if (b.attempt) b.attempt.model = model.value
+  return 'accept'
+}
+
+/** Tells a few peers what is held here when their turn has come, and people what is waited for. */
+export function inform(b: Books): void {
+  const { height, phase } = b.state
+  if (phase.kind === 'finished') {
+    const behind = [...b.keys.keys()].filter(m => m !== b.config.self && b.sync.heightOf(m) < height)
+    if (behind.length === 0 && !b.settled) {
+      b.settled = true
+      b.effects.emit({ kind: 'event', event: { kind: 'settled' } })
+    }
+  }
+  const fingerprint = `${height}/${b.consensus.view}/${b.known.size}`
+  const others = [...b.connected].sort()
+  const turn = b.sync.turn(others, b.now, fingerprint)
+  for (const peer of turn ?? []) tell(b, peer)
+  if (!turn || phase.kind === 'finished') return
+  const voters = b.consensus.waitsFor().filter(m => m !== b.config.self)
+  const waits = waitsFor(b.outlook(), voters)
+  const text = `${waits.reason}:${waits.for.join()}`
+  if (text !== b.waiting) b.effects.emit({ kind: 'event', event: { kind: 'waiting', ...waits } })
+  b.waiting = text
+}

@@ -1,0 +1,134 @@
+/** The next entry: one consensus instance a height, and what follows when an entry is certified (SPEC C1 to C3, M2). */
+import { equalBytes } from '../bytes.ts'
+import { Consensus, proposerAt, type Step } from '../consensus/tendermint.ts'
+import { type Fault, verdictOf } from '../fault.ts'
+import { encodeRecord, type LedgerRecord, recordKey } from '../ledger/certificate.ts'
+import { encodeEntry } from '../ledger/entry.ts'
+import type { LedgerState } from '../ledger/state.ts'
+import { applyRecord } from '../ledger/verify.ts'
+import { encodeState } from '../model/state.ts'
+import type { MemberId, Task } from '../ports.ts'
+import { assert } from '../result.ts'
+import { evidenceOf } from '../round/attempt.ts'
+import { eventOf } from '../round/describe.ts'
+import { Join } from '../round/join.ts'
+import { beginOpening } from '../round/opening.ts'
+import { judge, proposable } from '../round/propose.ts'
+import { RECORDS } from '../round/records.ts'
+import { restoreReveal } from '../round/restore.ts'
+import { type Books, CONSENSUS_PREFIX, MODEL_RECORD } from './books.ts'
+
+export function newConsensus(b: Books): Consensus {
+  const { voters, quorum, height } = b.state
+  const next = height + 1
+  return new Consensus({
+    network: b.config.network,
+    height: next,
+    self: { id: b.config.self, seed: b.config.seed },
+    voters,
+    quorum,
+    faultyMax: b.config.charter.maliciousMax,
+    viewTimeoutMs: b.config.charter.secureSum.viewTimeoutMs,
+    proposerOf: view => proposerAt(voters, next, view),
+    publicKeyOf: member => b.keys.get(member)!,
+    host: {
+      value: () => {
+        const body = proposable(b.outlook())
+        if (!body) return undefined
+        const at = Math.max(Math.floor(b.now), b.state.at)
+        return encodeEntry({ height: next, prev: b.state.head, at, body })
+      },
+      check: (value, prevoters) => {
+        const entry = b.entryOf(value)
+        return entry ? judge(b.outlook(), entry, prevoters) : 'invalid'
+      },
+    },
+  })
+}
+
+export function decide(b: Books): void {
+  if (b.state.phase.kind === 'finished') return
+  if (b.consensusStarted) apply(b, b.consensus.poll(b.now))
+  else if (proposable(b.outlook())) {
+    b.consensusStarted = true
+    apply(b, b.consensus.start(b.now))
+  }
+}
+
+/** Performs a step of consensus; its worst fault, if any. */
+export function apply(b: Books, step: Step, relay?: MemberId): Fault | undefined {
+  for (const f of step.faults) {
+    const peer = f.peer ?? relay
+    if (peer !== undefined && f.fault.code !== 'duplicate')
+      b.effects.emit({ kind: 'fault', peer, fault: f.fault })
+    if (f.peer !== undefined && f.evidence.length > 0)
+      b.charge({ member: f.peer, code: f.fault.code, evidence: evidenceOf(...f.evidence) })
+  }
+  if (step.say.length > 0) {
+    const puts = [...step.say, ...step.keep].map(bytes => {
+      const key = `${CONSENSUS_PREFIX}${String(b.consensusRecords.length).padStart(6, '0')}`
+      b.consensusRecords.push(key)
+      return [key, bytes] as const
+    })
+    b.effects.store(puts, [], () => {
+      for (const bytes of step.say) b.effects.emit({ kind: 'publish', bytes })
+    })
+  }
+  if (step.say.length > 0 || b.consensus.view >= 0) b.consensusStarted = true
+  b.consensusWakeAt = step.wakeAt
+  if (step.decided) {
+    const record = { entry: step.decided.value, certificate: step.decided.certificate }
+    const next = applyRecord(b.state, b.config.network, record)
+    assert(next.ok, 'what a quorum decided follows')
+    adopt(b, record, next.value)
+  }
+  return step.faults.map(f => f.fault).find(f => verdictOf(f) === 'reject') ?? step.faults[0]?.fault
+}
+
+/** One certified entry further: durable, told, and the next step begins. */
+export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
+  const entry = b.entryOf(record.entry)!
+  const before = b.state.phase
+  const task: Task =
+    before.kind === 'between' ? before.task : 'opened' in before ? before.opened.task : 'evaluate'
+  const puts: [string, Uint8Array][] = [[recordKey(next.height), encodeRecord(record)]]
+  const deletes = b.consensusRecords
+  if (!equalBytes(next.modelHash, b.state.modelHash)) {
+    const outcome = b.attempt?.opening?.outcome
+    const computed = outcome && equalBytes(outcome.modelHash, next.modelHash)
+    b.model = computed ? outcome.model : undefined
+    if (computed) puts.push([MODEL_RECORD, encodeState(outcome.model)])
+  }
+  const over = !('opened' in next.phase)
+  if (over) deletes.push(...Object.values(RECORDS))
+  const event = eventOf(entry, task)
+  b.effects.store(puts, deletes, () => {
+    if (event) b.effects.emit({ kind: 'event', event })
+  })
+  b.state = next
+  b.since = b.now
+  b.waiting = ''
+  b.consensusRecords = []
+  b.consensusStarted = false
+  b.consensusWakeAt = undefined
+  b.consensus = newConsensus(b)
+  if (over) endAttempt(b)
+  else if (b.attempt) openSum(b)
+  b.moved = true
+}
+
+function endAttempt(b: Books): void {
+  b.effects.cancelJobs()
+  b.attempt = undefined
+  b.restored = new Map()
+  b.join = new Join()
+  b.known.clear()
+  b.sync.clearAttempt()
+}
+
+export function openSum(b: Books): void {
+  const { phase } = b.state
+  if (phase.kind !== 'fixed' || !b.attempt) return
+  beginOpening(b.attempt, phase.fixed, phase.fixedHash, b.now)
+  restoreReveal(b.attempt, b.restored)
+}
