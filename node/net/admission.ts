@@ -5,15 +5,8 @@
  */
 import { Socket } from 'node:net'
 import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
-import { AbstractMultiaddrConnection } from '@libp2p/utils'
 import { assert } from '../../protocol/result.ts'
-
-/**
- * What either side says first on every connection of ours: multistream-select 1.0.0 and Noise, each after its length.
- * libp2p reads lengths byte by byte and without a bound, and throws at each byte after the eighth, so that a megabyte
- * of 0xff from a stranger stops the whole node for ten seconds. Nothing but this text gets that far.
- */
-const GREETING = new TextEncoder().encode('\x13/multistream/1.0.0\n\x07/noise\n')
+import { checkGreeting } from './negotiation.ts'
 
 export interface ByteCount {
   sent: number
@@ -97,23 +90,6 @@ export class Admission {
     }
     if (socket.destroyed) settle()
     else socket.once('close', settle)
-  }
-}
-
-/** Lets a connection's first bytes through as long as they are the greeting's, and aborts it at the first that is not. */
-function checkGreeting(connection: MultiaddrConnection): void {
-  assert(connection instanceof AbstractMultiaddrConnection, 'libp2p/tcp gives its own connections')
-  const pass = connection.onData.bind(connection)
-  let seen = 0
-  connection.onData = data => {
-    const bytes = data.subarray(0, GREETING.length - seen)
-    if (!bytes.every((byte, i) => byte === GREETING[seen + i])) {
-      connection.abort(new Error('not a greeting of this protocol'))
-      return
-    }
-    seen += bytes.length
-    if (seen === GREETING.length) connection.onData = pass
-    pass(data)
   }
 }
 

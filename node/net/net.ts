@@ -3,14 +3,12 @@
  * nobody else. It carries bytes and verdicts; what the bytes mean is the protocol machine's business.
  */
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
-import { noise } from '@chainsafe/libp2p-noise'
 import type { GossipSub } from '@libp2p/gossipsub'
 import { identify } from '@libp2p/identify'
 import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { pipe } from 'it-pipe'
 import { createLibp2p } from 'libp2p'
 import { MedmeshError } from '../../config/error.ts'
@@ -21,6 +19,7 @@ import { Admission } from './admission.ts'
 import { chunksOf, decodeFrames, FrameError } from './frames.ts'
 import { gossipService, validateTopic } from './gossip.ts'
 import { type Link, Links } from './links.ts'
+import { guardedNoise, guardedYamux } from './negotiation.ts'
 import { nodeNoiseCrypto } from './noise.ts'
 import {
   type MessageHandler,
@@ -224,14 +223,17 @@ class LibP2PNet implements Net {
       addresses: { listen: [...this.#options.listen] },
       nodeInfo: { name: 'medmesh', version: '1', userAgent: 'medmesh/1' },
       transports: [tcp()],
-      connectionEncrypters: [noise({ crypto: nodeNoiseCrypto })],
+      connectionEncrypters: [guardedNoise({ crypto: nodeNoiseCrypto })],
       streamMuxers: [
-        yamux({
-          maxInboundStreams: 64,
-          maxOutboundStreams: 64,
-          // With larger windows a slow line queues more than the connection monitor's ping can wait for.
-          streamOptions: { maxStreamWindowSize: 1 << 20, maxReadBufferLength: 4 << 20 },
-        }),
+        guardedYamux(
+          {
+            maxInboundStreams: 64,
+            maxOutboundStreams: 64,
+            // With larger windows a slow line queues more than the connection monitor's ping can wait for.
+            streamOptions: { maxStreamWindowSize: 1 << 20, maxReadBufferLength: 4 << 20 },
+          },
+          protocol => this.#libp2p?.getProtocols().includes(protocol) === true,
+        ),
       ],
       connectionGater: this.#admission.gater,
       connectionManager: {

@@ -1,7 +1,7 @@
 /** The network against strangers at the door and members that break its rules. Nothing may get out as an exception. */
 import { connect, createServer, type Server } from 'node:net'
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import type { Stream } from '@libp2p/interface'
+import type { Stream, StreamMuxer } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { concatBytes, u32be } from '../../protocol/bytes.ts'
@@ -235,6 +235,24 @@ test.each([
   expect((user + system) / 1000, 'ms').toBeLessThan(1500)
   const [lyon] = await start(peerOf(all[1]!, all))
   await meshed([basel!, lyon!])
+})
+
+test("lengths without an end on a member's stream cost the stream and next to nothing", async () => {
+  const { all, honest, rogue } = await withRogue()
+  const bad = await host(rogue.key)
+  const connection = await bad.dial(p2p(all[0]!))
+  for (const greeting of ['', '\x13/multistream/1.0.0\n', '\x13/multistream/1.0.0\n\x03no\n']) {
+    // Under libp2p's own streams: they would say the right thing first.
+    const stream = await (connection as unknown as { muxer: StreamMuxer }).muxer.createStream()
+    const before = process.cpuUsage()
+    stream.send(Buffer.concat([Buffer.from(greeting), Buffer.alloc(200_000, 0xff)]))
+    await until('it is reset', () => stream.status !== 'open')
+    const { user, system } = process.cpuUsage(before)
+    expect((user + system) / 1000, 'ms').toBeLessThan(400)
+  }
+  const stream = await openStream(bad, all[0]!)
+  stream.send(concatBytes(u32be(1), Uint8Array.of(1)))
+  await until('a good stream works', () => honest[0]!.received.length === 1)
 })
 
 test("a member's greeting may come byte by byte", async () => {
