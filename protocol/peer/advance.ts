@@ -21,6 +21,7 @@ import { inform } from './catchup.ts'
 import { apply, decide, newConsensus, openSum } from './decide.ts'
 import { receive } from './receive.ts'
 
+/** First input of a life: the ledger, and what was said and promised at its end, as the store holds them. */
 export function start(b: Books, entropy: Uint8Array, durable: Durable): void {
   assert(entropy.length === 32 && !b.entropy, 'a life starts once, with 32 fresh bytes')
   b.entropy = hkdf(entropy, ascii('medmesh/1 entropy'), 32)
@@ -67,6 +68,7 @@ function restoreConsensus(b: Books, durable: Durable): void {
   )
 }
 
+/** Does all that has become possible. */
 export function advance(b: Books): void {
   do {
     // A step further: what was kept for it is taken in, which may lead a step further again.
@@ -124,6 +126,7 @@ function openAttempt(b: Books): void {
   b.moved = true
 }
 
+/** The next time at which something may become possible that no message brings. */
 export function wakeAt(b: Books): Millis | undefined {
   if (!b.entropy) return undefined
   const { joinDeadlineMs, viewTimeoutMs, inputDeadlineMs, openDeadlineMs } = b.config.charter.secureSum

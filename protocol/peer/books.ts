@@ -78,6 +78,7 @@ export class Books {
   consensusWakeAt: Millis | undefined
   /** What people were last told that is waited for. */
   waiting = ''
+  toldFinished = false
   settled = false
   readonly #entries = new WeakMap<Uint8Array, Entry>()
 

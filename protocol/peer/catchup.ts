@@ -12,13 +12,18 @@ import type { Body } from '../wire/messages.ts'
 import { type Books, MODEL_RECORD } from './books.ts'
 import { adopt } from './decide.ts'
 
+/** A status to one peer, unless it has just had one. */
 export function tell(b: Books, peer: MemberId): void {
-  if (!b.entropy || !b.sync.mayTell(peer, b.now)) return
+  if (b.entropy && b.sync.mayTell(peer, b.now)) sendStatus(b, peer)
+}
+
+function sendStatus(b: Books, peer: MemberId): void {
   const prefixes = [...b.known.prefixes(), ...b.consensus.messages().map(prefixOf)]
   const model = b.model ? b.state.modelHash : new Uint8Array(32)
   b.send(peer, 'status', { height: b.state.height, have: b.sync.have(prefixes), model })
 }
 
+/** Who is behind gets entries, who is level the messages it lacks; from who is ahead the same is asked. */
 export function onStatus(b: Books, from: MemberId, body: Body<'status'>): Verdict {
   const have = readHave(body.have)
   if (!have) return b.blame(from, fault('malformed', 'status: have'))
@@ -40,6 +45,7 @@ export function onStatus(b: Books, from: MemberId, body: Body<'status'>): Verdic
   return 'accept'
 }
 
+/** A certified entry from anybody: its certificate speaks for itself. */
 export function onEntry(b: Books, from: MemberId, record: Body<'entry'>): Verdict {
   const entry = b.entryOf(record.entry)
   if (!entry) return b.blame(from, fault('malformed', 'entry'))
@@ -59,6 +65,7 @@ export function onModelRequest(b: Books, from: MemberId, { hash }: Body<'modelRe
   return 'accept'
 }
 
+/** A model is taken by the hash that the ledger names, from whoever has it (SPEC D1). */
 export function onModel(b: Books, from: MemberId, { hash, data }: Body<'model'>): Verdict {
   if (b.model || !equalBytes(hash, b.state.modelHash)) return 'ignore'
   const model = decodeState(data, b.config.charter)
@@ -74,6 +81,9 @@ export function onModel(b: Books, from: MemberId, { hash, data }: Body<'model'>)
 export function inform(b: Books): void {
   const { height, phase } = b.state
   if (phase.kind === 'finished') {
+    // At once to all: whoever knows that everybody has finished may go.
+    if (!b.toldFinished) for (const peer of [...b.connected].sort()) sendStatus(b, peer)
+    b.toldFinished = true
     const behind = [...b.keys.keys()].filter(m => m !== b.config.self && b.sync.heightOf(m) < height)
     if (behind.length === 0 && !b.settled) {
       b.settled = true

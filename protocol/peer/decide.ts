@@ -18,6 +18,7 @@ import { RECORDS } from '../round/records.ts'
 import { restoreReveal } from '../round/restore.ts'
 import { type Books, CONSENSUS_PREFIX, MODEL_RECORD } from './books.ts'
 
+/** For the entry after the last. */
 export function newConsensus(b: Books): Consensus {
   const { voters, quorum, height } = b.state
   const next = height + 1
@@ -46,6 +47,7 @@ export function newConsensus(b: Books): Consensus {
   })
 }
 
+/** Starts consensus when there is something to propose; else lets it look at what is known now. */
 export function decide(b: Books): void {
   if (b.state.phase.kind === 'finished') return
   if (b.consensusStarted) apply(b, b.consensus.poll(b.now))
@@ -126,6 +128,7 @@ function endAttempt(b: Books): void {
   b.sync.clearAttempt()
 }
 
+/** The survivors are fixed: the sum may be opened. */
 export function openSum(b: Books): void {
   const { phase } = b.state
   if (phase.kind !== 'fixed' || !b.attempt) return

@@ -20,6 +20,7 @@ import type { Books } from './books.ts'
 import { onEntry, onModel, onModelRequest, onStatus } from './catchup.ts'
 import { apply } from './decide.ts'
 
+/** Takes in one message; what gossip is told of it. A fault of form is held against who handed it over. */
 export function receive(b: Books, from: MemberId, via: 'gossip' | 'stream', bytes: Uint8Array): Verdict {
   const prefix = prefixOf(bytes)
   if (b.known.has(prefix) || b.sync.hasSeen(prefix)) return 'ignore'

@@ -27,4 +27,23 @@ describe('an undisturbed study', () => {
       expect(audit.problems).toEqual([])
     })
   }
+
+  it('ends for all at once: who leaves as soon as it is settled keeps nobody waiting', () => {
+    const leave: (() => void)[] = []
+    const { c } = audited({
+      n: 4,
+      f: 1,
+      rounds: 1,
+      onEvent: (host, event) => {
+        if (event.kind === 'settled') leave.push(() => c.world.crash(host.id))
+      },
+    })
+    c.world.startAll()
+    const gone = () => {
+      for (const go of leave.splice(0)) c.world.at(100, go)
+      return [...c.world.hosts.values()].every(h => !h.up)
+    }
+    expect(c.world.run(() => c.finished(), 60_000)).toBe(true)
+    expect(c.world.run(gone, 1000)).toBe(true)
+  })
 })
