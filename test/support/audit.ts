@@ -65,6 +65,10 @@ export class Audit {
   readonly problems: string[] = []
   /** Hosts whose word counts for nothing: adversaries. */
   readonly liars = new Set<MemberId>()
+  /** Numbers of pairwise masks that inputs got. */
+  readonly pairs = new Set<number>()
+  /** Largest quantised value that a hospital gave in a section, as a fraction of what it may give there. */
+  readonly largest = new Map<string, number>()
   /** Quantised inputs, by hospital and commitment. */
   readonly #inputs = new Map<string, Uint32Array>()
   readonly #opened: Opened[] = []
@@ -85,6 +89,7 @@ export class Audit {
     const { output } = result
     if (work.kind === 'mask' && output.kind === 'mask') {
       const residues = quantiseSections(work.values, work.sections, work.roundingKey)
+      this.pairs.add(work.pairs.length)
       this.#bounded(host.id, residues, work.sections)
       this.#inputs.set(`${host.id}/${toHex(sha256(concatBytes(...output.shardHashes)))}`, residues)
     }
@@ -154,7 +159,7 @@ export class Audit {
       const named =
         body.kind === 'RoundClosed' ? body.faults : body.kind === 'RoundAborted' ? body.culprits : []
       for (const { member, code } of named) {
-        if (code !== 'unshared' && !this.liars.has(member))
+        if (verdictOf({ code, detail: '' }) === 'reject' && !this.liars.has(member))
           this.problems.push(`entry ${entry.height} names ${member} for ${code}`)
       }
       if (body.kind !== 'SurvivorsFixed') continue
@@ -225,9 +230,13 @@ export class Audit {
   #bounded(host: MemberId, residues: Uint32Array, sections: readonly Section[]): void {
     let at = 0
     for (const { name, length, scale, bound } of sections) {
-      const max = quantisedMax(scale, bound)
-      if (residues.subarray(at, at + length).some(r => Math.abs(centre(r)) > max))
+      let most = 0
+      for (const r of residues.subarray(at, at + length)) most = Math.max(most, Math.abs(centre(r)))
+      if (most > quantisedMax(scale, bound))
         this.problems.push(`${host}: section ${name} is beyond its bound`)
+      // Rounding may go to either side of a bound that is no integer multiple of a step.
+      const share = most >= Math.floor(bound * scale) ? 1 : most / (bound * scale)
+      this.largest.set(name, Math.max(share, this.largest.get(name) ?? 0))
       at += length
     }
   }

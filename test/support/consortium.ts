@@ -145,6 +145,8 @@ export interface ConsortiumOptions extends CharterOptions {
   readonly onJob?: NonNullable<HostSetup['onJob']>
   /** Whether `jobs` keeps every job that was done; default true. Long runs need the memory. */
   readonly keepJobs?: boolean
+  /** What a hospital is configured with instead: one of another study, say. */
+  readonly config?: (config: PeerConfig) => PeerConfig
   readonly learner?: (id: MemberId, honest: Learner) => Learner
   readonly machine?: (id: MemberId) => HostSetup['machine']
 }
@@ -158,7 +160,8 @@ export function consortium(o: ConsortiumOptions): Consortium {
   const configs = new Map<MemberId, PeerConfig>()
   const random = new Random((o.seed ?? 1) + 77)
   const hosts = charter.members.map((m, i) => {
-    const config: PeerConfig = { charter, charterHash, network: charterHash, self: m.id, seed: seedOf(i) }
+    const own: PeerConfig = { charter, charterHash, network: charterHash, self: m.id, seed: seedOf(i) }
+    const config = o.config?.(own) ?? own
     configs.set(m.id, config)
     const honest = syntheticLearner(charter, new Random(random.u32()))
     const machine = o.machine?.(m.id)

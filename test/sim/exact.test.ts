@@ -1,0 +1,127 @@
+/**
+ * Many rounds in a row: the same model everywhere, and every opened sum is to the last bit the sum of the survivors'
+ * quantised inputs. ROUNDS_OF_30=100 runs the long one at full length.
+ */
+import { describe, expect, it } from 'vitest'
+import type { Job, Learned } from '../../protocol/ports.ts'
+import type { Learner } from '../../sim/host.ts'
+import { audited } from '../support/audit.ts'
+import { memberName, testCharter } from '../support/consortium.ts'
+
+interface Size {
+  readonly n: number
+  readonly f?: number
+  /** Training rounds. */
+  readonly rounds: number
+  readonly shards: boolean
+}
+
+const sizes: Size[] = [
+  { n: 3, f: 0, rounds: 100, shards: false },
+  { n: 3, f: 0, rounds: 15, shards: true },
+  { n: 4, rounds: 15, shards: false },
+  { n: 4, rounds: 100, shards: true },
+  { n: 7, rounds: 100, shards: false },
+  { n: 7, rounds: 8, shards: true },
+  { n: 10, rounds: 8, shards: false },
+  { n: 10, rounds: 100, shards: true },
+  { n: 30, rounds: Number(process.env.ROUNDS_OF_30 ?? 6), shards: false },
+]
+
+describe('rounds in a row', () => {
+  for (const { n, f, rounds, shards } of sizes) {
+    it(`${n} hospitals, ${rounds} training rounds, ${shards ? 'shards' : 'gossip'}`, {
+      timeout: 900_000,
+    }, () => {
+      const { c, audit } = audited({
+        n,
+        ...(f === undefined ? {} : { f }),
+        rounds,
+        seed: n,
+        gossipBytesMax: shards ? 0 : 32_768,
+      })
+      c.world.startAll()
+      expect(c.world.run(() => c.finished(), (rounds + 2) * 3000)).toBe(true)
+      for (const id of c.world.hosts.keys()) {
+        expect(c.closed(id).map(e => e.round)).toEqual(Array.from({ length: rounds + 2 }, (_, r) => r))
+        expect(c.closed(id).every(e => e.attempt === 0)).toBe(true)
+      }
+      const { sums, opened } = audit.check(c)
+      expect(sums).toBe(rounds + 2)
+      // Who is outrun adopts the entry of the others; most open the sum themselves.
+      expect(opened).toBeGreaterThanOrEqual((rounds + 2) * Math.ceil(n / 2))
+      expect(audit.problems).toEqual([])
+      expect(c.faults).toEqual([])
+    })
+  }
+
+  it('70 hospitals, each masked with 64 of the others', { timeout: 300_000 }, () => {
+    const { c, audit } = audited({ n: 70, f: 5, rounds: 1, seed: 70 })
+    let partners = 0
+    c.world.startAll()
+    const second = () => [...c.world.hosts.keys()].every(id => c.closed(id).length >= 2)
+    expect(c.world.run(second, 60_000)).toBe(true)
+    const { sums } = audit.check(c)
+    for (const j of audit.pairs) partners = Math.max(partners, j)
+    expect(partners).toBe(64)
+    expect(sums).toBeGreaterThanOrEqual(2)
+    expect(audit.problems).toEqual([])
+  })
+})
+
+/** Every element of every section at its bound: largest with `sign` 1, smallest with -1, a mixture with 0. */
+function extreme(sign: 1 | -1 | 0, index: number): Learner {
+  const charter = testCharter({ n: 4 })
+  const { clipNorm, weightMax } = charter.training
+  const { bins, rowsMax, lossMax } = charter.evaluation
+  const s = sign === 0 ? (index % 2 === 0 ? 1 : -1) : sign
+  return (job: Job & { kind: 'learn' }): Learned => {
+    // All test rows in one bin, of one class: that count is at its bound.
+    const full = (rows: number) => Float64Array.from({ length: bins }, (_, b) => (b === 3 ? rows : 0))
+    const even = job.round % 2 === 0
+    const evaluation = {
+      positives: full(even ? rowsMax : 0),
+      negatives: full(even ? 0 : rowsMax),
+      correct: rowsMax,
+      lossSum: rowsMax * lossMax,
+    }
+    if (job.task === 'evaluate') return { samples: 0, evaluation }
+    if (job.task === 'statistics') {
+      const first = new Float64Array(charter.data.features.length).fill(weightMax)
+      return { samples: weightMax, featureSums: { first, second: first } }
+    }
+    // The whole norm in one element: that element is at the bound of its section.
+    const delta = new Float32Array(charter.data.features.length + 1)
+    delta[job.round % delta.length] = s * clipNorm
+    return { samples: weightMax, delta, evaluation }
+  }
+}
+
+describe('largest and smallest contributions', () => {
+  for (const n of [3, 4, 7, 10]) {
+    for (const sign of [1, -1, 0] as const) {
+      it(`sum exactly: ${n} hospitals, ${['smallest', 'mixed', 'largest'][sign + 1]}`, () => {
+        const { c, audit } = audited({
+          n,
+          f: n === 3 ? 0 : 1,
+          rounds: 4,
+          gossipBytesMax: n % 2 ? 0 : 32_768,
+          learner: id => extreme(sign, Number(id.slice(-3))),
+        })
+        c.world.startAll()
+        expect(c.world.run(() => c.finished(), 60_000)).toBe(true)
+        expect(audit.check(c).sums).toBe(6)
+        expect(audit.problems).toEqual([])
+        // That the contributions did reach the bound: all of a clipped element, and a full histogram.
+        expect(audit.largest.get('update')).toBe(1)
+        for (const section of ['positives', 'negatives', 'correct', 'samples', 'weight', 'first'])
+          expect(audit.largest.get(section)).toBe(1)
+        expect(audit.largest.get('lossSum')).toBe(1)
+        if (sign !== 0) {
+          const moved = c.world.host(memberName(0)).peer!.model!.parameters
+          expect(Array.from(moved)).toEqual(Array.from(moved, () => sign * 2))
+        }
+      })
+    }
+  }
+})
