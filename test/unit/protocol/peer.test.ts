@@ -31,8 +31,8 @@ describe('an undisturbed study', () => {
   it('ends for all at once: who leaves as soon as it is settled keeps nobody waiting', () => {
     const leave: (() => void)[] = []
     const { c } = audited({
-      n: 4,
-      f: 1,
+      n: 10,
+      f: 3,
       rounds: 1,
       onEvent: (host, event) => {
         if (event.kind === 'settled') leave.push(() => c.world.crash(host.id))
