@@ -145,6 +145,8 @@ export class Attempt {
   readonly receiptRoots = new Map<MemberId, Map<MemberId, string>>()
   readonly receiptedAt = new Map<MemberId, Millis>()
   readonly receiptMessages = new Map<MemberId, Uint8Array>()
+  /** Shards of which own receipts have told, in this life or before. */
+  readonly promised = new Set<number>()
   receiptSent = 0
   /** Since when slices are held here that no receipt says; undefined: none are. */
   unreceiptedAt: Millis | undefined

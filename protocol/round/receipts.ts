@@ -46,8 +46,10 @@ export function receipt(a: Attempt): void {
   a.unreceiptedAt ??= now
   const due = now >= a.inputDueAt || (a.shards > 1 && now >= a.unreceiptedAt + receiptMs(a))
   if (!due && !news.some(h => h.members.size === a.cohort.length)) return
-  const held = due ? mine : mine.filter(h => h.members.size === a.cohort.length)
+  // A receipt takes nothing back that an earlier one has said.
+  const held = mine.filter(h => due || a.promised.has(h.shard) || h.members.size === a.cohort.length)
   a.receiptSent++
+  for (const { shard } of held) a.promised.add(shard)
   a.unreceiptedAt = undefined
   const { round, attempt, opened } = a.context
   const none = new Uint8Array(ROOT_BYTES)

@@ -37,7 +37,9 @@ function restoreHeld(a: Attempt, records: Durable): void {
     if (input && acceptInput(a, input.from, input.body, message))
       a.hands.remember(`input:${input.from}`, message)
   }
+  if (a.shards === 1) a.promised.add(0)
   for (const { shard, member, data } of held.value.slices) {
+    a.promised.add(shard)
     const words = residuesFromBytes(data)
     if (words) a.held[shard]?.set(member, words)
   }
