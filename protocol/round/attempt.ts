@@ -76,7 +76,13 @@ export interface Opening {
     MemberId,
     { readonly body: Body<'reveal'>; readonly message: Uint8Array; checked: boolean }
   >
-  readonly tags: Map<MemberId, { readonly body: Body<'tags'>; readonly message: Uint8Array }>
+  /** `words`: the tags of all shards, one after the other. */
+  readonly tags: Map<
+    MemberId,
+    { readonly body: Body<'tags'>; readonly words: Uint32Array; readonly message: Uint8Array }
+  >
+  /** Tags that were compared with their slice: `${shard}/${member}`. */
+  readonly compared: Set<string>
   revealed: boolean
   /** The claims that coin and tags are of, and their hash; no claim in them where each peer sums itself. */
   frozen: { readonly hash: Uint8Array; readonly claims: readonly Claim[] } | undefined
@@ -101,6 +107,8 @@ export interface Commitment {
   /** Of the offers that the input was made of. */
   readonly offers: Uint8Array
   readonly root: Uint8Array
+  /** Hex of the root's first bytes, as receipts name it. */
+  readonly rootName: string
   readonly message: Uint8Array
 }
 
@@ -216,6 +224,7 @@ export class Attempt {
   /** One hash over all offers of the cohort; undefined while one is missing. */
   offersHash(): Uint8Array | undefined {
     if (this.#offersHash) return this.#offersHash
+    if (this.offers.size < this.cohort.length) return undefined
     const hashes: Uint8Array[] = []
     for (const m of this.cohort) {
       const offer = this.offers.get(m)
@@ -259,6 +268,9 @@ export class Attempt {
 export function evidenceOf(...messages: readonly Uint8Array[]): Uint8Array[] {
   return messages.map(m => (m.length <= EVIDENCE_BYTES_MAX ? m : sha256(m)))
 }
+
+/** Bytes of a commitment's root that a receipt names it by: enough that nobody finds two inputs with the same. */
+export const ROOT_BYTES = 16
 
 export function rootOf(hashes: Uint8Array): Uint8Array {
   return sha256(hashes)

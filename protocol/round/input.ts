@@ -1,7 +1,7 @@
 /**
  * The first half of an attempt: deal shares, learn, mask, commit; and others' commitments and slices (SPEC S3 to S8).
  */
-import { concatBytes, equalBytes } from '../bytes.ts'
+import { concatBytes, equalBytes, toHex } from '../bytes.ts'
 import { contribution } from '../model/contribution.ts'
 import type { MemberId } from '../ports.ts'
 import { assert } from '../result.ts'
@@ -9,7 +9,7 @@ import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { shardRange } from '../sum/shards.ts'
 import { encode } from '../wire/codec.ts'
 import type { Body } from '../wire/messages.ts'
-import { type Attempt, evidenceOf, rootOf, sliceMatches } from './attempt.ts'
+import { type Attempt, evidenceOf, ROOT_BYTES, rootOf, sliceMatches } from './attempt.ts'
 import { complain } from './complaints.ts'
 import { deliverShards } from './delivery.ts'
 import { noteHeld, receipt } from './receipts.ts'
@@ -130,7 +130,9 @@ export function acceptInput(a: Attempt, from: MemberId, body: Body<'input'>, mes
     a.held[0]!.set(from, words)
   } else if (body.data.length > 0) return false
   const { hashes, offers } = body
-  a.commitments.set(from, { hashes, offers, root: rootOf(hashes), message })
+  const root = rootOf(hashes)
+  const rootName = toHex(root.subarray(0, ROOT_BYTES))
+  a.commitments.set(from, { hashes, offers, root, rootName, message })
   noteHeld(a)
   return true
 }

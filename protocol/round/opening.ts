@@ -37,6 +37,7 @@ export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array
     shares: new Map(a.cohort.map(m => [m, new Map()])),
     reveals: new Map(),
     tags: new Map(),
+    compared: new Set(),
     revealed: false,
     frozen: undefined,
     failed: new Map(),
@@ -246,14 +247,16 @@ function publishTags(a: Attempt, o: Opening): void {
     tags: concatBytes(...own.map(t => residueBytes(t!))),
   }
   const message = a.hands.sign('tags', body)
-  o.tags.set(me, { body, message })
+  acceptTags(a, me, body, message)
   a.hands.publish(`tags:${me}`, message)
 }
 
 export function acceptTags(a: Attempt, from: MemberId, body: Body<'tags'>, message: Uint8Array): boolean {
   const o = a.opening
   if (!o?.survivors.includes(from) || body.tags.length !== 16 * a.shards) return false
-  o.tags.set(from, { body, message })
+  const words = residuesFromBytes(body.tags)
+  if (!words) return false
+  o.tags.set(from, { body, words, message })
   return true
 }
 

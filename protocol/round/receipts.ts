@@ -4,12 +4,9 @@ import type { MemberId } from '../ports.ts'
 import { residueBytes } from '../sum/field.ts'
 import { encode } from '../wire/codec.ts'
 import type { Body } from '../wire/messages.ts'
-import type { Attempt } from './attempt.ts'
+import { type Attempt, ROOT_BYTES } from './attempt.ts'
 import { bitmapOf, membersOf } from './bitmap.ts'
 import { RECORDS } from './records.ts'
-
-/** Of a commitment's root as a receipt names it: enough that nobody finds two inputs with the same. */
-const ROOT_BYTES = 16
 
 /** How long an owner may be silent before its shard goes to the next. */
 export function reassignMs(a: Attempt): number {
@@ -20,8 +17,7 @@ export function reassignMs(a: Attempt): number {
 export function isReceipted(a: Attempt, owner: MemberId, shard: number, member: MemberId): boolean {
   if (!a.receipts.get(owner)?.get(shard)?.has(member)) return false
   const commitment = a.commitments.get(member)
-  if (!commitment) return false
-  return a.receiptRoots.get(owner)?.get(member) === toHex(commitment.root.subarray(0, ROOT_BYTES))
+  return commitment !== undefined && a.receiptRoots.get(owner)?.get(member) === commitment.rootName
 }
 
 /** The owner whose receipt says that it holds the slice of `member`. */

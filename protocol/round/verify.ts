@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../bytes.ts'
 import type { MemberId } from '../ports.ts'
-import { addInto, residueBytes, residuesFromBytes } from '../sum/field.ts'
+import { addInto, residueBytes } from '../sum/field.ts'
 import { TAG_WORDS, tagOf } from '../sum/tag.ts'
 import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
 import { claimOf } from './claims.ts'
@@ -57,16 +57,19 @@ function publishedTag(o: Opening, member: MemberId, shard: number): Uint32Array 
   const claims = o.frozen?.hash
   const tags = o.tags.get(member)
   if (!claims || !tags || !equalBytes(tags.body.claims, claims)) return undefined
-  return residuesFromBytes(tags.body.tags.subarray(16 * shard, 16 * shard + 16))
+  return tags.words.subarray(TAG_WORDS * shard, TAG_WORDS * (shard + 1))
 }
 
 /** A tag that does not belong to a slice that is held here was a lie. */
 function nameLiars(a: Attempt, o: Opening): void {
   for (const [member, tags] of o.tags) {
     for (let shard = 0; shard < a.shards; shard++) {
-      const published = publishedTag(o, member, shard)
-      const computed = o.computed.get(`${shard}/${member}`)
-      if (!published || !computed || equalWords(published, computed)) continue
+      const name = `${shard}/${member}`
+      const computed = o.compared.has(name) ? undefined : o.computed.get(name)
+      const published = computed && publishedTag(o, member, shard)
+      if (!published) continue
+      o.compared.add(name)
+      if (equalWords(published, computed)) continue
       a.find({ member, code: 'badTag', evidence: evidenceOf(tags.message) })
     }
   }
