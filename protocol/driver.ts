@@ -54,23 +54,31 @@ export class Driver {
     const ports = this.#ports
     switch (effect.kind) {
       case 'publish':
-        return ports.publish(effect.bytes)
+        ports.publish(effect.bytes)
+        break
       case 'send':
-        return ports.send(effect.to, effect.bytes)
+        ports.send(effect.to, effect.bytes)
+        break
       case 'store':
-        return ports.commit(effect.puts, effect.deletes, () => this.#perform(effect.release))
+        ports.commit(effect.puts, effect.deletes, () => this.#perform(effect.release))
+        break
       case 'sendRecord': {
         const record = ports.read(effect.key)
-        return record && ports.send(effect.to, recordMessage(this.#self, record))
+        if (record) ports.send(effect.to, recordMessage(this.#self, record))
+        break
       }
       case 'job':
-        return ports.startJob(effect.id, effect.job)
+        ports.startJob(effect.id, effect.job)
+        break
       case 'cancel':
-        return ports.cancelJob(effect.id)
+        ports.cancelJob(effect.id)
+        break
       case 'fault':
-        return ports.fault(effect.peer, effect.fault)
+        ports.fault(effect.peer, effect.fault)
+        break
       case 'event':
-        return ports.event(effect.event)
+        ports.event(effect.event)
+        break
     }
   }
 }
