@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest'
+import { sha256 } from '../../protocol/crypto/hash.ts'
+import { Peer, type PeerConfig } from '../../protocol/peer.ts'
+import type { Effect, Input, Machine, Millis, Output, VectorWork } from '../../protocol/ports.ts'
+import { decodeSeed } from '../../protocol/round/join.ts'
+import { residueBytes } from '../../protocol/sum/field.ts'
+import { quantiseSections } from '../../protocol/sum/kernels.ts'
+import { masksInto } from '../../protocol/sum/mask.ts'
+import { shardRange } from '../../protocol/sum/shards.ts'
+import type { Learner } from '../../sim/host.ts'
+import { type ConsortiumOptions, memberName } from '../support/consortium.ts'
+import { findLeaks, record } from '../support/recording.ts'
+
+type MaskWork = VectorWork & { kind: 'mask' }
+
+/** The same large update in every round: what two maskings of it have in common is not chance. */
+function constant(honest: Learner): Learner {
+  let first: Float32Array | undefined
+  return job => {
+    const learned = honest(job)
+    if (!learned.delta) return learned
+    first ??= learned.delta
+    return { ...learned, delta: first }
+  }
+}
+
+const options: ConsortiumOptions = {
+  n: 4,
+  f: 1,
+  features: 600,
+  rounds: 2,
+  learner: (_id, honest) => constant(honest),
+}
+
+/** A machine whose masking is changed: `mask` makes of the work what leaves. */
+class Leaking implements Machine {
+  readonly #peer: Peer
+  readonly #mask: (work: MaskWork) => Uint32Array
+  readonly #works = new Map<number, MaskWork>()
+
+  constructor(config: PeerConfig, mask: (work: MaskWork) => Uint32Array) {
+    this.#peer = new Peer(config)
+    this.#mask = mask
+  }
+
+  handle(input: Input, now: Millis): Output {
+    const work = input.kind === 'jobDone' ? this.#works.get(input.id) : undefined
+    const output = this.#peer.handle(
+      work && input.kind === 'jobDone' ? this.#instead(input, work) : input,
+      now,
+    )
+    for (const e of output.effects) {
+      if (e.kind === 'job' && e.job.kind === 'vector' && e.job.work.kind === 'mask')
+        this.#works.set(e.id, e.job.work)
+    }
+    return output
+  }
+
+  #instead(input: Input & { kind: 'jobDone' }, work: MaskWork): Input {
+    const masked = this.#mask(work)
+    const shardHashes = Array.from({ length: work.shards }, (_, k) =>
+      sha256(residueBytes(masked.slice(...shardRange(masked.length, work.shards, k)))),
+    )
+    return { ...input, result: { kind: 'vector', output: { kind: 'mask', masked, shardHashes } } }
+  }
+}
+
+const quantised = (work: MaskWork) => quantiseSections(work.values, work.sections, work.roundingKey)
+
+/** Says its attempt's seed, inside of some other bytes. */
+class Telling implements Machine {
+  readonly #peer: Peer
+
+  constructor(config: PeerConfig) {
+    this.#peer = new Peer(config)
+  }
+
+  handle(input: Input, now: Millis): Output {
+    const output = this.#peer.handle(input, now)
+    const told = output.effects.flatMap((e): Effect[] => {
+      const put = e.kind === 'store' ? e.puts.find(([key]) => key === 'attempt/seed') : undefined
+      const seed = put && decodeSeed(put[1])?.seed
+      return seed ? [{ kind: 'publish', bytes: Uint8Array.of(1, 2, ...seed, 3) }] : []
+    })
+    return { ...output, effects: [...output.effects, ...told] }
+  }
+}
+
+describe('what leaves a hospital', () => {
+  for (const gossipBytesMax of [32_768, 0]) {
+    const mode = gossipBytesMax > 0 ? 'gossip' : 'shards'
+
+    it(`is no update, no secret, and no mask twice (${mode})`, () => {
+      const r = record({ ...options, gossipBytesMax })
+      expect(r.c.finished()).toBe(true)
+      expect(r.inputs.length).toBe(16)
+      expect(r.secrets.size).toBeGreaterThan(100)
+      expect(findLeaks(r)).toEqual([])
+    })
+
+    it(`is none in a round that is tried again either (${mode})`, () => {
+      let crashed = false
+      const r = record({
+        ...options,
+        gossipBytesMax,
+        rounds: 1,
+        // All reveals of the first attempt are lost: it is given up, and the same updates are masked anew.
+        world: { loses: (_random, _from, _to, bytes) => !crashed && isReveal(bytes) },
+        onEvent: (_host, event) => {
+          if (event.kind === 'roundAborted') crashed = true
+        },
+      })
+      expect(r.c.events.some(e => e.event.kind === 'roundAborted')).toBe(true)
+      expect(r.c.finished()).toBe(true)
+      expect(findLeaks(r)).toEqual([])
+    })
+
+    const MUTANTS: readonly [string, (work: MaskWork) => Uint32Array, RegExp][] = [
+      ['no masks', quantised, /in the clear/],
+      ['one mask for all rounds', work => masked(work, new Uint8Array(32)), /one mask twice/],
+      [
+        'masks of few bits',
+        work => quantised(work).map(x => (x + 7 * (x & 1023)) % 2_147_483_647),
+        /uniform/,
+      ],
+    ]
+    for (const [name, mask, leak] of MUTANTS) {
+      it(`a machine with ${name} is found out (${mode})`, () => {
+        const r = record(
+          {
+            ...options,
+            gossipBytesMax,
+            machine: id => (id === memberName(1) ? config => new Leaking(config, mask) : undefined),
+          },
+          20_000,
+        )
+        const leaks = findLeaks(r)
+        expect(leaks.some(l => leak.test(l) && l.includes(memberName(1)))).toBe(true)
+      })
+    }
+
+    it(`a machine that tells a seed is found out (${mode})`, () => {
+      const machine: ConsortiumOptions['machine'] = id =>
+        id === memberName(2) ? config => new Telling(config) : undefined
+      expect(findLeaks(record({ ...options, gossipBytesMax, machine }, 5_000))).toContain(
+        `attempt seed of ${memberName(2)} left`,
+      )
+    })
+  }
+})
+
+function masked(work: MaskWork, key: Uint8Array): Uint32Array {
+  const out = quantised(work)
+  masksInto(out, [{ key, sign: 1 }])
+  return out
+}
+
+function isReveal(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.subarray(0, 16)).includes('reveal')
+}
