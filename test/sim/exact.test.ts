@@ -19,11 +19,11 @@ interface Size {
 const sizes: Size[] = [
   { n: 3, f: 0, rounds: 100, shards: false },
   { n: 3, f: 0, rounds: 15, shards: true },
-  { n: 4, rounds: 15, shards: false },
+  { n: 4, rounds: 100, shards: false },
   { n: 4, rounds: 100, shards: true },
   { n: 7, rounds: 100, shards: false },
-  { n: 7, rounds: 8, shards: true },
-  { n: 10, rounds: 8, shards: false },
+  { n: 7, rounds: 100, shards: true },
+  { n: 10, rounds: 100, shards: false },
   { n: 10, rounds: 100, shards: true },
   { n: 30, rounds: Number(process.env.ROUNDS_OF_30 ?? 6), shards: false },
 ]
