@@ -38,6 +38,14 @@ export const outsideField: Lie = about('input', body => {
   return { ...body, data, hashes: sha256(data) }
 })
 
+/** Any vector of the field, well beyond the charter's bounds, rightly committed to. */
+export const anyVector: Lie = about('input', body => {
+  if (body.data.length === 0) return undefined
+  // The high byte stays below 127, so that each word is a residue.
+  const data = body.data.map((b, i) => (i % 4 === 3 ? (b * 5 + 3) % 127 : (b + 17 * i) & 255))
+  return { ...body, data, hashes: sha256(data) }
+})
+
 /** Two commitments, each with its data, to two halves of the others. */
 export const twoInputs: Lie = twoFaced('input', (body, _l, version) => otherInput(body, version))
 

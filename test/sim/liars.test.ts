@@ -126,6 +126,13 @@ describe('what a liar can still do', () => {
     expect(r.named.filter(x => x.member === victim).every(x => x.where === 'leftOut')).toBe(true)
   })
 
+  it('adds any vector to a sum, as nothing bounds a masked input: the rounds close all the same', () => {
+    const r = run('gossip', { n: 4, f: 1, lies: new Map([[2, [lies.anyVector]]]) })
+    expect(r.problems).toEqual([])
+    expect(r.done).toBe(true)
+    expect(r.aborted).toBe(0)
+  })
+
   it('shows itself to one peer each, and the rounds go on', () => {
     const toOne =
       (lie: Lie, to: string): Lie =>
