@@ -17,6 +17,8 @@ export interface CrashPlan {
   readonly noticed?: boolean
   /** Milliseconds of a commit; default 0. */
   readonly diskMs?: number
+  /** How long another hospital learns, which keeps the round open meanwhile; default as all. */
+  readonly slowMs?: number
 }
 
 export interface CrashRun {
@@ -53,6 +55,8 @@ export function crashRun(p: CrashPlan): CrashRun {
     world: {
       noticesCrash: p.noticed ?? true,
       ...(p.diskMs === undefined ? {} : { diskMs: () => p.diskMs! }),
+      jobMs: (job, id) =>
+        job.kind === 'learn' && id === memberName((p.victim + 1) % 4) ? (p.slowMs ?? 20) : 20,
     },
     onStep: (s: Step) => {
       if (s.host.id !== victim || !inRoundOne(s.host)) return false
