@@ -146,9 +146,10 @@ function replay(
   const messages = heard.filter(h => h.input.kind === 'message')
   const start = heard.find(h => h.input.kind === 'start')!
   const chaos = r.unit() * 0.5
+  const loss = r.chance(0.5) ? 0 : chaos / 4
   for (const h of heard) {
     if (h.input.kind === 'jobDone') continue
-    if (!r.chance(chaos / 4)) give(h.input, h.now)
+    if (!r.chance(loss)) give(h.input, h.now)
     while (r.chance(chaos)) {
       const near = messages[Math.min(messages.length - 1, r.below(messages.length))]!
       if (near.input.kind !== 'message') continue
@@ -157,7 +158,7 @@ function replay(
     }
     if (r.chance(0.01)) give({ kind: 'jobFailed', id: r.below(20), reason: 'none' }, h.now)
     if (r.chance(0.01)) give({ kind: 'tick' }, h.now + r.below(60_000))
-    if (r.chance(0.004) && start.input.kind === 'start') {
+    if (r.chance(loss / 20) && start.input.kind === 'start') {
       peer = new Peer(config)
       jobs = []
       give({ ...start.input, durable: new Map(disk) }, h.now)
