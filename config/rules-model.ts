@@ -11,7 +11,17 @@ type Json = CharterDraft['model']['keras'][string]
 type Fields = Readonly<Record<string, Json>>
 type Shape = readonly number[]
 
-const ACTIVATIONS = ['linear', 'relu', 'sigmoid', 'tanh', 'elu', 'selu', 'softplus', 'softsign']
+/** Activations that a charter's model may have; `node/training` tests the gradient of each. */
+export const ACTIVATIONS = [
+  'linear',
+  'relu',
+  'sigmoid',
+  'tanh',
+  'elu',
+  'selu',
+  'softplus',
+  'softsign',
+] as const
 /** Must be absent or null: each would change the training of a model beside the charter's training plan. */
 const UNUSED = [
   'kernel_regularizer',
@@ -102,7 +112,10 @@ function walkLayer(walk: Walk, layer: Json, path: Path, first: boolean): void {
     return
   }
   walk.names.add(name)
-  if (kind !== 'InputLayer' && !(typeof activation === 'string' && ACTIVATIONS.includes(activation))) {
+  if (
+    kind !== 'InputLayer' &&
+    !(typeof activation === 'string' && (ACTIVATIONS as readonly string[]).includes(activation))
+  ) {
     refuse(`must be one of ${ACTIVATIONS.join(', ')}`, 'config', 'activation')
   }
   if ((config.trainable ?? true) !== true) refuse('must be true', 'config', 'trainable')

@@ -6,17 +6,7 @@
  */
 import { z } from 'zod'
 import { MedmeshError } from '../../config/error.ts'
-
-export const ACTIVATIONS = [
-  'linear',
-  'relu',
-  'sigmoid',
-  'tanh',
-  'elu',
-  'selu',
-  'softplus',
-  'softsign',
-] as const
+import { ACTIVATIONS } from '../../config/rules-model.ts'
 
 export const LAYERS = ['InputLayer', 'Dense', 'Activation'] as const
 

@@ -23,11 +23,8 @@ export const MODEL_BYTES_MAX = STREAM_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
 /** An entry travels whole in a gossiped proposal, so it must leave room for the proposal and its envelope. */
 export const ENTRY_BYTES_MAX = GOSSIP_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
 
-/** A certificate with a vote of every member: name, signature and CBOR heads are at most 120 bytes a vote. */
-export const CERTIFICATE_BYTES_MAX = 120 * 1_000 + 64
-
-/** As the charter's schema: more hospitals than any study has. */
-export const MEMBERS_MAX = 1_000
+/** As the charter's schema: as many as Shamir shares have abscissas. */
+export const MEMBERS_MAX = 255
 
 /** A message that an accusation carries whole; of a larger one it carries the hash. */
 export const EVIDENCE_BYTES_MAX = 6_144

@@ -1,7 +1,8 @@
 /** Finite differences: every layer and activation that a charter may use has the right gradient, on wasm and on cpu. */
 import { describe, expect, test } from 'vitest'
+import { ACTIVATIONS } from '../../../../config/rules-model.ts'
 import { chooseBackend } from '../../../../node/training/backend.ts'
-import { ACTIVATIONS, LAYERS } from '../../../../node/training/keras.ts'
+import { LAYERS } from '../../../../node/training/keras.ts'
 import { createLearner, type Learner } from '../../../../node/training/learner.ts'
 import type { ModelState } from '../../../../protocol/ports.ts'
 import { charterOf, datasetOf, LOGISTIC, mlp, rowsOf, seedOf, stateOf } from './fixture.ts'
