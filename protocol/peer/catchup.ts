@@ -95,8 +95,12 @@ export function inform(b: Books): void {
   const turn = b.sync.turn(others, b.now, fingerprint)
   for (const peer of turn ?? []) tell(b, peer)
   if (!turn || phase.kind === 'finished') return
-  const voters = b.consensus.waitsFor().filter(m => m !== b.config.self)
-  const waits = waitsFor(b.outlook(), voters)
+  const { voters, quorum } = b.state
+  const away = voters.filter(m => m !== b.config.self && !b.connected.has(m))
+  const silent = b.consensus.waitsFor().filter(m => m !== b.config.self)
+  // Below a quorum nothing else matters: whatever comes, nothing can be decided.
+  const waits =
+    voters.length - away.length < quorum ? { reason: 'a quorum', for: away } : waitsFor(b.outlook(), silent)
   const text = `${waits.reason}:${waits.for.join()}`
   if (text !== b.waiting) b.effects.emit({ kind: 'event', event: { kind: 'waiting', ...waits } })
   b.waiting = text
