@@ -1,0 +1,86 @@
+/** What a run of the simulator gives: for the command line, the report, benchmarks and tests. Plain data, goes to JSON as it is. */
+import type { Scenario } from '../config/scenario.ts'
+import type { MemberId, Metrics, Millis, Task } from '../protocol/ports.ts'
+import type { Injected, Violation } from './observer.ts'
+
+/** Times are virtual milliseconds since the start of the run. */
+export interface RoundRecord {
+  readonly round: number
+  readonly task: Task
+  /** Attempts that it took: 1 is the normal case. */
+  readonly attempts: number
+  readonly openedAt: Millis
+  /** When the first and when the last hospital that was up held its closing entry; undefined: never. */
+  readonly closedAt: Millis | undefined
+  readonly closedEverywhereAt: Millis | undefined
+  readonly cohort: readonly MemberId[]
+  readonly survivors: readonly MemberId[]
+  /** Who was missing or left out, with the ledger's reason. */
+  readonly leftOut: readonly { readonly member: MemberId; readonly reason: string }[]
+  /** Whom the ledger holds to have lied. */
+  readonly accused: readonly { readonly member: MemberId; readonly code: string }[]
+  readonly metrics: Metrics | undefined
+  /** Distance of the model from the known optimum (synthetic learner): Euclidean; undefined: not known. */
+  readonly distance: number | undefined
+  /** Bytes on the wire while it was open, all hospitals. */
+  readonly bytes: number
+}
+
+/** A stretch of one hospital's time, for the timeline. */
+export interface Span {
+  readonly kind: 'phase' | 'down' | 'outage' | 'paused'
+  /** `between`, `sharing`, `learning`, `masked`, `revealed`, ..., or what struck it. */
+  readonly what: string
+  readonly round: number
+  readonly from: Millis
+  readonly to: Millis
+}
+
+export interface HospitalRecord {
+  readonly id: MemberId
+  readonly site: string
+  /** Undefined: honest. */
+  readonly behaviour: string | undefined
+  readonly bytesSent: number
+  readonly bytesReceived: number
+  readonly messages: number
+  readonly crashes: number
+  /** Closed rounds that its input is in. */
+  readonly roundsIn: number
+  readonly finished: boolean
+  readonly spans: readonly Span[]
+}
+
+export interface Distribution {
+  readonly count: number
+  readonly min: number
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly max: number
+  /** Counts of equal bins from min to max. */
+  readonly bins: readonly number[]
+}
+
+export interface RunResult {
+  readonly scenario: Scenario
+  readonly seed: number
+  /** No checker has anything to say and, where the scenario heals or has no faults, the study was finished. */
+  readonly ok: boolean
+  readonly finished: boolean
+  readonly violations: readonly Violation[]
+  /** How often each checker checked something. */
+  readonly checked: Readonly<Record<string, number>>
+  readonly events: number
+  readonly virtualMs: Millis
+  /** SHA-256 over all events in their order, hex: the same for the same commit and seed. */
+  readonly traceHash: string
+  readonly rounds: readonly RoundRecord[]
+  readonly hospitals: readonly HospitalRecord[]
+  readonly injected: readonly Injected[]
+  /** How often each kind of fault struck, links' losses and duplicates included. */
+  readonly injectedByKind: Readonly<Record<string, number>>
+  /** Milliseconds from sending to arrival, and bytes, of hops. */
+  readonly latencyMs: Distribution
+  readonly messageBytes: Distribution
+}
