@@ -184,7 +184,7 @@ export const DEFECTS: readonly Defect[] = [
     'a mask-key share is revealed beside the self-mask share',
     edit(
       'protocol/round/opening.ts',
-      '    a.hands.publish(`reveal:${a.hands.self}`, message)\n    a.hands.event(',
+      `    a.hands.publish(\`reveal:\${a.hands.self}\`, message)\n    a.hands.event(`,
       `    a.hands.publish(\`reveal:\${a.hands.self}\`, message)
     const both = concatBytes(...a.cohort.map(m => a.shares.get(m)![kindOf(o, m) === 'self' ? 'mask' : 'self']))
     a.hands.publish(\`again:\${a.hands.self}\`, a.hands.sign('reveal', { ...body, shares: both }))
