@@ -26,6 +26,7 @@ export interface RoundRecord {
   readonly attempts: number
   /** Each of them, in order. */
   readonly tries: readonly AttemptRecord[]
+  /** Of the first attempt. */
   readonly openedAt: Millis
   /** When the last of the survivors had trained, and had its masked input on the way; undefined: none did. */
   readonly learnedAt: Millis | undefined
@@ -50,9 +51,10 @@ export interface RoundRecord {
 
 /** A stretch of one hospital's time, for the timeline. */
 export interface Span {
-  readonly kind: 'phase' | 'down' | 'outage' | 'paused'
+  /** `hindered`: it could be reached, but slowly or not by all. Only `phase` and `down` never overlap. */
+  readonly kind: 'phase' | 'down' | 'outage' | 'paused' | 'hindered'
   /**
-   * `between`, `learning`, `sharing`, `delivered`, `opening`, `finished`; or what struck it, such as `outage`. In long runs
+   * `between`, `learning`, `sharing`, `delivered`, `opening`, `aside` (not in the cohort), `finished`; or what struck it, such as `outage`. In long runs
    * stretches are merged: `round` is a whole round, `rounds` several, from `round` on.
    */
   readonly what: string
@@ -70,7 +72,7 @@ export interface HospitalRecord {
   readonly bytesReceived: number
   readonly messages: number
   readonly crashes: number
-  /** Time without a running process, and time in which it ran but was cut off or stood still. */
+  /** Time without a running process, and time in which its line was cut or it stood still. */
   readonly downMs: Millis
   readonly struckMs: Millis
   /** Closed rounds that its input is in. */
