@@ -135,9 +135,9 @@ export function uint(max: number = Number.MAX_SAFE_INTEGER) {
   return z.int().min(0).max(max)
 }
 
-/** At most `max` of `item`. */
-export function list<S extends z.ZodType>(item: S, max: number) {
-  return z.array(item).max(max).readonly()
+/** At most `max` of `item`. Not zod's `readonly()`: it freezes whatever came, and throws where that is a byte string. */
+export function list<S extends z.ZodType>(item: S, max: number): z.ZodType<readonly z.infer<S>[]> {
+  return z.array(item).max(max)
 }
 
 /** A member's identifier, as the charter's schema has it. */

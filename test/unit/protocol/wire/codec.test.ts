@@ -153,6 +153,29 @@ describe('hostile bytes', () => {
     expect(decode(concatBytes(good, fromHex('00')), schema).ok).toBe(false)
   })
 
+  test('a value of any type in the place of any other is refused, and never throws', () => {
+    const shapes: z.ZodType[] = [
+      list(uint(), 3),
+      bytes(3),
+      memberId,
+      uint(),
+      z.strictObject({ a: uint() }),
+      z.tuple([uint(), uint(), uint()]),
+      z.boolean(),
+    ]
+    const values = [[1, 2, 3], new Uint8Array(3), 'ward-1', 1, { a: 1 }, true, null, -1, 0.5]
+    const accepted = shapes.map(shape => values.filter(value => decode(encode(value), shape).ok))
+    expect(accepted).toEqual([
+      [[1, 2, 3]],
+      [new Uint8Array(3)],
+      ['ward-1'],
+      [1],
+      [{ a: 1 }],
+      [[1, 2, 3]],
+      [true],
+    ])
+  })
+
   test('keys of Object’s own are data, and strict shapes refuse them', () => {
     for (const key of ['__proto__', 'constructor', 'toString']) {
       const hostile = cbor({ [key]: 1, a: 1 })
