@@ -10,11 +10,13 @@ import { advance, start, wakeAt } from './peer/advance.ts'
 import { Books, type PeerConfig } from './peer/books.ts'
 import { tell } from './peer/catchup.ts'
 import { newConsensus } from './peer/decide.ts'
+import { type Footprint, footprint } from './peer/footprint.ts'
 import { receive } from './peer/receive.ts'
 import type { Input, Machine, MemberId, Millis, ModelState, Output, Verdict } from './ports.ts'
 import { plainEnvelope } from './wire/envelope.ts'
 
 export type { PeerConfig } from './peer/books.ts'
+export type { Footprint } from './peer/footprint.ts'
 
 export class Peer implements Machine {
   readonly #books: Books
@@ -32,6 +34,11 @@ export class Peer implements Machine {
   /** The global model of the last closed round, if this peer holds it. */
   get model(): ModelState | undefined {
     return this.#books.model
+  }
+
+  /** How much this peer keeps of what others send. */
+  get footprint(): Footprint {
+    return footprint(this.#books)
   }
 
   handle(input: Input, now: Millis): Output {
