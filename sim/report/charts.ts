@@ -66,10 +66,12 @@ export function roundsChart(result: RunResult, figures: Figures): Markup {
       return html`<rect class="${part}" x="${left}" y="${px(at)}" width="${width}" height="${px(tall)}"><title>${words}</title></rect>`
     })
     const middle = left + width / 2
-    const cut = column.total > top && middle - named > 66
-    if (cut) named = middle
+    // Labels stay inside, and apart.
+    const place = Math.max(edge.left + 30, Math.min(WIDTH - 34, middle))
+    const cut = column.total > top && place - named > 76
+    if (cut) named = place
     const name = cut
-      ? html`<text class="mark-text" x="${px(Math.max(edge.left + 30, Math.min(WIDTH - 34, middle)))}" y="${edge.top - 8}" text-anchor="middle">▲ ${formatDuration(column.total)}</text>`
+      ? html`<text class="mark-text" x="${px(place)}" y="${edge.top - 8}" text-anchor="middle">▲ ${formatDuration(column.total)}</text>`
       : undefined
     const tick = labels.has(i)
       ? html`<text class="soft" x="${px(middle)}" y="${height - edge.bottom + 18}" text-anchor="middle">${column.first}</text>`

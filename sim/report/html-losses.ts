@@ -3,29 +3,30 @@ import { html, htmlTable, type Markup } from '../../node/report/html.ts'
 import type { RunResult } from '../result.ts'
 import type { Figures } from './figures.ts'
 import { formatCount, formatDuration, listed, plural } from './format.ts'
-import type { FaultCost, Loss } from './losses.ts'
-import { costsByKind, isFree, lossInWords } from './reading.ts'
+import type { FaultCost } from './losses.ts'
+import { costsByKind, isFree, lossCounts, lossesInWords } from './reading.ts'
 
 /** Rows of a long table; what is beyond is summed up in a sentence. */
 export const ROWS_MAX = 60
+/** Lines of one cell. */
+const LINES_MAX = 12
 
 /** Which rounds were not full, whose input is missing, and what each absence coincides with. */
 export function lostSection(result: RunResult, f: Figures): Markup {
-  const byRound = new Map<number, Loss[]>()
-  for (const loss of f.losses.losses) byRound.set(loss.round, [...(byRound.get(loss.round) ?? []), loss])
+  const byRound = Map.groupBy(f.losses.losses, loss => loss.round)
   const retried = result.rounds.filter(r => r.tries.some(t => t.aborted !== undefined))
   const accused = result.rounds.flatMap(r => r.accused.map(a => `round ${r.round}: ${a.member}, ${a.code}`))
-  const rows = [...byRound].slice(0, ROWS_MAX).map(([round, losses]) => [
-    String(round),
-    String(losses.length),
-    wrapped(
-      losses.slice(0, 12).map(l => lossInWords(l, result)),
-      losses.length - 12,
-    ),
-  ])
+  const rows = [...byRound]
+    .slice(0, ROWS_MAX)
+    .map(([round, losses]) => [String(round), String(losses.length), wrapped(lossesInWords(losses, result))])
   const more = byRound.size - rows.length
   return html`<h2>What was lost, and why</h2>
-${byRound.size === 0 ? html`<p>Nothing: every closed round has the input of every hospital.</p>` : htmlTable('Rounds that went on without some hospital, and the fault that each absence coincides with', [['round', 'missing', 'who, and why'], ...rows])}
+${
+  byRound.size === 0
+    ? html`<p>Nothing: every closed round has the input of every hospital.</p>`
+    : html`<p>${lossCounts(f.losses.losses, result)}</p>
+${htmlTable('Rounds that went on without some hospital, and what each absence coincides with', [['round', 'missing', 'who, and why'], ...rows])}`
+}
 ${more > 0 ? html`<p class="soft">And ${plural(more, 'more such round')}.</p>` : undefined}
 ${
   retried.length === 0
@@ -96,7 +97,7 @@ function costTable(shown: readonly FaultCost[]): Markup {
     ...shown.map(c => [
       formatDuration(c.fault.at),
       c.fault.kind,
-      wrapped([listed(c.fault.hospitals, 4)], 0),
+      wrapped([listed(c.fault.hospitals, 4)]),
       formatDuration(c.fault.forMs),
       formatCount(c.roundsMissed),
       formatCount(c.inputsLost),
@@ -120,6 +121,6 @@ function linkFaults(result: RunResult): string {
 }
 
 /** Lines in a cell that may break; cells are else kept on one line. */
-function wrapped(lines: readonly string[], more: number): Markup {
-  return html`<div class="wrap">${lines.map(l => html`${l}<br/>`)}${more > 0 ? `and ${more} more` : undefined}</div>`
+function wrapped(lines: readonly string[]): Markup {
+  return html`<div class="wrap">${lines.slice(0, LINES_MAX).map(l => html`${l}<br/>`)}${lines.length > LINES_MAX ? `and ${lines.length - LINES_MAX} more` : undefined}</div>`
 }

@@ -13,7 +13,7 @@ export class Lane {
   #course: Open[] = []
   /** What struck it from outside; may overlap with the course and with one another. */
   #strikes: Open[] = []
-  #level = 0
+  #level = 1
   #struckUntil: Millis = 0
   downMs: Millis = 0
   struckMs: Millis = 0
@@ -69,11 +69,18 @@ export class Lane {
   #begin(span: Open): void {
     this.#close(span.from)
     this.#course.push(span)
-    while (this.#course.length > this.#max) {
-      this.#level++
-      const shorter = coarser(this.#course, this.#level)
-      // Down many times, and nothing else to take together.
-      this.#course = shorter.length < this.#course.length ? shorter : forgetShort(this.#course)
+    if (this.#course.length > this.#max) this.#shorten(span.round)
+  }
+
+  /** To three quarters of what may be, no coarser than needed. */
+  #shorten(round: number): void {
+    const enough = 0.75 * this.#max
+    for (;;) {
+      this.#course = coarser(this.#course, this.#level)
+      if (this.#course.length <= enough) return
+      if (2 ** this.#level <= 2 * round) this.#level++
+      // It was down many times, and there is nothing else to take together.
+      else this.#course = forgetShort(this.#course)
     }
   }
 

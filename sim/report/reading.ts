@@ -1,8 +1,9 @@
 /** What the numbers mean for a consortium, in sentences that claim no more than one run shows. */
 import { formatBytes } from '../../node/cli/format.ts'
+import type { MemberId } from '../../protocol/ports.ts'
 import type { RunResult } from '../result.ts'
 import type { Figures } from './figures.ts'
-import { formatDuration, formatShare, listed, plural } from './format.ts'
+import { formatCount, formatDuration, formatShare, listed, plural } from './format.ts'
 import type { FaultCost, Loss } from './losses.ts'
 import { lieInWords } from './words.ts'
 
@@ -46,7 +47,7 @@ export function readingOf(result: RunResult, f: Figures): string[] {
     `The study took ${formatDuration(f.tookMs)}. Of that ${formatDuration(f.waitedMs)} (${formatShare(Math.min(1, f.waitedMs / Math.max(1, f.tookMs)))}) was waiting beyond what calm rounds take${f.attemptsAborted > 0 ? `, with ${plural(f.attemptsAborted, 'attempt')} given up and made again` : ''}.`,
     f.inputsMissing === 0
       ? 'Every closed round has the input of every hospital.'
-      : `${f.inputsMissing} of ${f.inputsAll} inputs (${formatShare(f.inputsMissing / f.inputsAll)}) are in no sum: a hospital that was away, or too late, cost its own input and not the round. ${missedMost(result, f)}`,
+      : `${formatCount(f.inputsMissing)} of ${formatCount(f.inputsAll)} inputs (${formatShare(f.inputsMissing / f.inputsAll)}) are in no sum: a hospital that was away, or too late, cost its own input and not the round. ${missedMost(result, f)}`,
     `All hospitals together sent ${formatBytes(f.bytes)}; that is ${formatBytes(Math.round(f.bytes / n / f.roundsClosed))} for each hospital and round.`,
   ]
   return sentences
@@ -65,18 +66,44 @@ export function caveats(result: RunResult): string[] {
   ]
 }
 
-/** Why one hospital is not in one round. */
-export function lossInWords(loss: Loss, result: RunResult): string {
+/** Who is not in one round, and why; those with the same fate together. All losses are of one round. */
+export function lossesInWords(losses: readonly Loss[], result: RunResult): string[] {
+  const fates = new Map<string, MemberId[]>()
+  for (const loss of losses) {
+    const fate = fateInWords(loss, result)
+    fates.set(fate, [...(fates.get(fate) ?? []), loss.member])
+  }
+  return [...fates].map(([fate, members]) => `${listed(members, 8)} ${fate}`)
+}
+
+function fateInWords(loss: Loss, result: RunResult): string {
   const how = loss.inputLost ? `left out (${loss.reason})` : 'not in the cohort'
   const fault = loss.fault === undefined ? undefined : result.injected[loss.fault]
   if (fault) {
     const lasted = fault.forMs === undefined ? '' : ` for ${formatDuration(fault.forMs)}`
-    const back = loss.after ? ', was coming back' : ''
-    return `${loss.member} ${how}: ${fault.kind} at ${formatDuration(fault.at)}${lasted}${back}`
+    return `${how}: ${fault.kind} at ${formatDuration(fault.at)}${lasted}${loss.after ? ', coming back' : ''}`
   }
-  if (loss.behaviour !== undefined)
-    return `${loss.member} ${how}: it is malicious, ${lieInWords(loss.behaviour)}`
-  return `${loss.member} ${how}: no fault struck it then; too slow for the deadline, or its messages were`
+  if (loss.behaviour !== undefined) return `${how}: malicious, ${lieInWords(loss.behaviour)}`
+  return `${how}: no fault struck it then; it or its messages were too slow for the deadline`
+}
+
+/** How many inputs are missing for which reason, and with how many of them which kind of fault coincides. */
+export function lossCounts(losses: readonly Loss[], result: RunResult): string {
+  const by = (name: (loss: Loss) => string) => {
+    const counts = new Map<string, number>()
+    for (const loss of losses) counts.set(name(loss), (counts.get(name(loss)) ?? 0) + 1)
+    return [...counts].toSorted((x, y) => y[1] - x[1]).map(([what, n]) => `${formatCount(n)} ${what}`)
+  }
+  const reasons = by(l => (l.inputLost ? `left out (${l.reason})` : 'not in the cohort'))
+  const causes = by(l => {
+    const fault = l.fault === undefined ? undefined : result.injected[l.fault]
+    return fault
+      ? `with a fault of kind ${fault.kind}`
+      : l.behaviour
+        ? 'of malicious hospitals'
+        : 'with no fault'
+  })
+  return `${plural(losses.length, 'input is', 'inputs are')} in no sum: ${listed(reasons)}. They coincide: ${listed(causes, 10)}.`
 }
 
 /** Costs of all faults of one kind. */

@@ -3,7 +3,7 @@ import { formatBytes, formatScore, table } from '../../node/cli/format.ts'
 import type { RunResult } from '../result.ts'
 import { type Figures, figuresOf } from './figures.ts'
 import { formatCount, formatDuration, formatNumber, listed, plural } from './format.ts'
-import { costsByKind, lossInWords, readingOf, verdictInWords } from './reading.ts'
+import { costsByKind, lossCounts, lossesInWords, readingOf, verdictInWords } from './reading.ts'
 import { consortiumInWords } from './words.ts'
 
 /** Rounds shown; of more, those that did not go as usual. */
@@ -71,9 +71,18 @@ function roundLines(result: RunResult, f: Figures): string[] {
 function lostLines(result: RunResult, f: Figures): string[] {
   const { losses } = f.losses
   if (losses.length === 0) return []
-  const lines = losses.slice(0, LINES_MAX).map(l => `  round ${l.round}: ${lossInWords(l, result)}`)
-  const more = losses.length - lines.length
-  return ['Not in a sum', ...lines, ...(more > 0 ? [`  and ${formatCount(more)} more`] : []), '']
+  const rounds = [...new Set(losses.map(l => l.round))]
+  const shown = rounds.slice(0, LINES_MAX).flatMap(round => {
+    const here = losses.filter(l => l.round === round)
+    return lossesInWords(here, result).map(words => `  round ${round}: ${words}`)
+  })
+  const more = rounds.length - LINES_MAX
+  return [
+    lossCounts(losses, result),
+    ...shown,
+    ...(more > 0 ? [`  and so on in ${plural(more, 'more round')}`] : []),
+    '',
+  ]
 }
 
 function costLines(f: Figures): string[] {
@@ -105,10 +114,7 @@ function totals(result: RunResult, f: Figures): string[][] {
   const found = new Set(result.violations.map(v => v.checker))
   const { roundMs: r, parts } = f
   return [
-    [
-      'study',
-      `${formatDuration(f.tookMs)}, of which ${formatDuration(f.waitedMs)} waiting beyond calm rounds`,
-    ],
+    ['study', `${formatDuration(f.tookMs)}, of which ${waits(f)}`],
     [
       'rounds',
       `${f.roundsClosed} of ${f.roundsAll} closed, ${f.roundsFull} with everybody, ${plural(f.attemptsAborted, 'attempt')} given up`,
@@ -154,6 +160,15 @@ function totals(result: RunResult, f: Figures): string[][] {
     ['seed', String(result.seed)],
     ['trace', result.traceHash],
   ]
+}
+
+function waits({ waitedMs, losses: { liarsMs, unexplainedMs } }: Figures): string {
+  const parts = [
+    ...(liarsMs >= 100 ? [`${formatDuration(Math.round(liarsMs))} for what liars spoilt`] : []),
+    ...(unexplainedMs >= 100 ? [`${formatDuration(Math.round(unexplainedMs))} with no fault`] : []),
+  ]
+  const of = parts.length === 0 ? '' : ` (${listed(parts)})`
+  return `${formatDuration(Math.round(waitedMs))} waiting beyond calm rounds${of}`
 }
 
 /** Names come from files: nothing in them may steer a terminal. */

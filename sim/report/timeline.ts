@@ -67,7 +67,7 @@ export function timeline(result: RunResult, figures: Figures): Markup {
   const pitch = lanes.length <= 10 ? 34 : lanes.length <= 20 ? 24 : 16
   const bandHeight = many ? 110 : 0
   const top = 28
-  const lanesTop = top + (many ? bandHeight + 26 : 0)
+  const lanesTop = top + (many ? bandHeight + 34 : 0)
   const bottom = lanesTop + pitch * lanes.length
   const height = bottom + 42
   const left = Math.min(200, 22 + 7 * Math.max(...lanes.map(h => h.id.length), many ? 12 : 0))
