@@ -9,12 +9,18 @@ import { lieInWords } from './words.ts'
 
 /** What the checkers are for, by name; others are shown by their name alone. */
 const CHECKS: Readonly<Record<string, string>> = {
-  agreement: 'no two certificates at one height, and one model everywhere',
-  exactness: "an opened sum is the sum of the certified survivors' inputs",
-  privacy: 'no coalition of f can open a hospital’s input',
-  storeBeforeRelease: 'what commits a hospital is on its disk before it leaves',
-  bounded: 'memory and queues stay within their bounds',
-  liveness: 'when the network has healed, the next rounds close within a bound',
+  agreement: 'one ledger and one model everywhere, and nobody honest is held to have lied',
+  rules: 'what is decided follows from the charter and from what was decided before',
+  voting: 'honest hospitals vote as the protocol says, also across restarts',
+  exactness: 'an opened sum is the sum of the certified survivors’ inputs, to the last bit',
+  privacy: 'no f hospitals together can open an honest one’s input, nor the sum of fewer than two',
+  keys: 'every key and every mask is used once, and bound to its attempt',
+  leaks: 'nothing that leaves an honest hospital has a secret in it',
+  durability: 'what commits a hospital is on its disk before it leaves',
+  consistency: 'nobody honest contradicts itself, also across restarts',
+  bounds: 'messages, memory, work and queues stay within their bounds',
+  liveness: 'no machine breaks, and when all is well again the next rounds close within a bound',
+  broken: 'no machine throws',
 }
 
 export function checkInWords(checker: string): string {

@@ -16,7 +16,15 @@ const MODEL: ModelState = {
 /** A recorder, and a world that tells it what a test says. */
 class Stage {
   readonly recorder: Recorder
-  readonly world = { now: START }
+  /** Bytes that each has sent; it received a tenth. */
+  readonly sent: Record<string, number> = {}
+  readonly world = {
+    now: START,
+    traffic: (id: string) => {
+      const bytesSent = this.sent[id] ?? 0
+      return { bytesSent, bytesReceived: bytesSent / 10, messagesSent: 3 }
+    },
+  }
   readonly hosts: Readonly<Record<string, SimHost>>
 
   constructor(ids: readonly string[], options: Partial<RecorderOptions> = {}) {
@@ -25,7 +33,7 @@ class Stage {
       ...options,
     })
     this.hosts = Object.fromEntries(ids.map(id => [id, { id, peer: { model: MODEL } } as unknown as SimHost]))
-    this.recorder.onWorld(this.world as World)
+    this.recorder.onWorld(this.world as unknown as World)
     for (const id of ids) this.recorder.onStart(this.hosts[id]!)
   }
 
@@ -205,14 +213,13 @@ describe('rounds', () => {
 
   it('count the bytes of all hospitals while they were open', () => {
     const s = new Stage(['a', 'b'])
-    s.recorder.onHop(hop('a', 'b', 5))
+    s.sent.a = 5
     s.at(10).say('a', opened(1, ['a', 'b']))
-    s.recorder.onHop(hop('a', 'b', 70))
-    s.recorder.onHop(hop('b', 'a', 30))
+    Object.assign(s.sent, { a: 75, b: 30 })
     s.at(20).say('b', closed(1))
-    s.recorder.onHop(hop('b', 'a', 11))
+    s.sent.b = 41
     s.at(30).say('b', opened(2, ['a', 'b']))
-    s.recorder.onHop(hop('b', 'a', 8))
+    s.sent.b = 49
     expect(s.recorder.recorded().rounds.map(r => r.bytes)).toEqual([100, 8])
   })
 
@@ -284,16 +291,17 @@ describe('a hospital', () => {
     expect(hospitals[1]!.spans).toEqual([{ kind: 'down', what: 'not started', round: 0, from: 0, to: 10 }])
   })
 
-  it('counts what it sent and received, messages and losses, latencies from sending to arrival', () => {
+  it('has the traffic of its line; sizes and latencies are those of hops', () => {
     const s = new Stage(['a', 'b'])
+    s.sent.a = 600
     s.recorder.onHop(hop('a', 'b', 100, 0))
     s.recorder.onHop(hop('a', 'b', 50, 0))
     s.recorder.onLoss(hop('a', 'b', 50), 'cut')
     s.at(40).recorder.onDelivered(hop('a', 'b', 100, 0))
     const { hospitals, lostByReason, latencyMs, messageBytes } = s.recorder.recorded()
     expect(hospitals.map(h => [h.bytesSent, h.bytesReceived, h.messages])).toEqual([
-      [150, 0, 2],
-      [0, 100, 0],
+      [600, 60, 3],
+      [0, 0, 3],
     ])
     expect(lostByReason).toEqual({ cut: 1 })
     expect(latencyMs).toMatchObject({ count: 1, p50: 40 })
@@ -302,13 +310,13 @@ describe('a hospital', () => {
 })
 
 describe('faults', () => {
-  it('are kept with their time since the start, counted by kind, and end when the scenario heals', () => {
+  it('that last are kept with their time since the start and end when the scenario heals; all are counted', () => {
     const s = new Stage(['a'], { healAtMs: 1000 })
     const inject = (kind: string, at: number, hospitals: string[], forMs?: number) =>
       s.at(at).recorder.onInjected({ at: START + at, kind, hospitals, detail: 'x', ...(forMs && { forMs }) })
     inject('outage', 100, ['a'], 50)
     inject('crash', 900, ['a'], 500)
-    inject('duplicate', 950, [])
+    inject('duplicate', 950, ['a'])
     inject('duplicate', 960, [])
     const { injected, injectedByKind } = s.at(2000).recorder.recorded()
     expect(injected.map(i => [i.kind, i.at, i.forMs])).toEqual([

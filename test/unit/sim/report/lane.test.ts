@@ -23,7 +23,7 @@ describe('a lane', () => {
     lane.phase(5, 'learning', 0)
     lane.phase(5, 'sharing', 0)
     lane.phase(9, 'sharing', 0)
-    expect(lane.finish(12)).toEqual([
+    expect(lane.until(12).spans).toEqual([
       { kind: 'phase', what: 'between', round: 0, from: 0, to: 5 },
       { kind: 'phase', what: 'sharing', round: 0, from: 5, to: 12 },
     ])
@@ -38,9 +38,9 @@ describe('a lane', () => {
     lane.struck('paused', 'pause', 0, 40, 20)
     lane.struck('hindered', 'clog', 0, 40, 500)
     lane.struck('outage', 'outage', 0, 90, 100)
-    const spans = lane.finish(100)
-    expect(lane.downMs).toBe(15)
-    expect(lane.struckMs).toBe(30 + 10)
+    const { spans, downMs, struckMs } = lane.until(100)
+    expect(downMs).toBe(15)
+    expect(struckMs).toBe(30 + 10)
     expect(spans.filter(s => s.what === 'outage').map(s => [s.from, s.to])).toEqual([
       [30, 50],
       [90, 100],
@@ -50,12 +50,12 @@ describe('a lane', () => {
   it('takes the phases of a round together first, then rounds, and covers the same time', () => {
     const lane = new Lane(40)
     const end = rounds(lane, 20)
-    const spans = lane.finish(end)
+    const { spans } = lane.until(end)
     expect(spans.length).toBeLessThanOrEqual(40)
     expect(spans[0]).toMatchObject({ what: 'round', round: 0, from: 0, to: 50 })
     const long = new Lane(40)
     const later = rounds(long, 1000)
-    const merged = long.finish(later)
+    const merged = long.until(later).spans
     expect(merged.length).toBeLessThanOrEqual(40)
     expect(merged[0]).toMatchObject({ what: 'rounds', round: 0, from: 0 })
     for (const all of [spans, merged]) {
@@ -70,7 +70,7 @@ describe('a lane', () => {
     lane.down(at, 'crash', 100)
     lane.phase(at + 2000, 'between', 100)
     for (let round = 100; round < 300; round++) lane.phase(at + 2000 + round, 'learning', round)
-    const spans = lane.finish(at + 3000)
+    const { spans } = lane.until(at + 3000)
     expect(spans).toContainEqual({ kind: 'down', what: 'crash', round: 100, from: at, to: at + 2000 })
     expect(spans.length).toBeLessThanOrEqual(20)
   })
@@ -100,9 +100,11 @@ describe('a lane', () => {
             lane.phase(at, what, round)
           }
         }
-        const spans = lane.finish(at + 1)
+        const told = lane.until(at + 1)
         if (since >= 0) downMs += at + 1 - since
-        expect(lane.downMs).toBe(downMs)
+        expect(told.downMs).toBe(downMs)
+        expect(lane.until(at + 1)).toEqual(told)
+        const { spans } = told
         const course = spans.filter(s => s.kind === 'phase' || s.kind === 'down')
         expect(course.length).toBeLessThanOrEqual(max)
         expect(spans.length).toBeLessThanOrEqual(2 * max)

@@ -44,7 +44,8 @@ export function played(course: Course): RunResult {
   const recorder = new Recorder({
     hospitals: ids.map((id, i) => ({ id, site: 'clinic', behaviour: course.behaviours?.[i] })),
   })
-  const world = { now: START_MS }
+  const sent = new Map(ids.map(id => [id, { bytesSent: 0, bytesReceived: 0, messagesSent: 0 }]))
+  const world = { now: START_MS, traffic: (id: MemberId) => sent.get(id)! }
   const hosts = ids.map(id => ({ id }) as SimHost)
   const told: { readonly at: number; readonly run: () => void }[] = []
   const tell = (at: number, run: () => void) => void told.push({ at, run })
@@ -73,7 +74,7 @@ export function played(course: Course): RunResult {
       tell(s.at + s.forMs, () => recorder.onStart(hosts[i]!))
     }
   }
-  recorder.onWorld(world as World)
+  recorder.onWorld(world as unknown as World)
   hosts.forEach(h => void recorder.onStart(h))
 
   let at = 0
@@ -150,7 +151,12 @@ export function played(course: Course): RunResult {
           bytes: new Uint8Array(Math.floor(200 / (1 - 0.98 * u))),
           sentAt: START_MS + sentAt,
         }
-        tell(sentAt, () => recorder.onHop(hop))
+        tell(sentAt, () => {
+          recorder.onHop(hop)
+          sent.get(hop.from)!.bytesSent += hop.bytes.length
+          sent.get(hop.from)!.messagesSent++
+          sent.get(hop.to)!.bytesReceived += hop.bytes.length
+        })
         if (random.chance(0.01)) tell(sentAt, () => recorder.onLoss(hop, 'cut'))
         else
           tell(sentAt + 12 + 5 * (1 / Math.sqrt(1 - 0.99 * random.unit()) - 1), () =>
