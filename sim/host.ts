@@ -43,6 +43,8 @@ export interface HostSetup {
   /** What this hospital's clock shows beyond the world's time at its beginning; default 0. */
   readonly clockOffsetMs?: Millis
   readonly clockDriftPpm?: number
+  /** Of an adversary: what it sends to one member by gossip, so that it is passed on, and not over a stream; default nothing. */
+  readonly whispers?: (bytes: Uint8Array) => boolean
 }
 
 /** A point at which a crash can be made to happen: before or after the n-th effect of this host. */
@@ -241,6 +243,10 @@ export class SimHost {
 
   get downlinkMbps(): number {
     return this.#s.downlinkMbps ?? LINE_MBPS
+  }
+
+  whispers(bytes: Uint8Array): boolean {
+    return this.#s.whispers?.(bytes) ?? false
   }
 
   get nat(): boolean {

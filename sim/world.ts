@@ -62,7 +62,9 @@ export class World {
         send: (from, to, bytes) => {
           checkSize(bytes, STREAM_MESSAGE_BYTES_MAX)
           if (to === from.id) throw new RangeError(`${to} is not another member`)
-          this.#net.send(from.index, this.host(to).index, bytes)
+          const { index } = this.host(to)
+          if (from.whispers(bytes)) this.#net.whisper(from.index, index, bytes)
+          else this.#net.send(from.index, index, bytes)
         },
       },
       onStep: options.onStep,

@@ -159,6 +159,11 @@ export class Network {
     this.#gossip.publish(from, bytes)
   }
 
+  whisper(from: number, to: number, bytes: Uint8Array): void {
+    this.#messages[from]!++
+    this.#gossip.whisper(from, to, bytes)
+  }
+
   send(from: number, to: number, bytes: Uint8Array): void {
     this.#messages[from]!++
     if (this.#connections.of(from, to) !== 0) this.#streamHop(from, to, bytes)
