@@ -10,6 +10,7 @@ export const SIM_STYLE = `
     --repeat: #d48fb5; --merged: #5f7f9c; --struck: #ff8a3d; --hindered: #d48fb5; --finished: #1f272f;
   }
 }
+dl.facts { grid-template-columns: repeat(auto-fit, minmax(9.2rem, 1fr)); } .facts dd { font-size: 1.15rem; white-space: nowrap; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
 .between { fill: var(--between); } .learning { fill: var(--learning); } .sharing { fill: var(--sharing); }
 .delivered { fill: var(--delivered); } .opening { fill: var(--opening); } .repeat { fill: var(--repeat); }
