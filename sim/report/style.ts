@@ -29,5 +29,5 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
 .good { color: var(--ok); font-weight: 600; } .bad { color: var(--away); font-weight: 600; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1rem; } .two > * { max-width: 31rem; }
 td .wrap { white-space: normal; min-width: 16rem; }
-@media print { figure, tr { break-inside: avoid; } details:not([open]) { display: none; } }
+@media print { figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } details:not([open]) { display: none; } }
 `
