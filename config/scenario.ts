@@ -47,6 +47,8 @@ export const SiteSchema = z.strictObject({
   trainingMs: DrawSchema.default({ base: 1000, jitter: 200 }),
   /** How long a commit takes; 0: at once. */
   diskMs: DrawSchema.default(0),
+  /** How long its process is busy with one message and its copies: signatures, encryption, framing. 3 ms on a server core. */
+  messageMs: z.number().min(0).max(60_000).default(0),
   /** How far its clock is off, either way, and how fast it drifts, in parts per million. */
   clockOffsetMs: z.number().min(-86_400_000).max(86_400_000).default(0),
   clockDriftPpm: z.number().min(-100_000).max(100_000).default(0),

@@ -41,6 +41,8 @@ export interface HostSetup {
   readonly jobMs?: (job: Job, random: Random) => Millis
   /** Milliseconds until a commit is durable; 0, the default: at once. A crash loses what is not durable yet. */
   readonly diskMs?: (random: Random) => Millis
+  /** Milliseconds that the process is busy with one message and its copies; default 0. */
+  readonly messageMs?: Millis
   /** What this hospital's clock shows beyond the world's time at its beginning; default 0. */
   readonly clockOffsetMs?: Millis
   readonly clockDriftPpm?: number
@@ -73,7 +75,7 @@ export interface HostWorld {
   readonly onDown: (host: SimHost, why: 'step' | 'broken', error: unknown) => void
 }
 
-/** Bytes of messages that wait for a process that stands still; beyond them the newest are lost. */
+/** Bytes of messages that wait for a process that stands still or is busy; beyond them the newest are lost. */
 const WAITING_BYTES_MAX = 8 << 20
 const JOB_MS = 20
 const LINE_MBPS = 1000
@@ -101,6 +103,7 @@ export class SimHost {
   /** Jobs whose result the machine still wants. */
   #jobs = new Set<number>()
   #diskFreeAt: Millis = 0
+  #busyUntil: Millis = 0
   readonly #factors: number[] = []
   /** While it stands still: what is to be done when it goes on. */
   #waiting: (() => void)[] | undefined
@@ -157,6 +160,7 @@ export class SimHost {
     this.#jobs = new Set()
     this.#alarm = this.#newAlarm()
     this.#diskFreeAt = 0
+    this.#busyUntil = 0
     this.#disk.recover()
     const { config, machine } = this.#s
     this.#machine = machine?.(config) ?? honestMachine(config)
@@ -193,11 +197,10 @@ export class SimHost {
     const waiting = this.#waiting ?? []
     const life = this.#life
     this.#waiting = undefined
-    this.#waitingBytes = 0
     for (const run of waiting) if (life === this.#life) run()
   }
 
-  /** Jobs and commits that begin from now on take so many times as long, until what this gives is called, once. */
+  /** Jobs, commits and messages that begin from now on take so many times as long, until what this gives is called, once. */
   slow(factor: number): () => void {
     this.#factors.push(factor)
     return () => void this.#factors.splice(this.#factors.indexOf(factor), 1)
@@ -214,20 +217,34 @@ export class SimHost {
     return this.#alive(() => driver.input(input, this.now))
   }
 
-  /** Whether a message of so many bytes has room while it stands still. */
+  /** Whether a message of so many bytes has room among those that wait. */
   takes(bytes: number): boolean {
-    return !this.#waiting || this.#waitingBytes + bytes <= WAITING_BYTES_MAX
+    return this.#waitingBytes === 0 || this.#waitingBytes + bytes <= WAITING_BYTES_MAX
   }
 
   /** Hands over a message. `judged` is told its verdict, once the machine has seen it. */
   message(from: MemberId, via: Via, bytes: Uint8Array, judged: (verdict: Verdict) => void): void {
-    if (this.#waiting) {
-      this.#waitingBytes += bytes.length
-      this.#waiting.push(() => this.message(from, via, bytes, judged))
+    const ms = this.#slowed(this.#s.messageMs ?? 0)
+    const handle = () => {
+      const verdict = this.input({ kind: 'message', from, via, bytes })
+      if (verdict) judged(verdict)
+    }
+    if (ms === 0 && !this.#waiting) {
+      handle()
       return
     }
-    const verdict = this.input({ kind: 'message', from, via, bytes })
-    if (verdict) judged(verdict)
+    this.#waitingBytes += bytes.length
+    const run = () => {
+      this.#waitingBytes -= bytes.length
+      handle()
+    }
+    if (this.#waiting) {
+      this.#waiting.push(run)
+      return
+    }
+    // One process: messages are dealt with one after the other.
+    this.#busyUntil = Math.max(this.#busyUntil, this.#w.now()) + ms
+    this.#later(this.#busyUntil, run)
   }
 
   /** A member is connected, or no longer. */

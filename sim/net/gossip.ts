@@ -18,7 +18,7 @@ export class Publication {
   readonly author: number
   readonly at: Millis
   readonly state: Uint8Array
-  /** First arrival at each host: expected, or had. */
+  /** First arrival at each host, as it is expected; where it has passed the message on, when it did. */
   readonly first: Float64Array
   passed = 0
 
@@ -71,14 +71,14 @@ export class Gossip {
   publish(author: number, bytes: Uint8Array): void {
     const m = this.#publication(author, bytes)
     const neighbours = this.#mesh.neighbours(author)
-    for (const h of neighbours) this.#hop(m, author, h)
+    for (const h of neighbours) this.#w.hop(m, author, h)
     const missing = this.#mesh.degree - neighbours.length
-    if (missing > 0) for (const h of this.#mesh.others(author, missing, () => true)) this.#hop(m, author, h)
+    if (missing > 0) for (const h of this.#mesh.others(author, missing, () => true)) this.#w.hop(m, author, h)
   }
 
   /** As if to all, and sent to one alone, which passes it on: what only a liar does. */
   whisper(author: number, to: number, bytes: Uint8Array): void {
-    this.#hop(this.#publication(author, bytes), author, to)
+    this.#w.hop(this.#publication(author, bytes), author, to)
   }
 
   #publication(author: number, bytes: Uint8Array): Publication {
@@ -140,7 +140,7 @@ export class Gossip {
       w.at(w.now() + ms, () => {
         if (m.state[h] !== UNSEEN || !w.runs(h)) return
         w.at(w.now() + w.latency(h, g), () => {
-          if (m.state[g] === PASSED && w.runs(g)) this.#hop(m, g, h)
+          if (m.state[g] === PASSED && w.runs(g)) w.hop(m, g, h)
         })
       })
     }
@@ -172,17 +172,13 @@ export class Gossip {
     for (let i = 0; i < w.n; i++) if (w.runs(i)) w.control(i, bytes, told)
   }
 
-  #hop(m: Publication, g: number, h: number): void {
-    const w = this.#w
-    const { first, state } = m
-    if (
-      state[h] !== UNSEEN &&
+  /** Passes on what came at `came`, unless `h` has said before that it has it: what comes first is read first. */
+  #passOn(m: Publication, g: number, h: number, came: Millis): void {
+    const isTold =
+      m.state[h] === PASSED &&
       m.bytes.length >= GOSSIP.idontwantBytesMin &&
-      first[h]! + w.meanLatency(h, g) <= w.now()
-    ) {
-      return
-    }
-    w.hop(m, g, h)
+      m.first[h]! + this.#w.meanLatency(h, g) + GOSSIP.turnMs <= came
+    if (!isTold) this.#w.hop(m, g, h)
   }
 
   /** Whether a copy that arrives then is the first that the host gets, as far as one knows. */
@@ -200,14 +196,16 @@ export class Gossip {
       return
     }
     m.state[h] = SEEN
+    const came = this.#w.now()
     const neighbours = this.#mesh.neighbours(h)
     if (m.bytes.length >= GOSSIP.idontwantBytesMin) this.#w.control(h, GOSSIP.idBytes, neighbours.length - 1)
     this.#w.deliver(g, h, m.bytes, sentAt, verdict => {
       if (verdict === 'reject') this.#mesh.rejected(h, g)
       if (verdict !== 'accept') return
       m.state[h] = PASSED
+      m.first[h] = this.#w.now()
       m.passed++
-      for (const to of this.#mesh.neighbours(h)) if (to !== g) this.#hop(m, h, to)
+      for (const to of this.#mesh.neighbours(h)) if (to !== g) this.#passOn(m, h, to, came)
     })
   }
 

@@ -7,7 +7,7 @@ import type { Link } from '../../config/scenario.ts'
 import type { MemberId, Millis } from '../../protocol/ports.ts'
 import type { Hop, Observer, Via } from '../observer.ts'
 import type { Random } from '../random.ts'
-import { afterCut, DEFAULT_LINK, Pipe, wireBytes } from './link.ts'
+import { afterCut, DEFAULT_LINK, Pipe, TRANSPORT, wireBytes } from './link.ts'
 import type { Reach } from './reach.ts'
 
 export type LinkOf = (from: MemberId, to: MemberId) => Link
@@ -165,8 +165,9 @@ export class Lines {
   }
 
   #receive(flight: Flight): void {
-    const { to, wire } = flight
+    const { from, to, wire } = flight
     this.#received[to]! += wire
+    this.#answer(to, from)
     const now = this.#w.now()
     const at = this.#downlinkFree(to, wire)
     // Nothing is taken in before what came first.
@@ -178,9 +179,16 @@ export class Lines {
     this.#w.at(at, () => (flight.stands() ? flight.arrived() : this.#lose(flight)))
   }
 
+  /** What the transport sends back for a message, whatever becomes of it above. */
+  #answer(from: number, to: number): void {
+    this.#sent[from]! += TRANSPORT.answerBytes
+    this.#received[to]! += TRANSPORT.answerBytes
+  }
+
   /** A copy that nobody waits for: it costs bytes and time on the downlink. */
-  spare(to: number, wire: number): void {
+  spare(from: number, to: number, wire: number): void {
     this.#received[to]! += wire
+    this.#answer(to, from)
     this.#downlinkFree(to, wire)
   }
 
@@ -214,7 +222,7 @@ export class Lines {
 
   /** What goes to so many others beside the messages; as much comes back. */
   control(i: number, bytes: number, count: number): void {
-    const wire = count * wireBytes(bytes, 'stream')
+    const wire = count * (wireBytes(bytes, 'stream') + TRANSPORT.answerBytes)
     this.#sent[i]! += wire
     this.#received[i]! += wire
   }

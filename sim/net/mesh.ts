@@ -20,6 +20,8 @@ export const GOSSIP = {
   lazyMin: 6,
   /** Messages of which a receiver tells its neighbours that it needs no other copy. */
   idontwantBytesMin: 512,
+  /** What comes so shortly before something else is not read before that is dealt with. */
+  turnMs: 1,
   /** Bytes of a message's identifier: key and sequence number. */
   idBytes: 46,
   backoffMs: 60_000,
@@ -64,9 +66,13 @@ export class Mesh {
     return this.#neighbours[i]!
   }
 
-  /** Two have a connection now: they are neighbours if one of them wants and the other has room. */
+  /**
+   * Two have a connection now: they are neighbours if one of them wants and the other has room. Where connections come up
+   * many at once, each side grafts one more before it hears of the others' grafts (test/e2e/netns: of eight real nodes each
+   * had 5.0 to 6.3 neighbours, 5.6 on average).
+   */
   joined(a: number, b: number): void {
-    const few = (i: number) => this.#neighbours[i]!.length < this.#degreeMin
+    const few = (i: number) => this.#neighbours[i]!.length <= this.#degreeMin
     if (few(a) || few(b)) this.#graft(a, b)
   }
 

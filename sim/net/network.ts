@@ -245,7 +245,7 @@ export class Network {
     const { duplicateRate } = lines.pipe(g, h).link
     if (duplicateRate > 0 && this.#w.random.chance(duplicateRate)) this.#duplicate(m, g, h, at, connection)
     if (this.#gossip.expects(m, h, at)) lines.landAt(this.#gossipFlight(m, g, h, connection, wire), at)
-    else lines.spare(h, wire)
+    else lines.spare(g, h, wire)
   }
 
   #gossipFlight(m: Publication, g: number, h: number, connection: number, wire: number): Flight {
@@ -271,7 +271,7 @@ export class Network {
     this.#lines.tellInjected('duplicate', g, h)
     this.#w.at(at + this.#lines.pipe(g, h).latency(this.#w.random), () => {
       if (this.#connections.of(h, g) !== connection) return
-      this.#lines.spare(h, wire)
+      this.#lines.spare(g, h, wire)
       this.#deliver(g, h, 'gossip', m.bytes, sentAt, () => {})
     })
   }

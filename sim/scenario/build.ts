@@ -36,6 +36,7 @@ export function hostsOf({ cast, configs, learner, machine }: Troupe): HostSetup[
       nat: site.nat,
       jobMs: (job, random) => jobMs(site, job, random),
       diskMs: random => random.draw(site.diskMs),
+      messageMs: site.messageMs,
       clockOffsetMs: site.clockOffsetMs,
       clockDriftPpm: site.clockDriftPpm,
     }

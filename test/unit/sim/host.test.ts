@@ -196,6 +196,55 @@ describe('jobs', () => {
   })
 })
 
+describe('a process that takes its time for messages', () => {
+  it('deals with one after the other, passes none on before, and is slower where the host is', () => {
+    const s = scripted({ n: 3, network, site: i => (i === 0 ? { messageMs: 30 } : {}) }).startAll()
+    const began = s.at
+    const heardAt = () =>
+      s.heard(0).flatMap(h => (h.input.kind === 'message' ? [Math.round(h.at - began)] : []))
+    for (const text of ['a', 'b', 'c']) s.send(1, 0, text)
+    s.pass(1000)
+    expect(heardAt()).toEqual([50, 80, 110])
+    s.world.cut(s.id(1), s.id(2))
+    s.pass(9000)
+    const cutAt = s.at
+    const undo = s.world.slow(s.id(0), 10)
+    s.publish(1, 'slowly passed on')
+    s.pass(1000)
+    const last = s.delivered.at(-1)!
+    expect([last.from, last.to, Math.round(last.at - cutAt)]).toEqual([s.id(0), s.id(2), 20 + 300 + 20])
+    undo()
+    const sentAt = s.at - began
+    s.send(1, 0, 'd')
+    s.pass(1000)
+    expect(heardAt().at(-1)).toBe(sentAt + 50)
+  })
+
+  it('hears of those that wait when it goes on, and of none in its next life', () => {
+    const s = scripted({ n: 2, network, site: () => ({ messageMs: 100 }) }).startAll()
+    for (const text of ['a', 'b', 'c']) s.send(1, 0, text)
+    s.pass(150)
+    const resume = s.world.pause(s.id(0))
+    s.pass(1000)
+    expect(s.texts(0)).toEqual(['a'])
+    resume()
+    expect(s.texts(0)).toEqual(['a', 'b', 'c'])
+    s.send(1, 0, 'lost with the life')
+    s.pass(50)
+    s.world.crash(s.id(0))
+    s.world.start(s.id(0))
+    s.pass(5000)
+    expect(s.texts(0)).toEqual([])
+  })
+
+  it('keeps 8 MiB of what waits', () => {
+    const s = scripted({ n: 2, network, site: () => ({ messageMs: 60_000 }) }).startAll()
+    for (let k = 0; k < 5; k++) s.send(1, 0, `${k}`.padEnd(2 << 20, '.'))
+    s.pass(50_000)
+    expect(s.losses.map(l => [textOf(l.hop.bytes)[0], l.why])).toEqual([['4', 'full']])
+  })
+})
+
 describe('a process that stands still', () => {
   it('handles what has come when it goes on, in the order in which it came', () => {
     const s = scripted({ n: 2, network, site: () => ({ jobMs: () => 500, diskMs: () => 100 }) }).startAll()

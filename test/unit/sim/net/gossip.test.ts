@@ -51,6 +51,17 @@ describe('a published message', () => {
     }
   })
 
+  it('spares none where that is said as late as the copy itself comes', () => {
+    // The fourth hears from the three others at once: it passes the first one's copy on to the two others all the same.
+    const s = scripted({ n: 5, network: alike({ latencyMs: 20 }) }).startAll()
+    const text = 'x'.repeat(GOSSIP.idontwantBytesMin)
+    s.world.cut(s.id(0), s.id(4))
+    s.pass(9000)
+    s.publish(0, text)
+    s.pass(1000)
+    expect(copies(s, text)).toBe(3 + 3 * 3 + 2)
+  })
+
   it('says whose connection it came by, and reaches those that its author cannot reach', () => {
     const s = scripted({ n: 3, network: alike({ latencyMs: 20 }) }).startAll()
     s.world.cut(s.id(0), s.id(2))

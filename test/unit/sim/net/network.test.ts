@@ -1,10 +1,11 @@
 /** Access lines, translation of addresses, and what waits for those who are away. */
 import { describe, expect, it } from 'vitest'
-import { wireBytes } from '../../../../sim/net/link.ts'
+import { TRANSPORT, wireBytes } from '../../../../sim/net/link.ts'
 import { Reach } from '../../../../sim/net/reach.ts'
 import { alike, bytesOf, scripted, textOf } from '../../../support/scripted.ts'
 
 const network = alike({ latencyMs: 20 })
+const answer = TRANSPORT.answerBytes
 
 describe('an access line', () => {
   it('takes the time of all bytes that go through it, and keeps their order', () => {
@@ -49,9 +50,9 @@ describe('an access line', () => {
     s.pass(1000)
     const after = s.world.traffic(s.id(3))
     const one = wireBytes(1, 'gossip')
-    // From the author and each of the three others; and to those three.
-    expect(after.bytesReceived - before.bytesReceived).toBe(4 * one)
-    expect(after.bytesSent - before.bytesSent).toBe(3 * one)
+    // From the author and each of the three others; and to those three. Each copy is answered.
+    expect(after.bytesReceived - before.bytesReceived).toBe(4 * one + 3 * answer)
+    expect(after.bytesSent - before.bytesSent).toBe(3 * one + 4 * answer)
     expect(after.messagesSent - before.messagesSent).toBe(0)
     expect(s.world.traffic(s.id(0)).messagesSent).toBe(1)
   })
@@ -80,8 +81,8 @@ describe('hosts behind translation of addresses', () => {
       [s.id(2), s.id(1)],
     ])
     const one = wireBytes(6, 'stream')
-    expect(s.world.traffic(s.id(2)).bytesSent - before.bytesSent).toBe(one)
-    expect(s.world.traffic(s.id(2)).bytesReceived - before.bytesReceived).toBe(one)
+    expect(s.world.traffic(s.id(2)).bytesSent - before.bytesSent).toBe(one + answer)
+    expect(s.world.traffic(s.id(2)).bytesReceived - before.bytesReceived).toBe(one + answer)
   })
 
   it('hear gossip through others', () => {
