@@ -48,6 +48,8 @@ export interface Claim {
   readonly owner: MemberId
   readonly hash: Uint8Array
   readonly message: Uint8Array
+  /** When it came; its sum follows on another way. */
+  readonly at: Millis
 }
 
 /** State of the opening, from SurvivorsFixed on; see `opening.ts`. */

@@ -137,7 +137,7 @@ function claimSums(a: Attempt, o: Opening): void {
 function claim(a: Attempt, o: Opening, shard: number, sum: Uint32Array, hash: Uint8Array): void {
   const { round, attempt } = a.context
   const message = a.hands.sign('claim', { round, attempt, fixed: o.fixed, shard, sum: hash })
-  claimsOf(o, shard).set(a.hands.self, { owner: a.hands.self, hash, message })
+  claimsOf(o, shard).set(a.hands.self, { owner: a.hands.self, hash, message, at: a.hands.now() })
   a.hands.publish(`claim:${a.hands.self}:${shard}`, message)
   const data = residueBytes(sum)
   for (const m of a.cohort) {
@@ -155,7 +155,7 @@ function claim(a: Attempt, o: Opening, shard: number, sum: Uint32Array, hash: Ui
 export function acceptClaim(a: Attempt, from: MemberId, body: Body<'claim'>, message: Uint8Array): boolean {
   const o = a.opening
   if (!o || a.shards === 1 || !a.cohort.includes(from) || body.shard >= a.shards) return false
-  claimsOf(o, body.shard).set(from, { owner: from, hash: body.sum, message })
+  claimsOf(o, body.shard).set(from, { owner: from, hash: body.sum, message, at: a.hands.now() })
   return true
 }
 

@@ -7,7 +7,7 @@ import type { MemberId } from '../ports.ts'
 import { addInto, residueBytes } from '../sum/field.ts'
 import { TAG_WORDS, tagOf } from '../sum/tag.ts'
 import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
-import { claimOf } from './claims.ts'
+import { claimOf, takeoverMs } from './claims.ts'
 import { ownSlice } from './delivery.ts'
 import type { Finding } from './hands.ts'
 
@@ -103,7 +103,9 @@ function judgeClaims(a: Attempt, o: Opening, shard: number, hash: Uint8Array): v
   }
   const claim = claimOf(a, o, shard)
   if (!claim || claim.owner === a.hands.self || !o.openAsked.has(shard)) return
-  if (!o.given.has(`${shard}/${claim.owner}`)) a.find(withheld(a, claim.owner, claim.message))
+  // Who claimed only now, in a silent owner's place, has had no time to give its sum.
+  const isDue = a.hands.now() >= claim.at + takeoverMs(a)
+  if (isDue && !o.given.has(`${shard}/${claim.owner}`)) a.find(withheld(a, claim.owner, claim.message))
 }
 
 /** Asks for the slices of these shards that are not here; commitments tell which are right. */

@@ -82,6 +82,16 @@ describe('one liar of four', () => {
   }
 })
 
+describe('one liar of four, by many orders of arrival', () => {
+  it('claims nothing: whoever sums in its place is not held to have withheld a sum that is on its way', () => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const r = run('shards', { n: 4, f: 1, seed, lies: new Map([[2, [lies.noClaim]]]) })
+      expectSound(r)
+      expectNamed(r, memberName(2), ['withheld'])
+    }
+  })
+})
+
 describe('two liars of seven, of different kinds', () => {
   const PAIRS: readonly [string, Lie, readonly string[], string, Lie, readonly string[], Mode][] = [
     ['two inputs', lies.twoInputs, ['corrupt'], 'wrong tags', lies.wrongTags, ['badTag'], 'gossip'],

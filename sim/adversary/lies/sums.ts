@@ -7,6 +7,9 @@ import { about, flipped, type Lie, silentAbout, twoFaced } from '../liar.ts'
 /** Receipts, and no sum ever. */
 export const neverSums: Lie = silentAbout('claim', 'shardSum')
 
+/** The sum, and no claim that it could be measured against. */
+export const noClaim: Lie = silentAbout('claim')
+
 /** Nothing at all after the survivors are fixed. */
 export const vanishes: Lie = silentAbout('claim', 'shardSum', 'reveal', 'tags', 'shard')
 
