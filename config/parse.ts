@@ -95,7 +95,7 @@ function check<S extends typeof CharterSchema | typeof CharterDraftSchema>(
   }
   const parsed = schema.safeParse(value)
   if (!parsed.success) {
-    throw problemError(schemaProblems('CHARTER_SCHEMA', parsed.error, schema, value), locate)
+    throw problemError(schemaProblems(parsed.error, schema, value), locate)
   }
   const charter = parsed.data as ReturnType<S['parse']>
   const problems = ruleProblems(charter)

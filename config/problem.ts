@@ -1,5 +1,9 @@
-/** What is wrong with a charter, in the words that a person needs: which field, which line, what is allowed, what to do. */
+/**
+ * What is wrong with a charter or a scenario, in the words that a person needs: which field, which line, what is
+ * allowed, what to do.
+ */
 import type { z } from 'zod'
+import { fieldsOf, inWords, optionFor, schemaAt, similar } from './allowed.ts'
 import { MedmeshError } from './error.ts'
 
 export type Path = readonly (string | number)[]
@@ -16,58 +20,117 @@ export interface Problem {
 /** Where a path stands in a text, such as 'line 12'; undefined: not in it. */
 export type Locate = (path: Path) => string | undefined
 
+/** What kind of text it is that has a problem. */
+export interface Genre {
+  /** As it follows 'the' and 'a'. */
+  readonly name: string
+  /** What its codes start with. */
+  readonly prefix: string
+  /** What to do when it is too long. */
+  readonly shorten: string
+}
+
+export const CHARTER: Genre = {
+  name: 'charter',
+  prefix: 'CHARTER',
+  shorten: 'shorten it; data and weights do not belong in a charter',
+}
+
+export const SCENARIO: Genre = {
+  name: 'scenario',
+  prefix: 'SCENARIO',
+  shorten: 'shorten it; hospitals that are alike are one entry of sites with a count',
+}
+
 /** Problems that one error shows; the rest is counted. */
 const SHOWN_MAX = 12
 
 /** `['members', 2, 'publicKey']` -> `members[2].publicKey`; the empty path: `the charter`. */
-export function showPath(path: Path): string {
-  if (path.length === 0) return 'the charter'
+export function showPath(path: Path, genre: Genre = CHARTER): string {
+  if (path.length === 0) return `the ${genre.name}`
   return path.map((p, i) => (typeof p === 'number' ? `[${p}]` : i === 0 ? p : `.${p}`)).join('')
 }
 
 /** One error for all `problems` (at least one): code and fix of the first, the places of all. */
-export function problemError(problems: readonly Problem[], locate: Locate = () => undefined): MedmeshError {
+export function problemError(
+  problems: readonly Problem[],
+  locate: Locate = () => undefined,
+  genre: Genre = CHARTER,
+): MedmeshError {
   const lines = problems.slice(0, SHOWN_MAX).map(p => {
     const place = locate(p.path)
-    return `${place === undefined ? '' : `${place}: `}${showPath(p.path)} ${p.says}`
+    return `${place === undefined ? '' : `${place}: `}${showPath(p.path, genre)} ${p.says}`
   })
   if (problems.length > SHOWN_MAX) lines.push(`and ${problems.length - SHOWN_MAX} more`)
   return new MedmeshError(problems[0]!.code, lines.join('\n  '), problems[0]!.fix)
 }
 
-/** How a schema refuses `value`, each problem with the code `code`. Values are never repeated: names and ranges are. */
+/** How a schema refuses `value`, each problem with the code PREFIX_SCHEMA. Values are never repeated: names and ranges are. */
 export function schemaProblems(
-  code: string,
   error: z.ZodError,
   schema: z.ZodType,
   value: unknown,
+  genre: Genre = CHARTER,
 ): Problem[] {
-  return error.issues.flatMap((issue): Problem[] => {
-    const path = issue.path.map(p => (typeof p === 'number' ? p : String(p)))
-    if (issue.code === 'unrecognized_keys') {
-      const names = namesAt(schema, path)
-      const fix =
-        names === undefined ? 'remove it or correct its spelling' : `remove it, or use one of ${list(names)}`
-      return issue.keys.map(key => ({ code, path: [...path, key], says: 'is not a field of a charter', fix }))
-    }
-    const allowed = allows(issue)
-    return valueAt(value, path) === undefined
-      ? [{ code, path, says: `is missing; it must ${allowed}`, fix: 'add the field' }]
-      : [{ code, path, says: `must ${allowed}`, fix: `correct it: it must ${allowed}` }]
-  })
+  const context: Context = { code: `${genre.prefix}_SCHEMA`, schema, value, genre }
+  return error.issues.flatMap(issue => issueProblems(issue, [], context))
+}
+
+interface Context {
+  readonly code: string
+  readonly schema: z.ZodType
+  readonly value: unknown
+  readonly genre: Genre
+}
+
+/** `around`: path of what the issue's own path starts from. */
+function issueProblems(issue: z.core.$ZodIssue, around: Path, context: Context): Problem[] {
+  const { code, schema, value } = context
+  const path = [...around, ...issue.path.map(p => (typeof p === 'number' ? p : String(p)))]
+  if (issue.code === 'unrecognized_keys') return issue.keys.map(key => unknownField(path, key, context))
+  const there = schemaAt(schema, value, path)
+  const given = valueAt(value, path)
+  if (issue.code === 'invalid_union' && given !== undefined && there !== undefined) {
+    // One alternative is obviously meant: what is wrong with that one is the message.
+    const meant = optionFor(there, given)
+    const within = meant === undefined ? undefined : issue.errors[meant]
+    if (within !== undefined) return within.flatMap(i => issueProblems(i, path, context))
+  }
+  const allowed = allows(issue, there)
+  if (given === undefined)
+    return [{ code, path, says: `is missing; it must ${allowed}`, fix: 'add the field' }]
+  const near = typeof given === 'string' ? similar(given, choicesOf(issue)) : undefined
+  const fix = near === undefined ? `correct it: it must ${allowed}` : `did you mean ${near}?`
+  return [{ code, path, says: `must ${allowed}`, fix }]
+}
+
+function unknownField(path: Path, key: string, { code, schema, value, genre }: Context): Problem {
+  const there = schemaAt(schema, value, path)
+  const names = there === undefined ? [] : fieldsOf(there, valueAt(value, path))
+  const near = similar(key, names)
+  const known = names.length === 0 ? '' : `; known there: ${list(names)}`
+  const fix = near === undefined ? 'remove it or correct its spelling' : `did you mean ${near}?`
+  return { code, path: [...path, key], says: `is not a field of a ${genre.name}${known}`, fix }
+}
+
+/** Texts that the issue says are allowed. */
+function choicesOf(issue: z.core.$ZodIssue): string[] {
+  const values =
+    issue.code === 'invalid_value' ? issue.values : 'options' in issue ? (issue.options as unknown[]) : []
+  return values.filter(v => typeof v === 'string')
 }
 
 /** What an issue says is allowed, as it follows 'must'. */
-function allows(issue: z.core.$ZodIssue): string {
+function allows(issue: z.core.$ZodIssue, schema: z.ZodType | undefined): string {
   switch (issue.code) {
     case 'invalid_type':
       return `be ${WORDS[issue.expected] ?? issue.expected}`
     case 'invalid_value':
       return `be ${issue.values.length > 1 ? 'one of ' : ''}${list(issue.values.map(v => JSON.stringify(v)))}`
     case 'invalid_union':
-      return 'options' in issue && Array.isArray(issue.options)
-        ? `be one of ${list(issue.options.map(v => JSON.stringify(v)))}`
-        : 'be a JSON value'
+      if ('options' in issue && Array.isArray(issue.options))
+        return `be one of ${list(issue.options.map(v => JSON.stringify(v)))}`
+      return `be ${(schema && inWords(schema)) ?? 'a JSON value'}`
     case 'too_small':
       return bounded(issue.origin, issue.inclusive === false ? 'more than' : 'at least', issue.minimum)
     case 'too_big':
@@ -102,26 +165,4 @@ const WORDS: Readonly<Record<string, string>> = {
   array: 'a list',
   object: 'a group of named values',
   record: 'a group of named values',
-}
-
-/** Names of fields that the schema knows at `path`; undefined where it has alternatives. */
-function namesAt(schema: z.ZodType, path: Path): string[] | undefined {
-  let at: unknown = schema
-  for (const step of path) {
-    const def: unknown = (at as z.ZodType)._zod.def
-    if (isObjectDef(def)) at = def.shape[step as string]
-    else if (isArrayDef(def)) at = def.element
-    else return undefined
-    if (at === undefined) return undefined
-  }
-  const def: unknown = (at as z.ZodType)._zod.def
-  return isObjectDef(def) ? Object.keys(def.shape) : undefined
-}
-
-function isObjectDef(def: unknown): def is { shape: Record<string, z.ZodType> } {
-  return (def as { type?: unknown }).type === 'object'
-}
-
-function isArrayDef(def: unknown): def is { element: z.ZodType } {
-  return (def as { type?: unknown }).type === 'array'
 }

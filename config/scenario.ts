@@ -34,7 +34,7 @@ export const LinkSchema = z.strictObject({
 })
 export type Link = z.infer<typeof LinkSchema>
 
-/** Hospitals that are alike. Their ids are `name` where `count` is 1, else `name-01`, `name-02` and so on. */
+/** Hospitals that are alike; {@link hospitalIds} names them. */
 export const SiteSchema = z.strictObject({
   name: slug,
   count: z.int().min(1).max(5000).default(1),
@@ -53,6 +53,13 @@ export const SiteSchema = z.strictObject({
 })
 export type Site = z.infer<typeof SiteSchema>
 
+/** `name` where `count` is 1, else `name-01`, `name-02` and so on, with as many digits as the last needs. */
+export function hospitalIds({ name, count }: Pick<Site, 'name' | 'count'>): string[] {
+  if (count === 1) return [name]
+  const digits = Math.max(2, String(count).length)
+  return Array.from({ length: count }, (_, i) => `${name}-${String(i + 1).padStart(digits, '0')}`)
+}
+
 /** Links between two sites, in both directions. */
 const BetweenSchema = z.strictObject({ sites: z.tuple([slug, slug]), ...LinkSchema.shape })
 
@@ -60,8 +67,7 @@ const BetweenSchema = z.strictObject({ sites: z.tuple([slug, slug]), ...LinkSche
 export const WhoSchema = z.union([
   /** `any`: one at random each time. `turn`: one after the other. `all`. */
   z.enum(['any', 'turn', 'all']),
-  /** Names of sites or of hospitals. */
-  z.array(slug).min(1).max(1000),
+  z.array(slug).min(1).max(1000).describe('a list of names of sites or of hospitals'),
   /** So many at random each time, or such a share of all. */
   z.strictObject({ count: z.int().min(1).max(5000) }),
   z.strictObject({ share: z.number().gt(0).max(1) }),
@@ -188,3 +194,16 @@ export const ScenarioSchema = z.strictObject({
 export type Scenario = z.infer<typeof ScenarioSchema>
 /** As it is written. */
 export type ScenarioInput = z.input<typeof ScenarioSchema>
+
+/** All hospitals, in the order of the sites. */
+export function hospitalsOf(
+  scenario: Pick<Scenario, 'sites'>,
+): { readonly id: string; readonly site: Site }[] {
+  return scenario.sites.flatMap(site => hospitalIds(site).map(id => ({ id, site })))
+}
+
+/** f: as the scenario says, or the most that n > 3f allows. */
+export function maliciousMaxOf(scenario: Pick<Scenario, 'sites' | 'maliciousMax'>): number {
+  const n = scenario.sites.reduce((sum, site) => sum + site.count, 0)
+  return scenario.maliciousMax ?? Math.floor((n - 1) / 3)
+}

@@ -100,7 +100,7 @@ export function parseSigned(value: unknown): SignedCharter {
   }
   const envelope = EnvelopeSchema.safeParse(value)
   if (!envelope.success) {
-    throw problemError(schemaProblems('CHARTER_SCHEMA', envelope.error, EnvelopeSchema, value))
+    throw problemError(schemaProblems(envelope.error, EnvelopeSchema, value))
   }
   const { signed, signatures } = envelope.data
   const charter = parseCharter(signed)

@@ -1,12 +1,12 @@
 /**
- * YAML as a charter may be written: the 1.2 core schema, which has the types of JSON and no surprises (`no` is text,
- * a date is text), one document, no name twice, no tags of one's own, and bounds on size and aliases.
+ * YAML as a charter or a scenario may be written: the 1.2 core schema, which has the types of JSON and no surprises (`no`
+ * is text, a date is text), one document, no name twice, no tags of one's own, and bounds on size and aliases.
  */
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
 import { MedmeshError } from './error.ts'
-import type { Locate, Path } from './problem.ts'
+import { CHARTER, type Genre, type Locate, type Path } from './problem.ts'
 
-/** Longest text of a charter, in UTF-16 units. */
+/** Longest text, in UTF-16 units. */
 export const TEXT_MAX = 1 << 20
 /** How often aliases may be expanded, counted with what they stand for: no 'billion laughs'. */
 const ALIASES_MAX = 100
@@ -17,11 +17,11 @@ export interface Read {
   readonly locate: Locate
 }
 
-/** Throws MedmeshError CHARTER_TOO_LONG or CHARTER_YAML with line and column. */
-export function readYaml(text: string): Read {
-  refuseTooLong(text)
+/** Throws MedmeshError CHARTER_TOO_LONG or CHARTER_YAML with line and column; SCENARIO_ and so on for a scenario. */
+export function readYaml(text: string, genre: Genre = CHARTER): Read {
+  refuseTooLong(text, genre)
   const lines = new LineCounter()
-  const document = parsed(text, {
+  const document = parsed(text, genre, {
     version: '1.2',
     schema: 'core',
     strict: true,
@@ -36,13 +36,9 @@ export function readYaml(text: string): Read {
   const wrong = document.errors[0] ?? document.warnings[0]
   if (wrong !== undefined) {
     const { line, col } = lines.linePos(wrong.pos[0])
-    throw new MedmeshError(
-      'CHARTER_YAML',
-      `line ${line}, column ${col}: ${sentence(wrong.message)}`,
-      YAML_FIX,
-    )
+    throw yamlError(genre, `line ${line}, column ${col}: ${sentence(wrong.message)}`)
   }
-  return { value: plain(document), locate: path => locate(document, lines, path) }
+  return { value: plain(document, genre), locate: path => locate(document, lines, path) }
 }
 
 /**
@@ -51,7 +47,7 @@ export function readYaml(text: string): Read {
  * Throws MedmeshError CHARTER_TOO_LONG or CHARTER_JSON, which calls the text `title`.
  */
 export function readJson(text: string, title: string): unknown {
-  refuseTooLong(text, title)
+  refuseTooLong(text, CHARTER, title)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -65,9 +61,11 @@ export function readJson(text: string, title: string): unknown {
       'take the file anew from who wrote it',
     )
   }
-  const twice = parsed(text, { schema: 'json', uniqueKeys: true, prettyErrors: false }).errors.find(
-    e => e.code === 'DUPLICATE_KEY',
-  )
+  const twice = parsed(text, CHARTER, {
+    schema: 'json',
+    uniqueKeys: true,
+    prettyErrors: false,
+  }).errors.find(e => e.code === 'DUPLICATE_KEY')
   if (twice !== undefined) {
     const line = text.slice(0, twice.pos[0]).split('\n').length
     throw new MedmeshError(
@@ -79,27 +77,33 @@ export function readJson(text: string, title: string): unknown {
   return value
 }
 
-function parsed(text: string, options: Parameters<typeof parseDocument>[1]): Document {
+function parsed(text: string, genre: Genre, options: Parameters<typeof parseDocument>[1]): Document {
   try {
     return parseDocument(text, options)
   } catch {
-    // The parser is recursive: only nesting makes it throw.
-    throw new MedmeshError('CHARTER_YAML', 'the text is nested too deeply', YAML_FIX)
+    // Only nesting makes the parser throw.
+    throw yamlError(genre, DEEP)
   }
 }
 
-const YAML_FIX = 'mend the YAML there; a charter uses plain YAML 1.2 without tags, and each name once'
+/** The parser is recursive, and tells so now by throwing, now by an error of its own. */
+const DEEP = 'the text is nested too deeply'
 
-function refuseTooLong(text: string, title = 'the charter'): void {
+function yamlError({ prefix, name }: Genre, message: string): MedmeshError {
+  const fix = `mend the YAML there; a ${name} uses plain YAML 1.2 without tags, and each name once`
+  return new MedmeshError(`${prefix}_YAML`, message, fix)
+}
+
+function refuseTooLong(text: string, genre: Genre, title = `the ${genre.name}`): void {
   if (text.length <= TEXT_MAX) return
   throw new MedmeshError(
-    'CHARTER_TOO_LONG',
+    `${genre.prefix}_TOO_LONG`,
     `${title} has ${text.length} characters; ${TEXT_MAX} are allowed`,
-    'shorten it; data and weights do not belong in a charter',
+    genre.shorten,
   )
 }
 
-function plain(document: Document): unknown {
+function plain(document: Document, { prefix }: Genre): unknown {
   try {
     return document.toJS({ maxAliasCount: ALIASES_MAX })
   } catch (error) {
@@ -107,11 +111,12 @@ function plain(document: Document): unknown {
     const says = message.startsWith('Unresolved alias')
       ? sentence(message)
       : `more than ${ALIASES_MAX} aliases, expanded`
-    throw new MedmeshError('CHARTER_YAML', says, 'write the values out')
+    throw new MedmeshError(`${prefix}_YAML`, says, 'write the values out')
   }
 }
 
 function sentence(message: string): string {
+  if (message.includes('call stack')) return DEEP
   return message.replace(/\s+/g, ' ').slice(0, 200)
 }
 

@@ -18,6 +18,8 @@ export interface Hop {
   readonly to: MemberId
   readonly via: Via
   readonly bytes: Uint8Array
+  /** The world's time when it was put on the link; undefined: not known, and then it is not in the latencies. */
+  readonly sentAt?: Millis
 }
 
 /** Something that the scenario did to the world; `kind` as in `config/scenario.ts`, or a link's own loss and the like. */
@@ -27,6 +29,8 @@ export interface Injected {
   readonly hospitals: readonly MemberId[]
   /** For people, such as 'for 360 s'. */
   readonly detail: string
+  /** How long it lasts; undefined: over at once, or for good. What it cost is counted over this time. */
+  readonly forMs?: Millis
 }
 
 export interface Observer {

@@ -3,13 +3,36 @@ import type { Scenario } from '../config/scenario.ts'
 import type { MemberId, Metrics, Millis, Task } from '../protocol/ports.ts'
 import type { Injected, Violation } from './observer.ts'
 
+/** One attempt of a round. Times as in `RoundRecord`. */
+export interface AttemptRecord {
+  readonly attempt: number
+  readonly openedAt: Millis
+  /** When its survivors were fixed; undefined: never. */
+  readonly fixedAt: Millis | undefined
+  /** When it was closed or aborted; undefined: never. */
+  readonly endedAt: Millis | undefined
+  /** Hospitals in its cohort. */
+  readonly cohort: number
+  /** The ledger's reason; undefined: not aborted. */
+  readonly aborted: string | undefined
+  readonly culprits: readonly MemberId[]
+}
+
 /** Times are virtual milliseconds since the start of the run. */
 export interface RoundRecord {
   readonly round: number
   readonly task: Task
   /** Attempts that it took: 1 is the normal case. */
   readonly attempts: number
+  /** Each of them, in order. */
+  readonly tries: readonly AttemptRecord[]
+  /** Of the first attempt. */
   readonly openedAt: Millis
+  /** When the last of the survivors had trained, and had its masked input on the way; undefined: none did. */
+  readonly learnedAt: Millis | undefined
+  readonly deliveredAt: Millis | undefined
+  /** When the survivors of the last attempt were fixed; undefined: never. */
+  readonly fixedAt: Millis | undefined
   /** When the first and when the last hospital that was up held its closing entry; undefined: never. */
   readonly closedAt: Millis | undefined
   readonly closedEverywhereAt: Millis | undefined
@@ -28,8 +51,12 @@ export interface RoundRecord {
 
 /** A stretch of one hospital's time, for the timeline. */
 export interface Span {
-  readonly kind: 'phase' | 'down' | 'outage' | 'paused'
-  /** `between`, `sharing`, `learning`, `masked`, `revealed`, ..., or what struck it. */
+  /** `hindered`: it could be reached, but slowly or not by all. Only `phase` and `down` never overlap. */
+  readonly kind: 'phase' | 'down' | 'outage' | 'paused' | 'hindered'
+  /**
+   * `between`, `learning`, `sharing`, `delivered`, `opening`, `aside` (not in the cohort), `finished`; or what struck it, such as `outage`. In long runs
+   * stretches are merged: `round` is a whole round, `rounds` several, from `round` on.
+   */
   readonly what: string
   readonly round: number
   readonly from: Millis
@@ -45,6 +72,9 @@ export interface HospitalRecord {
   readonly bytesReceived: number
   readonly messages: number
   readonly crashes: number
+  /** Time without a running process, and time in which its line was cut or it stood still. */
+  readonly downMs: Millis
+  readonly struckMs: Millis
   /** Closed rounds that its input is in. */
   readonly roundsIn: number
   readonly finished: boolean
@@ -53,6 +83,7 @@ export interface HospitalRecord {
 
 export interface Distribution {
   readonly count: number
+  readonly mean: number
   readonly min: number
   readonly p50: number
   readonly p90: number
@@ -60,6 +91,8 @@ export interface Distribution {
   readonly max: number
   /** Counts of equal bins from min to max. */
   readonly bins: readonly number[]
+  /** The same in bins that grow by a quarter of a doubling, for a logarithmic axis; empty ones are left out. */
+  readonly steps: readonly { readonly from: number; readonly to: number; readonly count: number }[]
 }
 
 export interface RunResult {
@@ -80,6 +113,8 @@ export interface RunResult {
   readonly injected: readonly Injected[]
   /** How often each kind of fault struck, links' losses and duplicates included. */
   readonly injectedByKind: Readonly<Record<string, number>>
+  /** Messages that were sent and did not arrive, by why. */
+  readonly lostByReason: Readonly<Record<string, number>>
   /** Milliseconds from sending to arrival, and bytes, of hops. */
   readonly latencyMs: Distribution
   readonly messageBytes: Distribution

@@ -1,11 +1,9 @@
 /** A consortium for tests: charter, keys, simulated hospitals with a synthetic learner, and taps on what they do. */
-import { type Charter, CharterSchema } from '../../config/charter.ts'
-import { toHex } from '../../protocol/bytes.ts'
-import { sha256 } from '../../protocol/crypto/hash.ts'
-import { publicKeyOf } from '../../protocol/crypto/sign.ts'
+import type { Charter } from '../../config/charter.ts'
 import type { Fault } from '../../protocol/fault.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
 import type { Event, Job, JobResult, MemberId } from '../../protocol/ports.ts'
+import { peerConfigs, simCharter } from '../../sim/charter.ts'
 import type { HostSetup, Learner, SimHost } from '../../sim/host.ts'
 import { Random } from '../../sim/random.ts'
 import { World, type WorldOptions } from '../../sim/world.ts'
@@ -20,84 +18,24 @@ export interface CharterOptions {
   readonly edit?: (charter: Charter) => Charter
 }
 
-export function seedOf(index: number): Uint8Array {
-  return sha256(new TextEncoder().encode(`test member ${index}`))
-}
+export { seedOf } from '../../sim/charter.ts'
 
 export function memberName(index: number): MemberId {
   return `hospital-${String(index).padStart(3, '0')}`
 }
 
-/** A valid charter with n members. */
+/** A valid charter with n members; three features, two rounds and one local update where nothing else is said. */
 export function testCharter(o: CharterOptions): Charter {
-  const f = o.f ?? Math.max(0, Math.floor((o.n - 1) / 3))
-  const features = o.features ?? 3
-  const charter: Charter = {
-    format: 'medmesh-charter/1',
-    version: 1,
-    previous: null,
-    study: {
-      id: 'test-study',
-      title: 'Test',
-      purpose: 'Testing',
-      legalBasis: 'None needed: synthetic data',
-      agreement: { title: 'None', sha256: '00'.repeat(32) },
-      validFrom: '2020-01-01',
-      validUntil: '2120-01-01',
-    },
-    threshold: o.n,
-    members: Array.from({ length: o.n }, (_, i) => ({
-      id: memberName(i),
-      name: `Hospital ${i}`,
-      publicKey: toHex(publicKeyOf(seedOf(i))),
-      addresses: [`/ip4/127.0.0.1/tcp/${20_000 + i}`],
-    })),
-    maliciousMax: f,
-    data: {
-      features: Array.from({ length: features }, (_, i) => ({
-        name: `x${i}`,
-        type: 'number' as const,
-        unit: '1',
-        min: -10,
-        max: 10,
-        description: 'synthetic',
-      })),
-      label: { name: 'y', positive: '1', negative: '0', description: 'synthetic' },
-      split: { name: 'set', train: 'train', test: 'test' },
-    },
-    model: {
-      keras: { class_name: 'Sequential' },
-      weights: [
-        { name: 'dense/kernel', shape: [features, 1], initialiser: 'zeros' },
-        { name: 'dense/bias', shape: [1], initialiser: 'zeros' },
-      ],
-      seed: 1,
-    },
-    training: {
-      rounds: o.rounds ?? 2,
-      localUpdates: 1,
-      batchSize: 4,
-      optimizer: 'sgd',
-      learningRate: 0.1,
-      clipNorm: 2,
-      weightMax: 1000,
-      weighting: 'samples',
-    },
-    evaluation: { bins: 16, rowsMax: 1000, lossMax: 20 },
-    privacy: { unit: 'none' },
-    secureSum: {
-      modulus: 2_147_483_647,
-      survivorsMin: 3,
-      joinDeadlineMs: 2000,
-      inputDeadlineMs: 8000,
-      openDeadlineMs: 4000,
-      viewTimeoutMs: 500,
-      clockSkewMaxMs: 60_000,
-      gossipBytesMax: o.gossipBytesMax ?? 32_768,
-    },
-    export: { model: 'members' },
-  }
-  return CharterSchema.parse(o.edit ? o.edit(charter) : charter)
+  const { f, features = 3, rounds = 2, gossipBytesMax, edit } = o
+  return simCharter({
+    members: Array.from({ length: o.n }, (_, i) => memberName(i)),
+    ...(f === undefined ? {} : { maliciousMax: f }),
+    features,
+    rounds,
+    training: { localUpdates: 1, batchSize: 4, learningRate: 0.1 },
+    ...(gossipBytesMax === undefined ? {} : { secureSum: { gossipBytesMax } }),
+    ...(edit ? { edit } : {}),
+  })
 }
 
 /** Random but valid results: what matters to the protocol is only that they are numbers within bounds. */
@@ -153,22 +91,21 @@ export interface ConsortiumOptions extends CharterOptions {
 
 export function consortium(o: ConsortiumOptions): Consortium {
   const charter = testCharter(o)
-  const charterHash = sha256(new TextEncoder().encode(JSON.stringify(charter)))
   const events: Consortium['events'] = []
   const faults: Consortium['faults'] = []
   const jobs: Tapped[] = []
   const configs = new Map<MemberId, PeerConfig>()
   const random = new Random((o.seed ?? 1) + 77)
-  const hosts = charter.members.map((m, i) => {
-    const own: PeerConfig = { charter, charterHash, network: charterHash, self: m.id, seed: seedOf(i) }
+  const hosts = peerConfigs(charter).map(own => {
     const config = o.config?.(own) ?? own
-    configs.set(m.id, config)
+    const id = own.self
+    configs.set(id, config)
     const honest = syntheticLearner(charter, new Random(random.u32()))
-    const machine = o.machine?.(m.id)
+    const machine = o.machine?.(id)
     return {
-      id: m.id,
+      id,
       config,
-      learner: o.learner?.(m.id, honest) ?? honest,
+      learner: o.learner?.(id, honest) ?? honest,
       onEvent: (host: SimHost, event: Event) => {
         events.push({ host: host.id, at: world.now, event })
         o.onEvent?.(host, event)

@@ -62,7 +62,9 @@ describe('parseDraft', () => {
 
   it('lists the names that are known where one is not, and every problem at once', () => {
     const error = errorOf(swap('rounds=', 'rounds: 15\n  epochs: 3\n  momentum: 1'))
-    expect(error.fix).toContain('localUpdates, batchSize')
+    expect(error.message).toContain(
+      'epochs is not a field of a charter; known there: rounds, localUpdates, batchSize',
+    )
     expect(error.message).toMatch(/epochs[\s\S]*momentum/)
     const many = errorOf(() => parseDraft('model: {}', readStudy))
     expect(many.message).toMatch(/and \d+ more$/)

@@ -1,0 +1,35 @@
+/**
+ * The one function that all ideal primitives are made of: SHA-256 over a purpose and parts of unambiguous lengths.
+ */
+import { hash } from 'node:crypto'
+
+/** 32 bytes; different for every purpose and every cut into parts. */
+export function digest(purpose: string, ...parts: readonly Uint8Array[]): Uint8Array {
+  let head = `ideal ${purpose}`
+  let size = 0
+  for (const part of parts) {
+    head += ` ${part.length}`
+    size += part.length
+  }
+  const label = `${head}\n`
+  const all = new Uint8Array(label.length + size)
+  for (let i = 0; i < label.length; i++) all[i] = label.charCodeAt(i)
+  let at = label.length
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return bytesOf(hash('sha256', all, 'hex'))
+}
+
+/** Text and not bytes out of node:crypto, and this loop: handing out memory of its own costs it more than the hash. */
+function bytesOf(hex: string): Uint8Array {
+  const out = new Uint8Array(hex.length / 2)
+  for (let i = 0; i < out.length; i++) out[i] = (nibble(hex, 2 * i) << 4) | nibble(hex, 2 * i + 1)
+  return out
+}
+
+function nibble(hex: string, at: number): number {
+  const code = hex.charCodeAt(at)
+  return code - (code < 58 ? 48 : 87)
+}

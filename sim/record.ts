@@ -1,0 +1,299 @@
+/**
+ * Records a run for its report: rounds, each hospital's time, bytes, faults. It watches and changes nothing, and what it
+ * keeps is bounded but for the rounds and a few numbers for each hospital.
+ */
+import { toHex } from '../protocol/bytes.ts'
+import { stateHash } from '../protocol/model/state.ts'
+import type { Effect, Event, Input, Job, MemberId, Millis, ModelState, Output } from '../protocol/ports.ts'
+import type { SimHost } from './host.ts'
+import type { Hop, Injected, Loss, Observer } from './observer.ts'
+import { Histogram } from './report/histogram.ts'
+import { Lane } from './report/lane.ts'
+import { Rounds } from './report/rounds.ts'
+import type { HospitalRecord, RunResult } from './result.ts'
+import type { World } from './world.ts'
+
+/** Stretches kept in a run: all hospitals together, and at least so many for each. */
+const SPANS_MAX = 200_000
+const SPANS_MIN = 100
+/** Faults kept one by one; beyond, they are only counted. */
+const INJECTED_MAX = 20_000
+
+export interface RecorderOptions {
+  readonly hospitals: readonly {
+    readonly id: MemberId
+    readonly site: string
+    /** Undefined: honest. */
+    readonly behaviour: string | undefined
+  }[]
+  /** Distance of a model from the known optimum; undefined where it is not known. */
+  readonly distance?: (state: ModelState) => number | undefined
+  /** Since the run's start: when all faults end, whatever they were meant to last. */
+  readonly healAtMs?: Millis
+}
+
+/** The part of a result that the recorder knows. */
+export type Recorded = Pick<
+  RunResult,
+  | 'rounds'
+  | 'hospitals'
+  | 'injected'
+  | 'injectedByKind'
+  | 'lostByReason'
+  | 'latencyMs'
+  | 'messageBytes'
+  | 'virtualMs'
+>
+
+interface Book {
+  readonly lane: Lane
+  sent: number
+  received: number
+  messages: number
+  crashes: number
+  round: number
+  finished: boolean
+  up: boolean
+}
+
+export class Recorder implements Observer {
+  readonly #o: RecorderOptions
+  readonly #books: ReadonlyMap<MemberId, Book>
+  readonly #rounds = new Rounds()
+  readonly #injected: Injected[] = []
+  readonly #byKind = new Map<string, number>()
+  readonly #lost = new Map<string, number>()
+  readonly #latency = new Histogram(1 / 64)
+  readonly #bytes = new Histogram(1)
+  #world: World | undefined
+  #start: Millis = 0
+  #sent = 0
+
+  constructor(options: RecorderOptions) {
+    this.#o = options
+    const spans = Math.max(SPANS_MIN, Math.floor(SPANS_MAX / Math.max(1, options.hospitals.length)))
+    this.#books = new Map(
+      options.hospitals.map(h => [
+        h.id,
+        {
+          lane: new Lane(spans),
+          sent: 0,
+          received: 0,
+          messages: 0,
+          crashes: 0,
+          round: 0,
+          finished: false,
+          up: false,
+        },
+      ]),
+    )
+  }
+
+  onWorld(world: World): void {
+    this.#world = world
+    this.#start = world.now
+    for (const { lane } of this.#books.values()) lane.down(0, 'not started', 0)
+  }
+
+  onStart(host: SimHost): void {
+    const book = this.#book(host.id)
+    book.up = true
+    book.lane.phase(this.#now(), 'between', book.round)
+  }
+
+  onCrash(host: SimHost, why: 'scheduled' | 'step' | 'broken'): void {
+    const book = this.#book(host.id)
+    const at = this.#now()
+    book.up = false
+    book.crashes++
+    book.lane.down(at, why === 'broken' ? 'broken' : 'crash', book.round)
+    this.#rounds.down(host.id, at)
+  }
+
+  onOutput(host: SimHost, _: Input, { effects }: Output): void {
+    const book = this.#book(host.id)
+    // Only what comes before its training can start it.
+    if (effects.length === 0 || (book.lane.now !== 'between' && book.lane.now !== 'sharing')) return
+    const round = learnsIn(effects)
+    if (round === undefined) return
+    book.round = round
+    book.lane.phase(this.#now(), 'learning', round)
+  }
+
+  onJob(host: SimHost, job: Job): void {
+    if (job.kind !== 'learn') return
+    const at = this.#now()
+    this.#rounds.learned(job.round, host.id, at)
+    const { lane } = this.#book(host.id)
+    if (lane.now === 'learning') lane.phase(at, 'sharing', job.round)
+  }
+
+  onEvent(host: SimHost, event: Event): void {
+    const at = this.#now()
+    const book = this.#book(host.id)
+    this.#tellRounds(host, event, at)
+    if (event.kind === 'studyFinished') book.finished = true
+    // It may train already: the job's effect came with the event's.
+    if (event.kind === 'roundOpened' && book.lane.now === 'learning' && book.round === event.round) return
+    const next = phaseAfter(event, host.id, book.round)
+    if (!next) return
+    book.round = next.round
+    book.lane.phase(at, next.what, next.round)
+  }
+
+  onHop(hop: Hop): void {
+    const size = hop.bytes.length
+    const from = this.#book(hop.from)
+    from.sent += size
+    from.messages++
+    this.#sent += size
+    this.#bytes.add(size)
+  }
+
+  onDelivered(hop: Hop): void {
+    this.#book(hop.to).received += hop.bytes.length
+    if (hop.sentAt !== undefined) this.#latency.add(this.#world!.now - hop.sentAt)
+  }
+
+  onLoss(_: Hop, why: Loss): void {
+    count(this.#lost, why)
+  }
+
+  onInjected(what: Injected): void {
+    count(this.#byKind, what.kind)
+    if (what.hospitals.length === 0) return
+    const at = what.at - this.#start
+    const { healAtMs } = this.#o
+    const left = healAtMs === undefined ? Number.POSITIVE_INFINITY : Math.max(0, healAtMs - at)
+    const forMs = what.forMs === undefined ? undefined : Math.min(what.forMs, left)
+    if (this.#injected.length < INJECTED_MAX)
+      this.#injected.push({ ...what, at, ...(forMs === undefined ? {} : { forMs }) })
+    const kind = SPAN_OF[what.kind]
+    if (!kind || !forMs) return
+    for (const id of what.hospitals) {
+      const book = this.#book(id)
+      book.lane.struck(kind, what.kind, book.round, at, forMs)
+    }
+  }
+
+  /** Once, after the run. */
+  recorded(): Recorded {
+    const end = this.#now()
+    const rounds = this.#rounds.all(this.#sent)
+    const roundsIn = new Map<MemberId, number>()
+    for (const r of rounds) if (r.closedAt !== undefined) for (const m of r.survivors) count(roundsIn, m)
+    const hospitals = this.#o.hospitals.map((h): HospitalRecord => {
+      const { lane, ...book } = this.#book(h.id)
+      const spans = lane.finish(end)
+      return {
+        ...h,
+        bytesSent: book.sent,
+        bytesReceived: book.received,
+        messages: book.messages,
+        crashes: book.crashes,
+        downMs: lane.downMs,
+        struckMs: lane.struckMs,
+        roundsIn: roundsIn.get(h.id) ?? 0,
+        finished: book.finished,
+        spans,
+      }
+    })
+    return {
+      rounds,
+      hospitals,
+      injected: this.#injected,
+      injectedByKind: sorted(this.#byKind),
+      lostByReason: sorted(this.#lost),
+      latencyMs: this.#latency.distribution(),
+      messageBytes: this.#bytes.distribution(),
+      virtualMs: end,
+    }
+  }
+
+  #tellRounds(host: SimHost, event: Event, at: Millis): void {
+    if (event.kind === 'roundOpened') this.#rounds.opened(event, at, this.#sent)
+    if (event.kind === 'phase' && event.phase === 'delivered')
+      this.#rounds.delivered(event.round, host.id, at)
+    if (event.kind === 'survivorsFixed') this.#rounds.fixed(event, at, this.#sent)
+    if (event.kind === 'roundAborted') this.#rounds.aborted(event, at, this.#sent)
+    if (event.kind === 'roundClosed') this.#closed(host, event, at)
+  }
+
+  #closed(host: SimHost, event: Event & { kind: 'roundClosed' }, at: Millis): void {
+    this.#rounds.closed(event, host.id, at, this.#sent, this.#up())
+    const { distance } = this.#o
+    const model = host.peer?.model
+    if (!distance || !model || !this.#rounds.lacksDistance(event.round)) return
+    // Who catches up may hold a later model by the time it tells of this round.
+    if (toHex(stateHash(model)) !== event.modelHash) return
+    const far = distance(model)
+    if (far !== undefined) this.#rounds.distance(event.round, far)
+  }
+
+  *#up(): Iterable<MemberId> {
+    for (const [id, book] of this.#books) if (book.up) yield id
+  }
+
+  #now(): Millis {
+    return this.#world === undefined ? 0 : this.#world.now - this.#start
+  }
+
+  #book(id: MemberId): Book {
+    const book = this.#books.get(id)
+    if (!book) throw new RangeError(`no hospital ${id}`)
+    return book
+  }
+}
+
+/** How a fault is drawn in the lane of whom it strikes; a crash is drawn as it really was. */
+const SPAN_OF: Readonly<Record<string, 'outage' | 'paused' | 'hindered'>> = {
+  outage: 'outage',
+  partition: 'outage',
+  pause: 'paused',
+  linkdown: 'hindered',
+  clog: 'hindered',
+  slow: 'hindered',
+}
+
+/** What a hospital does after it has heard of this; `round`: where it was. */
+function phaseAfter(
+  event: Event,
+  self: MemberId,
+  round: number,
+): { readonly what: string; readonly round: number } | undefined {
+  switch (event.kind) {
+    case 'started':
+    case 'roundAborted':
+      return { what: 'between', round: event.round }
+    case 'roundOpened':
+      return { what: event.cohort.includes(self) ? 'sharing' : 'aside', round: event.round }
+    case 'phase':
+      return event.phase === 'delivered' ? { what: 'delivered', round: event.round } : undefined
+    case 'survivorsFixed':
+      return { what: 'opening', round: event.round }
+    case 'roundClosed':
+      return { what: 'between', round: event.round + 1 }
+    case 'studyFinished':
+      return { what: 'finished', round }
+    default:
+      return undefined
+  }
+}
+
+/** The round that a learning job among the effects is for. */
+function learnsIn(effects: readonly Effect[]): number | undefined {
+  for (const effect of effects) {
+    if (effect.kind === 'job' && effect.job.kind === 'learn') return effect.job.round
+    const round = effect.kind === 'store' ? learnsIn(effect.release) : undefined
+    if (round !== undefined) return round
+  }
+  return undefined
+}
+
+function count<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
+
+function sorted(counts: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+}

@@ -1,0 +1,196 @@
+/**
+ * What the ledger's events say of each round, told by as many hospitals as hold them: the first to tell counts. In large
+ * consortia not everybody hears of everything, so nothing here needs an event to have come before another.
+ */
+import type { Event, MemberId, Millis } from '../../protocol/ports.ts'
+import type { AttemptRecord, RoundRecord } from '../result.ts'
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+type Told<K extends Event['kind']> = Event & { readonly kind: K }
+
+interface Round extends Writable<Omit<RoundRecord, 'tries' | 'attempts' | 'bytes'>> {
+  readonly tries: Writable<AttemptRecord>[]
+  bytes: number
+  readonly bytesBefore: number
+  /** Hospitals that were up when it was closed and do not know it yet. */
+  waiting: Set<MemberId> | undefined
+}
+
+/** When each hospital had got so far, in rounds that are open; forgotten when they are closed. */
+type Marks = Map<number, Map<MemberId, Millis>>
+
+export class Rounds {
+  readonly #rounds = new Map<number, Round>()
+  /** Closed by some, not yet by all. */
+  readonly #closing = new Set<Round>()
+  readonly #learned: Marks = new Map()
+  readonly #delivered: Marks = new Map()
+  /** Lists of members that rounds have in common are kept once. */
+  #members: readonly MemberId[] = []
+
+  opened(event: Told<'roundOpened'>, at: Millis, bytes: number): void {
+    const round = this.#round(event.round, at, bytes)
+    round.task = event.task
+    const attempt = this.#attempt(round, event.attempt, at)
+    if (attempt.cohort > 0) return
+    attempt.cohort = event.cohort.length
+    if (round.tries.some(t => t.attempt > event.attempt)) return
+    const absent = event.absent.map(member => ({ member, reason: 'absent' }))
+    const fixed = attempt.fixedAt !== undefined
+    round.cohort = this.#shared(event.cohort)
+    round.leftOut = fixed ? [...absent, ...round.leftOut] : absent
+    if (fixed) return
+    round.survivors = []
+    round.fixedAt = undefined
+  }
+
+  fixed(event: Told<'survivorsFixed'>, at: Millis, bytes: number): void {
+    const round = this.#round(event.round, at, bytes)
+    const attempt = this.#attempt(round, event.attempt, at)
+    if (attempt.fixedAt !== undefined) return
+    attempt.fixedAt = at
+    round.fixedAt = at
+    round.survivors = this.#shared(event.survivors)
+    round.leftOut = [...round.leftOut, ...event.leftOut]
+  }
+
+  aborted(event: Told<'roundAborted'>, at: Millis, bytes: number): void {
+    const attempt = this.#attempt(this.#round(event.round, at, bytes), event.attempt, at)
+    if (attempt.endedAt !== undefined) return
+    attempt.endedAt = at
+    attempt.aborted = event.reason
+    attempt.culprits = event.culprits
+  }
+
+  /** `up`: who is running now. */
+  closed(event: Told<'roundClosed'>, by: MemberId, at: Millis, bytes: number, up: Iterable<MemberId>): void {
+    const round = this.#round(event.round, at, bytes)
+    if (round.closedAt === undefined) {
+      const attempt = this.#attempt(round, event.attempt, at)
+      attempt.endedAt = at
+      round.task = event.task
+      round.closedAt = at
+      round.bytes = bytes - round.bytesBefore
+      round.metrics = event.metrics
+      round.accused = event.faults.map(f => ({ member: f.member, code: f.fault }))
+      round.learnedAt = latest(this.#learned.get(event.round), round.survivors)
+      round.deliveredAt = latest(this.#delivered.get(event.round), round.survivors)
+      for (const marks of [this.#learned, this.#delivered]) {
+        for (const r of marks.keys()) if (r <= event.round) marks.delete(r)
+      }
+      round.waiting = new Set(up)
+      this.#closing.add(round)
+    }
+    this.#knows(round, by, at)
+  }
+
+  /** Nobody waits for a hospital that is down to hear of the end of a round. */
+  down(member: MemberId, at: Millis): void {
+    for (const round of this.#closing) this.#knows(round, member, at)
+  }
+
+  learned(round: number, member: MemberId, at: Millis): void {
+    this.#mark(this.#learned, round, member, at)
+  }
+
+  delivered(round: number, member: MemberId, at: Millis): void {
+    this.#mark(this.#delivered, round, member, at)
+  }
+
+  distance(round: number, distance: number): void {
+    const r = this.#rounds.get(round)
+    if (r) r.distance = distance
+  }
+
+  /** Whether the distance of the model after this round is still to be had. */
+  lacksDistance(round: number): boolean {
+    const r = this.#rounds.get(round)
+    return r?.closedAt !== undefined && r.distance === undefined
+  }
+
+  /** In order. `bytes`: sent in all until now. */
+  all(bytes: number): RoundRecord[] {
+    return [...this.#rounds.values()]
+      .toSorted((a, b) => a.round - b.round)
+      .map(r => finished(r.closedAt === undefined ? { ...r, bytes: bytes - r.bytesBefore } : r))
+  }
+
+  #knows(round: Round, member: MemberId, at: Millis): void {
+    if (!round.waiting?.delete(member) || round.waiting.size > 0) return
+    round.waiting = undefined
+    round.closedEverywhereAt = at
+    this.#closing.delete(round)
+  }
+
+  #mark(marks: Marks, round: number, member: MemberId, at: Millis): void {
+    // A straggler that trains for a round that is over.
+    if (this.#rounds.get(round)?.closedAt !== undefined) return
+    const of = marks.get(round) ?? new Map<MemberId, Millis>()
+    marks.set(round, of.set(member, at))
+  }
+
+  #round(number: number, at: Millis, bytes: number): Round {
+    const known = this.#rounds.get(number)
+    if (known) return known
+    const round: Round = {
+      round: number,
+      task: 'train',
+      tries: [],
+      openedAt: at,
+      learnedAt: undefined,
+      deliveredAt: undefined,
+      fixedAt: undefined,
+      closedAt: undefined,
+      closedEverywhereAt: undefined,
+      cohort: [],
+      survivors: [],
+      leftOut: [],
+      accused: [],
+      metrics: undefined,
+      distance: undefined,
+      bytes: 0,
+      bytesBefore: bytes,
+      waiting: undefined,
+    }
+    this.#rounds.set(number, round)
+    return round
+  }
+
+  #attempt(round: Round, number: number, at: Millis): Writable<AttemptRecord> {
+    const known = round.tries.find(t => t.attempt === number)
+    if (known) return known
+    const attempt = {
+      attempt: number,
+      openedAt: at,
+      fixedAt: undefined,
+      endedAt: undefined,
+      cohort: 0,
+      aborted: undefined,
+      culprits: [],
+    }
+    round.tries.push(attempt)
+    return attempt
+  }
+
+  #shared(members: readonly MemberId[]): readonly MemberId[] {
+    const same = members.length === this.#members.length && members.every((m, i) => m === this.#members[i])
+    if (!same) this.#members = members
+    return this.#members
+  }
+}
+
+function latest(
+  marks: ReadonlyMap<MemberId, Millis> | undefined,
+  members: readonly MemberId[],
+): Millis | undefined {
+  let last: Millis | undefined
+  for (const m of members) {
+    const at = marks?.get(m)
+    if (at !== undefined && (last === undefined || at > last)) last = at
+  }
+  return last
+}
+
+function finished({ waiting: _, bytesBefore: __, ...round }: Round): RoundRecord {
+  return { ...round, attempts: round.tries.length }
+}
