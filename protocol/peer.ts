@@ -34,6 +34,11 @@ export class Peer implements Machine {
     return this.#books.model
   }
 
+  /** The certified sum of a ledger that hands it on, if this peer has opened it in this life. */
+  get sum(): Uint32Array | undefined {
+    return this.#books.sum
+  }
+
   handle(input: Input, now: Millis): Output {
     const b = this.#books
     b.now = now

@@ -4,7 +4,8 @@
  */
 import { Driver, type HostPorts } from '../protocol/driver.ts'
 import type { Fault } from '../protocol/fault.ts'
-import { Peer, type PeerConfig } from '../protocol/peer.ts'
+import { isStudyMachine, machineFor, type StudyMachine } from '../protocol/machine.ts'
+import type { PeerConfig } from '../protocol/peer.ts'
 import type {
   Event,
   Input,
@@ -83,8 +84,8 @@ export class SimHost {
   }
 
   /** The production peer of this life, for checks. */
-  get peer(): Peer | undefined {
-    return this.#machine instanceof Peer ? this.#machine : undefined
+  get peer(): StudyMachine | undefined {
+    return this.#machine && isStudyMachine(this.#machine) ? this.#machine : undefined
   }
 
   start(): void {
@@ -92,7 +93,7 @@ export class SimHost {
     this.#cancelled = new Set()
     this.#wakeAt = undefined
     this.#diskFreeAt = 0
-    this.#machine = this.#s.machine?.(this.#s.config) ?? new Peer(this.#s.config)
+    this.#machine = this.#s.machine?.(this.#s.config) ?? machineFor(this.#s.config)
     this.#driver = new Driver(this.#machine, this.id, this.#ports())
     this.input({ kind: 'start', entropy: this.#s.random.bytes(32), durable: new Map(this.disk) })
   }

@@ -115,7 +115,8 @@ function openAttempt(b: Books): void {
   if (!keys) return
   const own = b.join.ownIn(phase.opened, b.config.self)
   const { charter } = b.config
-  const setup = { charter, body: phase.opened, opened: phase.openedHash, keys, own, openedAt: b.since }
+  const { plan } = b.state
+  const setup = { charter, plan, body: phase.opened, opened: phase.openedHash, keys, own, openedAt: b.since }
   const attempt = new Attempt(setup, b.model, b.hands)
   b.attempt = attempt
   for (const charge of b.charges.splice(0)) attempt.find(charge)

@@ -91,8 +91,7 @@ export function inform(b: Books): void {
     }
   }
   const fingerprint = `${height}/${b.consensus.view}/${b.known.size}`
-  const others = [...b.connected].sort()
-  const turn = b.sync.turn(others, b.now, fingerprint)
+  const turn = b.sync.turn(() => [...b.connected].sort(), b.now, fingerprint)
   for (const peer of turn ?? []) tell(b, peer)
   if (!turn || phase.kind === 'finished') return
   const { voters, quorum } = b.state
