@@ -61,7 +61,7 @@ export function simCharter(o: SimCharterOptions): Charter {
       localUpdates: 4,
       batchSize: 16,
       optimizer: 'sgd',
-      learningRate: 0.05,
+      learningRate: 0.1,
       clipNorm: 2,
       // Together at most 2^20 rows, as the rules of charters have it.
       weightMax: Math.min(1000, Math.floor(2 ** 20 / n)),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Lie } from '../../sim/adversary.ts'
-import * as lies from '../../sim/lies.ts'
+import type { Lie } from '../../sim/adversary/liar.ts'
+import * as lies from '../../sim/adversary/lies.ts'
 import { memberName } from '../support/consortium.ts'
 import { type HostileOptions, type HostileRun, hostileRun } from '../support/hostile.ts'
 

@@ -1,0 +1,301 @@
+/**
+ * A hospital that lies: the production machine, whose words are rewritten before they leave, and which says more than it
+ * would. It owns its keys, so what it says instead is signed as well as the truth. What a lie may do is what a
+ * malicious member may do (THREATS).
+ */
+import { toHex } from '../../protocol/bytes.ts'
+import { type ConsensusMessage, isConsensusType, parseConsensus } from '../../protocol/consensus/message.ts'
+import { sha256 } from '../../protocol/crypto/hash.ts'
+import { Peer, type PeerConfig } from '../../protocol/peer.ts'
+import type {
+  Effect,
+  Input,
+  Machine,
+  MemberId,
+  Millis,
+  Output,
+  VectorWork,
+  Verdict,
+} from '../../protocol/ports.ts'
+import { residueBytes } from '../../protocol/sum/field.ts'
+import { decode, encode } from '../../protocol/wire/codec.ts'
+import { openEnvelope, plainEnvelope, sealEnvelope } from '../../protocol/wire/envelope.ts'
+import { GOSSIP_MESSAGE_BYTES_MAX, STREAM_MESSAGE_BYTES_MAX } from '../../protocol/wire/limits.ts'
+import { BODIES, type Body, type BodyType, GOSSIP_TYPES } from '../../protocol/wire/messages.ts'
+import { Random } from '../random.ts'
+import { Coalition } from './coalition.ts'
+
+/** What the honest machine was about to say. */
+export interface Said {
+  readonly type: string
+  /** Recipient of a direct message; undefined: everybody. */
+  readonly to: MemberId | undefined
+  /** Decoded, where the type is none of consensus. */
+  readonly body: unknown
+  readonly consensus: ConsensusMessage | undefined
+  readonly bytes: Uint8Array
+}
+
+/** What is said instead, or besides. */
+export interface Says {
+  /** Undefined: as it would have gone; for what is said besides: everybody. */
+  readonly to?: MemberId
+  readonly bytes: Uint8Array
+}
+
+/** Undefined: nothing to lie about here. */
+export type Lie = (said: Said, liar: Liar) => readonly Says[] | undefined
+
+/** An effect that leaves the hospital. */
+export type Leaves = Extract<Effect, { kind: 'publish' | 'send' | 'sendRecord' }>
+
+/** How a hospital misbehaves, beyond single words. Each is made for one life of one liar and may keep state. */
+export interface Tactic {
+  /** Rewrites what the own machine says. */
+  readonly lie?: Lie
+  /** Changes what the own machine is given; undefined: it never gets it. */
+  readonly hears?: (input: Input, liar: Liar) => Input | undefined
+  /** Said besides, after each input. */
+  readonly besides?: (input: Input, liar: Liar) => readonly Says[]
+  /** Whatever leaves, also what it passes on of others; undefined: as it is. */
+  readonly leaves?: (effect: Leaves, liar: Liar) => readonly Leaves[] | undefined
+  /** When it wants to be asked again, whatever the own machine wants. */
+  readonly wakeAt?: (liar: Liar) => Millis | undefined
+  /** What the network is told of a received message, and so whether it is passed on; undefined: the machine's word. */
+  readonly verdict?: (input: Input & { kind: 'message' }, liar: Liar) => Verdict | undefined
+}
+
+/** Own lies that are remembered, so that they are not taken for the truth when they come back. */
+const SAID_MAX = 4_096
+/** Sums and jobs that are remembered. */
+const KEPT_MAX = 512
+
+export class Liar implements Machine {
+  readonly config: PeerConfig
+  readonly peer: Peer
+  readonly coalition: Coalition
+  readonly random: Random
+  readonly #tactics: readonly Tactic[]
+  readonly #said = new Set<string>()
+  /** Sums that this machine has computed, as bytes, by their hash. */
+  readonly sums = new Map<string, Uint8Array>()
+  /** Work that the own machine has asked for, by job. */
+  readonly jobs = new Map<number, VectorWork>()
+  now: Millis = 0
+  #wakeAt: Millis | undefined
+
+  constructor(
+    config: PeerConfig,
+    how: readonly (Lie | Tactic)[],
+    coalition: Coalition = new Coalition([config], 1),
+    random: Random = new Random(1),
+  ) {
+    this.config = config
+    this.peer = new Peer(config)
+    this.coalition = coalition
+    this.random = random
+    this.#tactics = how.map(h => (typeof h === 'function' ? { lie: h } : h))
+  }
+
+  get self(): MemberId {
+    return this.config.self
+  }
+
+  /** All members but this one, in the charter's order. */
+  get others(): readonly MemberId[] {
+    return this.config.charter.members.map(m => m.id).filter(m => m !== this.self)
+  }
+
+  /** The attempt that is open or to be opened, as `round/attempt`; '' after the last. */
+  get attempt(): string {
+    const { phase } = this.peer.state
+    const of = phase.kind === 'between' ? phase : 'opened' in phase ? phase.opened : undefined
+    return of ? `${of.round}/${of.attempt}` : ''
+  }
+
+  /** The cohort of the present attempt, as the own machine knows it; empty between attempts. */
+  get cohort(): readonly MemberId[] {
+    const { phase } = this.peer.state
+    return 'opened' in phase ? phase.opened.cohort.map(c => c.member) : []
+  }
+
+  handle(input: Input, now: Millis): Output {
+    this.now = now
+    if (input.kind === 'message') this.coalition.hears(this.self, input.via, input.bytes)
+    let heard: Input | undefined = input
+    for (const t of this.#tactics) heard = heard && t.hears ? t.hears(heard, this) : heard
+    const effects: Effect[] = []
+    let verdict: Verdict | undefined = input.kind === 'message' ? 'ignore' : undefined
+    if (heard) {
+      this.#keepSum(heard)
+      const output = this.peer.handle(heard, now)
+      this.#wakeAt = output.wakeAt
+      verdict = output.verdict ?? verdict
+      for (const e of output.effects) effects.push(...this.#rewrite(e))
+    }
+    for (const t of this.#tactics) {
+      for (const says of t.besides?.(input, this) ?? []) effects.push(...this.#leave(this.#effect(says)))
+      if (input.kind === 'message') verdict = t.verdict?.(input, this) ?? verdict
+    }
+    return { effects, wakeAt: this.#nextWake(), verdict }
+  }
+
+  /** A message of this member with another body; signed where its kind is signed. */
+  says<T extends BodyType>(type: T, body: Body<T>): Uint8Array {
+    return sayAs(this.config, type, body)
+  }
+
+  /** Signs any body as any type. */
+  signs(type: string, body: Uint8Array): Uint8Array {
+    const { network, self, seed } = this.config
+    return sealEnvelope({ network, type, from: self, seed }, body)
+  }
+
+  #nextWake(): Millis | undefined {
+    const times = this.#tactics.map(t => t.wakeAt?.(this)).filter(at => at !== undefined)
+    if (this.#wakeAt !== undefined) times.push(this.#wakeAt)
+    // A time that is over would be one without end.
+    return times.length === 0 ? undefined : Math.max(this.now + 1, Math.min(...times))
+  }
+
+  #keepSum(input: Input): void {
+    if (input.kind !== 'jobDone' || input.result.kind !== 'vector' || input.result.output.kind !== 'sum')
+      return
+    const { sum, hash } = input.result.output
+    this.sums.set(toHex(hash), residueBytes(sum))
+    bound(this.sums, KEPT_MAX)
+  }
+
+  #rewrite(effect: Effect): Effect[] {
+    switch (effect.kind) {
+      case 'publish':
+        return this.#lie(effect, undefined).flatMap(e => this.#leave(e))
+      case 'send':
+        return this.#lie(effect, effect.to).flatMap(e => this.#leave(e))
+      case 'sendRecord':
+        return this.#leave(effect)
+      case 'store':
+        this.coalition.stores(this.self, effect.puts)
+        return [{ ...effect, release: effect.release.flatMap(e => this.#rewrite(e)) }]
+      case 'job':
+        if (effect.job.kind === 'vector') this.jobs.set(effect.id, effect.job.work)
+        bound(this.jobs, KEPT_MAX)
+        return [effect]
+      default:
+        return [effect]
+    }
+  }
+
+  #lie(effect: Extract<Leaves, { kind: 'publish' | 'send' }>, to: MemberId | undefined): Leaves[] {
+    const said = this.#read(effect.bytes, to)
+    if (!said || this.#said.has(nameOf(said.bytes))) return [effect]
+    for (const t of this.#tactics) {
+      const instead = t.lie?.(said, this)
+      if (!instead) continue
+      // What is sent again to one member is the version that this member was told.
+      return instead
+        .filter(s => to === undefined || s.to === undefined || s.to === to)
+        .map(s => this.#effect(s, to))
+    }
+    return [effect]
+  }
+
+  #effect(says: Says, as?: MemberId): Leaves {
+    this.#said.add(nameOf(says.bytes))
+    bound(this.#said, SAID_MAX)
+    const to = says.to ?? as
+    return to === undefined ? { kind: 'publish', bytes: says.bytes } : { kind: 'send', to, bytes: says.bytes }
+  }
+
+  /** No more than a network takes, whatever a tactic makes. */
+  #leave(effect: Leaves): Leaves[] {
+    let all: readonly Leaves[] = [effect]
+    for (const t of this.#tactics) if (t.leaves) all = all.flatMap(e => t.leaves!(e, this) ?? [e])
+    return all.filter(e => {
+      if (e.kind === 'sendRecord') return true
+      const max = e.kind === 'publish' ? GOSSIP_MESSAGE_BYTES_MAX : STREAM_MESSAGE_BYTES_MAX
+      return e.bytes.length > 0 && e.bytes.length <= max && (e.kind === 'publish' || e.to !== this.self)
+    })
+  }
+
+  #read(bytes: Uint8Array, to: MemberId | undefined): Said | undefined {
+    const raw = openEnvelope(bytes)
+    if (!raw.ok || raw.value.from !== this.self) return undefined
+    const { type } = raw.value
+    if (isConsensusType(type)) {
+      const parsed = parseConsensus(raw.value)
+      return parsed.ok ? { type, to, body: undefined, consensus: parsed.value, bytes } : undefined
+    }
+    if (!(type in BODIES)) return undefined
+    const body = decode<unknown>(raw.value.body, BODIES[type as BodyType])
+    return body.ok ? { type, to, body: body.value, consensus: undefined, bytes } : undefined
+  }
+}
+
+/** The machine of a hospital that tells these lies, the first that applies to each message. */
+export function liar(...how: readonly (Lie | Tactic)[]): (config: PeerConfig) => Machine {
+  return config => new Liar(config, how)
+}
+
+/** A member's message with any body of its type; signed where its kind is signed. */
+export function sayAs<T extends BodyType>(config: PeerConfig, type: T, body: Body<T>): Uint8Array {
+  const { network, self, seed } = config
+  if ((GOSSIP_TYPES as readonly string[]).includes(type)) {
+    return sealEnvelope({ network, type, from: self, seed }, encode(body))
+  }
+  return plainEnvelope(type, self, encode(body))
+}
+
+/** A lie about one kind of message: other bodies for it. */
+export function about<T extends BodyType>(
+  type: T,
+  change: (body: Body<T>, liar: Liar, said: Said) => Body<T> | undefined,
+): Lie {
+  return (said, l) => {
+    if (said.type !== type) return undefined
+    const body = change(said.body as Body<T>, l, said)
+    return body && [{ bytes: l.says(type, body) }]
+  }
+}
+
+/** Tells the first half of the others the truth and the rest something else. */
+export function twoFaced<T extends BodyType>(
+  type: T,
+  change: (body: Body<T>, liar: Liar, version: number) => Body<T>,
+  versionOf: (index: number) => number = i => i % 2,
+): Lie {
+  return (said, l) => {
+    if (said.type !== type) return undefined
+    return l.others.map((to, i) => {
+      const version = versionOf(i)
+      return {
+        to,
+        bytes: version === 0 ? said.bytes : l.says(type, change(said.body as Body<T>, l, version)),
+      }
+    })
+  }
+}
+
+/** Says nothing of these kinds. */
+export function silentAbout(...types: readonly string[]): Lie {
+  return said => (types.includes(said.type) ? [] : undefined)
+}
+
+/** Bytes with one bit changed. */
+export function flipped(bytes: Uint8Array, at = 0): Uint8Array {
+  const out = bytes.slice()
+  if (out.length > 0) out[at % out.length]! ^= 1
+  return out
+}
+
+function nameOf(bytes: Uint8Array): string {
+  return toHex(sha256(bytes))
+}
+
+/** Forgets the oldest. */
+function bound(kept: Set<unknown> | Map<unknown, unknown>, max: number): void {
+  for (const key of kept.keys()) {
+    if (kept.size <= max) return
+    kept.delete(key)
+  }
+}
