@@ -10,10 +10,18 @@ export function toHex(bytes: Uint8Array): string {
 
 /** Throws RangeError when `hex` is not an even number of hex digits. */
 export function fromHex(hex: string): Uint8Array {
-  if (!/^([0-9a-f]{2})*$/i.test(hex)) throw new RangeError('not a hex string')
+  if (hex.length % 2 !== 0) throw new RangeError('not a hex string')
   const out = new Uint8Array(hex.length / 2)
-  for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)
+  for (let i = 0; i < out.length; i++) out[i] = 16 * digitAt(hex, 2 * i) + digitAt(hex, 2 * i + 1)
   return out
+}
+
+function digitAt(hex: string, at: number): number {
+  const code = hex.charCodeAt(at)
+  if (code >= 48 && code <= 57) return code - 48
+  const letter = code | 32
+  if (letter >= 97 && letter <= 102) return letter - 87
+  throw new RangeError('not a hex string')
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -49,9 +57,12 @@ export function ascii(text: string): Uint8Array {
 /** Big-endian 32-bit encoding of each number (0 .. 2^32 - 1). */
 export function u32be(...values: readonly number[]): Uint8Array {
   const out = new Uint8Array(4 * values.length)
-  const view = new DataView(out.buffer)
-  values.forEach((v, i) => {
-    view.setUint32(4 * i, v)
-  })
+  for (let i = 0; i < values.length; i++) {
+    const v = values[i]!
+    out[4 * i] = v >>> 24
+    out[4 * i + 1] = v >>> 16
+    out[4 * i + 2] = v >>> 8
+    out[4 * i + 3] = v
+  }
   return out
 }

@@ -1,7 +1,8 @@
 /**
  * The one interpreter of effects: between a machine and a host's ports, the same for the node and the simulator. It
- * keeps the one promise that matters: what is released by a store effect leaves only after the host says that the
- * records are durable.
+ * keeps the one promise that matters: nothing leaves before the host says that all is durable which the machine has stored by
+ * then. What a store effect releases waits for it, and so do all messages that follow: the machine takes a record for stored
+ * once it has said so, and answers others from it.
  */
 import type { Fault } from './fault.ts'
 import { recordMessage } from './peer.ts'
@@ -31,6 +32,8 @@ export class Driver {
   readonly #machine: Machine
   readonly #self: MemberId
   readonly #ports: HostPorts
+  /** For each commit that is not durable yet, in their order: what was to leave after it was begun, and before the next was. */
+  readonly #held: Effect[][] = []
 
   constructor(machine: Machine, self: MemberId, ports: HostPorts) {
     this.#machine = machine
@@ -47,7 +50,11 @@ export class Driver {
   }
 
   #perform(effects: readonly Effect[]): void {
-    for (const effect of effects) this.#performOne(effect)
+    for (const effect of effects) {
+      const held = this.#held.at(-1)
+      if (held && leaves(effect)) held.push(effect)
+      else this.#performOne(effect)
+    }
   }
 
   #performOne(effect: Effect): void {
@@ -60,7 +67,7 @@ export class Driver {
         ports.send(effect.to, effect.bytes)
         break
       case 'store':
-        ports.commit(effect.puts, effect.deletes, () => this.#perform(effect.release))
+        this.#store(effect)
         break
       case 'sendRecord': {
         const record = ports.read(effect.key)
@@ -81,4 +88,16 @@ export class Driver {
         break
     }
   }
+
+  #store({ puts, deletes, release }: Effect & { kind: 'store' }): void {
+    this.#held.push([])
+    this.#ports.commit(puts, deletes, () => {
+      const after = this.#held.shift() ?? []
+      for (const effect of [...release, ...after]) this.#performOne(effect)
+    })
+  }
+}
+
+function leaves(effect: Effect): boolean {
+  return effect.kind === 'publish' || effect.kind === 'send' || effect.kind === 'sendRecord'
 }

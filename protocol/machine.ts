@@ -1,7 +1,7 @@
 /** The one place where a study's machine is made: all together, or by committees, as the charter says. */
 import { CommitteePeer } from './committees/peer.ts'
 import type { LedgerState } from './ledger/state.ts'
-import { Peer, type PeerConfig } from './peer.ts'
+import { type Footprint, Peer, type PeerConfig } from './peer.ts'
 import type { Machine, ModelState } from './ports.ts'
 
 /** A machine of a study, and what a host may look at. */
@@ -10,6 +10,8 @@ export interface StudyMachine extends Machine {
   readonly state: LedgerState
   /** The model that the ledger names, if it is here. */
   readonly model: ModelState | undefined
+  /** How much it keeps of what others send. */
+  readonly footprint: Footprint
 }
 
 export function machineFor(config: PeerConfig): StudyMachine {

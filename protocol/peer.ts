@@ -10,11 +10,13 @@ import { advance, start, wakeAt } from './peer/advance.ts'
 import { Books, type PeerConfig } from './peer/books.ts'
 import { tell } from './peer/catchup.ts'
 import { newConsensus } from './peer/decide.ts'
+import { type Footprint, footprint } from './peer/footprint.ts'
 import { receive } from './peer/receive.ts'
 import type { Input, Machine, MemberId, Millis, ModelState, Output, Verdict } from './ports.ts'
 import { plainEnvelope } from './wire/envelope.ts'
 
 export type { PeerConfig } from './peer/books.ts'
+export type { Footprint } from './peer/footprint.ts'
 
 export class Peer implements Machine {
   readonly #books: Books
@@ -37,6 +39,11 @@ export class Peer implements Machine {
   /** The certified sum of a ledger that hands it on, if this peer has opened it in this life. */
   get sum(): Uint32Array | undefined {
     return this.#books.sum
+  }
+
+  /** How much this peer keeps of what others send. */
+  get footprint(): Footprint {
+    return footprint(this.#books)
   }
 
   handle(input: Input, now: Millis): Output {

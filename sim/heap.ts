@@ -1,51 +1,78 @@
-/** Events in the order of their time, and of their making where the times are equal. */
-
-export interface Timed {
-  readonly at: number
-  readonly run: () => void
-}
+/** Events in the order of their time, and of their making where the times are equal. A heap with four children a node. */
 
 export class EventHeap {
-  #items: (Timed & { readonly order: number })[] = []
+  readonly #at: number[] = []
+  readonly #order: number[] = []
+  readonly #run: (() => void)[] = []
   #made = 0
 
   get size(): number {
-    return this.#items.length
+    return this.#at.length
   }
 
-  push(event: Timed): void {
-    const items = this.#items
-    let i = items.length
-    const item = { ...event, order: this.#made++ }
-    items.push(item)
+  /** Time of the next event; infinite where there is none. */
+  get nextAt(): number {
+    return this.#at.length > 0 ? this.#at[0]! : Number.POSITIVE_INFINITY
+  }
+
+  push(at: number, run: () => void): void {
+    if (!(at < Number.POSITIVE_INFINITY)) throw new RangeError(`an event needs a time, not ${at}`)
+    const times = this.#at
+    const orders = this.#order
+    const runs = this.#run
+    let i = times.length
+    const order = this.#made++
+    times.push(at)
+    orders.push(order)
+    runs.push(run)
     while (i > 0) {
-      const parent = (i - 1) >> 1
-      if (!before(item, items[parent]!)) break
-      items[i] = items[parent]!
+      const parent = (i - 1) >> 2
+      // What was made later is never before what has the same time.
+      if (times[parent]! <= at) break
+      times[i] = times[parent]!
+      orders[i] = orders[parent]!
+      runs[i] = runs[parent]!
       i = parent
     }
-    items[i] = item
+    times[i] = at
+    orders[i] = order
+    runs[i] = run
   }
 
-  pop(): Timed | undefined {
-    const items = this.#items
-    const top = items[0]
-    const last = items.pop()
-    if (!top || !last || items.length === 0) return top
-    let i = 0
-    for (;;) {
-      let child = 2 * i + 1
-      if (child >= items.length) break
-      if (child + 1 < items.length && before(items[child + 1]!, items[child]!)) child++
-      if (!before(items[child]!, last)) break
-      items[i] = items[child]!
-      i = child
-    }
-    items[i] = last
+  /** Takes the next event out; undefined where there is none. */
+  pop(): (() => void) | undefined {
+    const runs = this.#run
+    const top = runs[0]
+    const at = this.#at.pop()
+    const order = this.#order.pop()
+    const run = runs.pop()
+    if (this.#at.length > 0) this.#sink(at!, order!, run!)
     return top
   }
-}
 
-function before(a: Timed & { order: number }, b: Timed & { order: number }): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order)
+  #sink(at: number, order: number, run: () => void): void {
+    const times = this.#at
+    const orders = this.#order
+    const runs = this.#run
+    const { length } = times
+    let i = 0
+    for (;;) {
+      const first = 4 * i + 1
+      if (first >= length) break
+      let least = first
+      const end = Math.min(first + 4, length)
+      for (let c = first + 1; c < end; c++) {
+        if (times[c]! < times[least]! || (times[c]! === times[least]! && orders[c]! < orders[least]!))
+          least = c
+      }
+      if (at < times[least]! || (at === times[least]! && order < orders[least]!)) break
+      times[i] = times[least]!
+      orders[i] = orders[least]!
+      runs[i] = runs[least]!
+      i = least
+    }
+    times[i] = at
+    orders[i] = order
+    runs[i] = run
+  }
 }

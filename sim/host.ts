@@ -1,13 +1,11 @@
 /**
- * One simulated hospital: the production machine behind the production driver, on a virtual network and disk. A
+ * One simulated hospital: the production machine behind the production driver, on a virtual network, disk and clock. A
  * life ends at a crash; the disk stays.
  */
 import { Driver, type HostPorts } from '../protocol/driver.ts'
-import type { Fault } from '../protocol/fault.ts'
 import { isStudyMachine, machineFor, type StudyMachine } from '../protocol/machine.ts'
 import type { PeerConfig } from '../protocol/peer.ts'
 import type {
-  Event,
   Input,
   Job,
   JobResult,
@@ -15,72 +13,136 @@ import type {
   Machine,
   MemberId,
   Millis,
+  Output,
   Verdict,
 } from '../protocol/ports.ts'
 import { runVectorWork } from '../protocol/sum/kernels.ts'
+import { Clock } from './clock.ts'
+import { type Commit, Disk, type DiskCrash } from './disk.ts'
+import type { Observer, Via } from './observer.ts'
 import type { Random } from './random.ts'
 
 /** What a host does at its learner's place: the real one or a synthetic one. */
 export type Learner = (job: Job & { kind: 'learn' }) => Learned
 
-/** A point at which a crash can be made to happen: before or after the n-th effect of this host. */
-export interface Step {
-  readonly host: SimHost
-  readonly when: 'before' | 'after'
-  /** `commit`, `publish`, `send`, `job`, ...: what the host is about to do, or has done. */
-  readonly what: string
-  readonly detail: string
-}
-
+/** What a hospital is, whatever network it is in. */
 export interface HostSetup {
   readonly id: MemberId
   readonly config: PeerConfig
   readonly learner: Learner
-  readonly random: Random
+  /** Replaces the machine of this hospital: adversaries. */
+  readonly machine?: ((config: PeerConfig) => Machine) | undefined
+  /** Of the access line, in megabits a second; default 1,000. */
+  readonly uplinkMbps?: number
+  readonly downlinkMbps?: number
+  /** It dials, nobody dials it; default false. */
+  readonly nat?: boolean
+  /** Milliseconds that a job takes; default 20. */
+  readonly jobMs?: (job: Job, random: Random) => Millis
+  /** Milliseconds until a commit is durable; 0, the default: at once. A crash loses what is not durable yet. */
+  readonly diskMs?: (random: Random) => Millis
+  /** What this hospital's clock shows beyond the world's time at its beginning; default 0. */
+  readonly clockOffsetMs?: Millis
+  readonly clockDriftPpm?: number
+}
+
+/** A point at which a crash can be made to happen: before or after the n-th effect of this host. */
+export interface Step {
+  readonly host: SimHost
+  readonly when: 'before' | 'after'
+  /** `commit`, `publish`, `send`, `job`: what the host is about to do, or has done. */
+  readonly what: string
+  readonly detail: string
+}
+
+/** What the world gives each host. */
+export interface HostWorld {
+  now(): Millis
+  at(time: Millis, run: () => void): void
+  readonly epoch: Millis
+  readonly taps: Observer
   readonly net: {
     publish(from: SimHost, bytes: Uint8Array): void
     send(from: SimHost, to: MemberId, bytes: Uint8Array): void
   }
-  readonly clock: { now(): Millis; at(time: Millis, run: () => void): void }
-  /** Milliseconds that a job takes. */
-  readonly jobMs: (job: Job) => Millis
-  /** What this hospital's clock shows beyond the world's time. */
-  readonly clockOffsetMs: Millis
-  /** Milliseconds until a commit is durable; 0: at once. A crash loses what is not durable yet. */
-  readonly diskMs: () => Millis
   /** True: crash here. */
-  readonly onStep?: (step: Step) => boolean
-  readonly onCrash?: (host: SimHost) => void
-  /** The machine threw: this host stops and the others go on. Without it the world's run throws. */
-  readonly onBroken?: (host: SimHost, error: unknown) => void
-  readonly onEvent?: (host: SimHost, event: Event) => void
-  readonly onFault?: (host: SimHost, peer: MemberId, fault: Fault) => void
-  /** Sees each job that was done, with all that is secret in it: for checks. */
-  readonly onJob?: (host: SimHost, job: Job, result: JobResult) => void
-  /** Replaces the machine of this hospital: adversaries. */
-  readonly machine?: (config: PeerConfig) => Machine
+  readonly onStep: ((step: Step) => boolean) | undefined
+  /** A life ended by itself: at a step, or because the machine threw. */
+  readonly onDown: (host: SimHost, why: 'step' | 'broken', error: unknown) => void
 }
+
+/** Bytes of messages that wait for a process that stands still; beyond them the newest are lost. */
+const WAITING_BYTES_MAX = 8 << 20
+const JOB_MS = 20
+const LINE_MBPS = 1000
 
 class Crash extends Error {}
 
+/** The one place where a host makes an honest hospital's machine. */
+export function honestMachine(config: PeerConfig): Machine {
+  return machineFor(config)
+}
+
 export class SimHost {
   readonly id: MemberId
-  readonly disk = new Map<string, Uint8Array>()
+  /** Its place in the world's order. */
+  readonly index: number
+  readonly clock: Clock
   readonly #s: HostSetup
+  readonly #w: HostWorld
+  readonly #random: Random
+  readonly #disk = new Disk()
   #life = 0
   #driver: Driver | undefined
   #machine: Machine | undefined
+  /** As the machine wants it, by its own clock. */
   #wakeAt: Millis | undefined
-  #cancelled = new Set<number>()
+  /** World's time of the one timer that counts. */
+  #timerAt = Number.POSITIVE_INFINITY
+  /** Jobs whose result the machine still wants. */
+  #jobs = new Set<number>()
   #diskFreeAt: Millis = 0
+  readonly #factors: number[] = []
+  /** While it stands still: what is to be done when it goes on. */
+  #waiting: (() => void)[] | undefined
+  #waitingBytes = 0
+  #pauses = 0
 
-  constructor(setup: HostSetup) {
+  constructor(setup: HostSetup, index: number, world: HostWorld, random: Random) {
     this.id = setup.id
+    this.index = index
     this.#s = setup
+    this.#w = world
+    this.#random = random
+    this.clock = new Clock(world.epoch, setup.clockOffsetMs, setup.clockDriftPpm)
   }
 
   get up(): boolean {
     return this.#driver !== undefined
+  }
+
+  /** It stands still. */
+  get paused(): boolean {
+    return this.#waiting !== undefined
+  }
+
+  get config(): PeerConfig {
+    return this.#s.config
+  }
+
+  /** What its own clock shows. */
+  get now(): Millis {
+    return this.clock.read(this.#w.now())
+  }
+
+  /** Its durable records. */
+  get disk(): ReadonlyMap<string, Uint8Array> {
+    return this.#disk.records
+  }
+
+  /** The machine of this life; of the last one where it is down. */
+  get machine(): Machine | undefined {
+    return this.#machine
   }
 
   /** The production peer of this life, for checks. */
@@ -88,24 +150,102 @@ export class SimHost {
     return this.#machine && isStudyMachine(this.#machine) ? this.#machine : undefined
   }
 
+  /** Begins a life. Only the world calls this, and `crash`, `pause` and `slow`. */
   start(): void {
+    if (this.up) throw new RangeError(`${this.id} is up already`)
     this.#life++
-    this.#cancelled = new Set()
+    this.#jobs = new Set()
     this.#wakeAt = undefined
+    this.#timerAt = Number.POSITIVE_INFINITY
     this.#diskFreeAt = 0
-    this.#machine = this.#s.machine?.(this.#s.config) ?? machineFor(this.#s.config)
-    this.#driver = new Driver(this.#machine, this.id, this.#ports())
-    this.input({ kind: 'start', entropy: this.#s.random.bytes(32), durable: new Map(this.disk) })
+    this.#disk.recover()
+    const { config, machine } = this.#s
+    this.#machine = machine?.(config) ?? honestMachine(config)
+    this.#driver = new Driver(this.#watched(this.#machine), this.id, this.#ports())
+    this.#w.taps.onStart?.(this)
+    this.input({ kind: 'start', entropy: this.#random.bytes(32), durable: new Map(this.disk) })
   }
 
-  crash(): void {
+  crash(disk: DiskCrash): void {
     this.#life++
     this.#driver = undefined
+    this.#waiting = undefined
+    this.#waitingBytes = 0
+    this.#pauses = 0
+    for (const lost of this.#disk.crash(disk, this.#random)) {
+      this.#w.taps.onLostCommit?.(this, lost.keys, lost.how)
+    }
   }
 
+  /** Nothing is handled until what this gives is called, once; it says whether the host goes on then. */
+  pause(): () => boolean {
+    const life = this.#life
+    this.#waiting ??= []
+    this.#pauses++
+    return () => {
+      if (life !== this.#life || --this.#pauses > 0) return false
+      this.#resume()
+      return this.up
+    }
+  }
+
+  /** What has come meanwhile is handled, in its order; it may end in a crash. */
+  #resume(): void {
+    const waiting = this.#waiting ?? []
+    const life = this.#life
+    this.#waiting = undefined
+    this.#waitingBytes = 0
+    for (const run of waiting) if (life === this.#life) run()
+  }
+
+  /** Jobs and commits that begin from now on take so many times as long, until what this gives is called, once. */
+  slow(factor: number): () => void {
+    this.#factors.push(factor)
+    return () => void this.#factors.splice(this.#factors.indexOf(factor), 1)
+  }
+
+  /** Hands an input to the machine; while it stands still, when it goes on (then without a verdict here). */
   input(input: Input): Verdict | undefined {
     const driver = this.#driver
-    return driver && this.#alive(() => driver.input(input, this.#s.clock.now() + this.#s.clockOffsetMs))
+    if (!driver) return undefined
+    if (this.#waiting) {
+      this.#waiting.push(() => void this.input(input))
+      return undefined
+    }
+    return this.#alive(() => driver.input(input, this.now))
+  }
+
+  /** Whether a message of so many bytes has room while it stands still. */
+  takes(bytes: number): boolean {
+    return !this.#waiting || this.#waitingBytes + bytes <= WAITING_BYTES_MAX
+  }
+
+  /** Hands over a message. `judged` is told its verdict, once the machine has seen it. */
+  message(from: MemberId, via: Via, bytes: Uint8Array, judged: (verdict: Verdict) => void): void {
+    if (this.#waiting) {
+      this.#waitingBytes += bytes.length
+      this.#waiting.push(() => this.message(from, via, bytes, judged))
+      return
+    }
+    const verdict = this.input({ kind: 'message', from, via, bytes })
+    if (verdict) judged(verdict)
+  }
+
+  /** A member is connected, or no longer. */
+  told(peer: MemberId, connected: boolean): void {
+    this.input({ kind: connected ? 'connected' : 'disconnected', peer })
+  }
+
+  get uplinkMbps(): number {
+    return this.#s.uplinkMbps ?? LINE_MBPS
+  }
+
+  get downlinkMbps(): number {
+    return this.#s.downlinkMbps ?? LINE_MBPS
+  }
+
+  get nat(): boolean {
+    return this.#s.nat ?? false
   }
 
   /** Runs `act` until its end or until the crash that it runs into. */
@@ -113,71 +253,120 @@ export class SimHost {
     try {
       return act()
     } catch (error) {
-      const broken = !(error instanceof Crash)
-      if (broken && !this.#s.onBroken) throw error
-      this.crash()
-      if (broken) this.#s.onBroken?.(this, error)
-      this.#s.onCrash?.(this)
+      this.#w.onDown(this, error instanceof Crash ? 'step' : 'broken', error)
       return undefined
     }
   }
 
   /** Runs `run` later in this life; nothing of a life outlasts its crash. */
-  later(at: Millis, run: () => void): void {
+  #later(at: Millis, run: () => void): void {
     const life = this.#life
-    this.#s.clock.at(at, () => {
-      if (life === this.#life && this.up) run()
+    this.#w.at(at, () => {
+      if (life !== this.#life) return
+      if (this.#waiting) this.#waiting.push(run)
+      else run()
     })
   }
 
+  #watched(machine: Machine): Machine {
+    const { taps } = this.#w
+    if (!taps.onInput && !taps.onOutput) return machine
+    return {
+      handle: (input, now): Output => {
+        taps.onInput?.(this, input, now)
+        const output = machine.handle(input, now)
+        taps.onOutput?.(this, input, output)
+        return output
+      },
+    }
+  }
+
   #step(what: string, detail: string, act: () => void): void {
-    const { onStep } = this.#s
+    const { onStep } = this.#w
     if (onStep?.({ host: this, when: 'before', what, detail })) throw new Crash()
     act()
     if (onStep?.({ host: this, when: 'after', what, detail })) throw new Crash()
   }
 
   #ports(): HostPorts {
-    const { clock, net } = this.#s
+    const { net, taps } = this.#w
     return {
-      publish: bytes => this.#step('publish', '', () => net.publish(this, bytes)),
-      send: (to, bytes) => this.#step('send', to, () => net.send(this, to, bytes)),
-      commit: (puts, deletes, durable) => {
-        const write = () => {
-          this.#step('commit', puts.map(([key]) => key).join(), () => {
-            for (const key of deletes) this.disk.delete(key)
-            for (const [key, value] of puts) this.disk.set(key, value)
-          })
-          durable()
-        }
-        const ms = this.#s.diskMs()
-        if (ms === 0) return write()
-        // One disk: commits become durable in their order.
-        this.#diskFreeAt = Math.max(this.#diskFreeAt, clock.now()) + ms
-        this.later(this.#diskFreeAt, () => this.#alive(write))
-      },
-      read: key => this.disk.get(key),
+      publish: bytes =>
+        this.#step('publish', '', () => {
+          taps.onRelease?.(this, undefined, bytes)
+          net.publish(this, bytes)
+        }),
+      send: (to, bytes) =>
+        this.#step('send', to, () => {
+          taps.onRelease?.(this, to, bytes)
+          net.send(this, to, bytes)
+        }),
+      commit: (puts, deletes, durable) => this.#commit({ puts, deletes }, durable),
+      read: key => this.#disk.records.get(key),
       startJob: (id, job) =>
         this.#step('job', job.kind === 'vector' ? job.work.kind : job.task, () => this.#startJob(id, job)),
-      cancelJob: id => void this.#cancelled.add(id),
-      fault: (peer, fault) => this.#s.onFault?.(this, peer, fault),
-      event: event => this.#s.onEvent?.(this, event),
-      wakeAt: at => {
-        if (at === this.#wakeAt) return
-        this.#wakeAt = at
-        if (at === undefined) return
-        this.later(Math.max(at - this.#s.clockOffsetMs, clock.now()), () => {
-          if (this.#wakeAt !== at) return
-          this.#wakeAt = undefined
-          this.input({ kind: 'tick' })
-        })
-      },
+      cancelJob: id => void this.#jobs.delete(id),
+      fault: (peer, fault) => taps.onFault?.(this, peer, fault),
+      event: event => taps.onEvent?.(this, event),
+      wakeAt: at => this.#wake(at),
     }
   }
 
+  #slowed(ms: Millis): Millis {
+    for (const factor of this.#factors) ms *= factor
+    return ms
+  }
+
+  /** One disk: commits become durable in their order. */
+  #commit(commit: Commit, durable: () => void): void {
+    const { puts, deletes } = commit
+    this.#disk.begin(commit)
+    const write = () => {
+      this.#step('commit', puts.map(([key]) => key).join(), () => {
+        this.#disk.finish(commit)
+        this.#w.taps.onCommit?.(this, puts, deletes)
+      })
+      durable()
+    }
+    const ms = this.#slowed(this.#s.diskMs?.(this.#random) ?? 0)
+    if (ms === 0 && this.#disk.pending === 1) {
+      write()
+      return
+    }
+    this.#diskFreeAt = Math.max(this.#diskFreeAt, this.#w.now()) + ms
+    this.#later(this.#diskFreeAt, () => this.#alive(write))
+  }
+
+  /** The pending timer serves all later times too: most changes of the time cost no event. */
+  #wake(at: Millis | undefined): void {
+    this.#wakeAt = at
+    if (at === undefined) return
+    const time = Math.max(this.clock.worldTime(at), this.#w.now())
+    if (time < this.#timerAt) this.#setTimer(time)
+  }
+
+  #setTimer(time: Millis): void {
+    this.#timerAt = time
+    this.#later(time, () => {
+      if (this.#timerAt !== time) return
+      this.#timerAt = Number.POSITIVE_INFINITY
+      const at = this.#wakeAt
+      if (at === undefined) return
+      if (this.now < at) {
+        // A time that was put off, or the last digit of a double.
+        this.#setTimer(Math.max(this.clock.worldTime(at), this.#w.now() + 0.01))
+      } else {
+        this.#wakeAt = undefined
+        this.input({ kind: 'tick' })
+      }
+    })
+  }
+
   #startJob(id: number, job: Job): void {
-    this.later(this.#s.clock.now() + this.#s.jobMs(job), () => {
-      if (this.#cancelled.delete(id)) return
+    this.#jobs.add(id)
+    const ms = this.#slowed(this.#s.jobMs?.(job, this.#random) ?? JOB_MS)
+    this.#later(this.#w.now() + ms, () => {
+      if (!this.#jobs.delete(id)) return
       let result: JobResult
       try {
         result =
@@ -188,7 +377,7 @@ export class SimHost {
         this.input({ kind: 'jobFailed', id, reason: error instanceof Error ? error.message : 'unknown' })
         return
       }
-      this.#s.onJob?.(this, job, result)
+      this.#w.taps.onJob?.(this, job, result)
       this.input({ kind: 'jobDone', id, result })
     })
   }

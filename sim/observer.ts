@@ -12,12 +12,17 @@ export type Via = 'gossip' | 'stream'
 /** Why bytes did not arrive. `full`: a queue was at its bound. */
 export type Loss = 'lost' | 'cut' | 'down' | 'unreachable' | 'full'
 
-/** One hop of one message: by gossip a message makes many, relayed by `from`. */
+/**
+ * One hop of one message: by gossip a message makes many, relayed by `from`. Between two hospitals behind NAT a stream
+ * message makes two, by a third that carries what it cannot read; it is delivered from the first to the last.
+ */
 export interface Hop {
   readonly from: MemberId
   readonly to: MemberId
   readonly via: Via
   readonly bytes: Uint8Array
+  /** Bytes on the wire, headers of all layers included; the world always says. */
+  readonly wireBytes?: number
   /** The world's time when it was put on the link; undefined: not known, and then it is not in the latencies. */
   readonly sentAt?: Millis
 }

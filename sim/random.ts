@@ -1,4 +1,5 @@
 /** The simulator's one source of chance: a small seeded generator (sfc32, Doty-Humphrey), the same on every machine. */
+import type { Draw } from '../config/scenario.ts'
 
 export class Random {
   #a: number
@@ -45,6 +46,27 @@ export class Random {
   }
 
   bytes(n: number): Uint8Array {
-    return Uint8Array.from({ length: n }, () => this.u32() & 255)
+    const out = new Uint8Array(n)
+    for (let i = 0; i < n; i++) out[i] = this.u32()
+    return out
   }
+
+  /** One value of a scenario's draw; see `DrawSchema` for the laws. */
+  draw(draw: Draw): number {
+    if (typeof draw === 'number') return draw
+    if ('from' in draw) return draw.from + (draw.to - draw.from) * this.unit()
+    return draw.base + heavyTail(this.unit(), draw.jitter)
+  }
+}
+
+/** Quantile `u` of the jitter of a draw: median .41 `jitter`, mean about `jitter`, cut at 30 times `jitter`. */
+export function heavyTail(u: number, jitter: number): number {
+  return Math.min(30, 1 / Math.sqrt(1 - u) - 1) * jitter
+}
+
+/** The mean of a draw. Of the heavy tail: the integral of min(30, 1 / sqrt(1 - u) - 1) is 1 - 1 / 31. */
+export function meanOf(draw: Draw): number {
+  if (typeof draw === 'number') return draw
+  if ('from' in draw) return (draw.from + draw.to) / 2
+  return draw.base + (draw.jitter * 30) / 31
 }

@@ -47,9 +47,6 @@ export type Recorded = Pick<
 
 interface Book {
   readonly lane: Lane
-  sent: number
-  received: number
-  messages: number
   crashes: number
   round: number
   finished: boolean
@@ -67,7 +64,6 @@ export class Recorder implements Observer {
   readonly #bytes = new Histogram(1)
   #world: World | undefined
   #start: Millis = 0
-  #sent = 0
 
   constructor(options: RecorderOptions) {
     this.#o = options
@@ -77,9 +73,6 @@ export class Recorder implements Observer {
         h.id,
         {
           lane: new Lane(spans),
-          sent: 0,
-          received: 0,
-          messages: 0,
           crashes: 0,
           round: 0,
           finished: false,
@@ -141,18 +134,12 @@ export class Recorder implements Observer {
     book.lane.phase(at, next.what, next.round)
   }
 
-  onHop(hop: Hop): void {
-    const size = hop.bytes.length
-    const from = this.#book(hop.from)
-    from.sent += size
-    from.messages++
-    this.#sent += size
-    this.#bytes.add(size)
+  onHop({ bytes }: Hop): void {
+    this.#bytes.add(bytes.length)
   }
 
-  onDelivered(hop: Hop): void {
-    this.#book(hop.to).received += hop.bytes.length
-    if (hop.sentAt !== undefined) this.#latency.add(this.#world!.now - hop.sentAt)
+  onDelivered({ sentAt }: Hop): void {
+    if (sentAt !== undefined) this.#latency.add(this.#world!.now - sentAt)
   }
 
   onLoss(_: Hop, why: Loss): void {
@@ -161,41 +148,39 @@ export class Recorder implements Observer {
 
   onInjected(what: Injected): void {
     count(this.#byKind, what.kind)
-    if (what.hospitals.length === 0) return
+    // What befalls one message on its link has no length, and is only counted.
+    if (what.forMs === undefined) return
     const at = what.at - this.#start
     const { healAtMs } = this.#o
     const left = healAtMs === undefined ? Number.POSITIVE_INFINITY : Math.max(0, healAtMs - at)
-    const forMs = what.forMs === undefined ? undefined : Math.min(what.forMs, left)
-    if (this.#injected.length < INJECTED_MAX)
-      this.#injected.push({ ...what, at, ...(forMs === undefined ? {} : { forMs }) })
+    const forMs = Math.min(what.forMs, left)
+    if (this.#injected.length < INJECTED_MAX) this.#injected.push({ ...what, at, forMs })
     const kind = SPAN_OF[what.kind]
-    if (!kind || !forMs) return
+    if (!kind || forMs === 0) return
     for (const id of what.hospitals) {
       const book = this.#book(id)
       book.lane.struck(kind, what.kind, book.round, at, forMs)
     }
   }
 
-  /** Once, after the run. */
+  /** As it stands now. */
   recorded(): Recorded {
     const end = this.#now()
-    const rounds = this.#rounds.all(this.#sent)
+    const rounds = this.#rounds.all(this.#sent())
     const roundsIn = new Map<MemberId, number>()
     for (const r of rounds) if (r.closedAt !== undefined) for (const m of r.survivors) count(roundsIn, m)
     const hospitals = this.#o.hospitals.map((h): HospitalRecord => {
-      const { lane, ...book } = this.#book(h.id)
-      const spans = lane.finish(end)
+      const { lane, crashes, finished } = this.#book(h.id)
+      const { bytesSent, bytesReceived, messagesSent } = this.#world!.traffic(h.id)
       return {
         ...h,
-        bytesSent: book.sent,
-        bytesReceived: book.received,
-        messages: book.messages,
-        crashes: book.crashes,
-        downMs: lane.downMs,
-        struckMs: lane.struckMs,
+        bytesSent,
+        bytesReceived,
+        messages: messagesSent,
+        crashes,
+        ...lane.until(end),
         roundsIn: roundsIn.get(h.id) ?? 0,
-        finished: book.finished,
-        spans,
+        finished,
       }
     })
     return {
@@ -229,6 +214,13 @@ export class Recorder implements Observer {
     const far = distance(model)
     if (far !== undefined) this.#rounds.distance(event.round, far)
   }
+
+  /** Bytes of all hospitals so far. */
+  readonly #sent = (): number => {
+    let sum = 0
+    for (const id of this.#books.keys()) sum += this.#world?.traffic(id).bytesSent ?? 0
+    return sum
+  };
 
   *#up(): Iterable<MemberId> {
     for (const [id, book] of this.#books) if (book.up) yield id

@@ -68,6 +68,7 @@ export interface HospitalRecord {
   readonly site: string
   /** Undefined: honest. */
   readonly behaviour: string | undefined
+  /** On the wire, headers of all layers included. */
   readonly bytesSent: number
   readonly bytesReceived: number
   readonly messages: number
@@ -110,6 +111,7 @@ export interface RunResult {
   readonly traceHash: string
   readonly rounds: readonly RoundRecord[]
   readonly hospitals: readonly HospitalRecord[]
+  /** Those that last, the first 20,000; `at` since the start of the run. */
   readonly injected: readonly Injected[]
   /** How often each kind of fault struck, links' losses and duplicates included. */
   readonly injectedByKind: Readonly<Record<string, number>>

@@ -46,7 +46,9 @@ export function htmlTable(caption: string, rows: readonly (readonly (string | Ma
   const [head, ...body] = rows
   const cell = (value: string | Markup, i: number) => {
     if (i === 0) return html`<th scope="row">${value}</th>`
-    const numeric = typeof value === 'string' && /^(-|[-.\d][\d.,]*( [kMGT]?B| s)?)$/.test(value)
+    const numeric =
+      typeof value === 'string' &&
+      /^(-|[-.\d][\d.,]*( ([kMGT]?B|m?s|min|h|d))?( \d+ (s|min|h))?)$/.test(value)
     return numeric ? html`<td class="num">${value}</td>` : html`<td>${value}</td>`
   }
   return html`<div class="scroll"><table><caption>${caption}</caption>

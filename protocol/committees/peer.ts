@@ -10,6 +10,7 @@ import { decodeEntry } from '../ledger/entry.ts'
 import { applyEntry, type LedgerState } from '../ledger/state.ts'
 import { decodeState, stateHash } from '../model/state.ts'
 import { CONSENSUS_PREFIX, MODEL_RECORD, type PeerConfig } from '../peer/books.ts'
+import type { Footprint } from '../peer/footprint.ts'
 import type { Durable, Input, Machine, Millis, ModelState, Output, Verdict } from '../ports.ts'
 import { assert } from '../result.ts'
 import { takeSeat } from './adopt.ts'
@@ -34,6 +35,19 @@ export class CommitteePeer implements Machine {
   /** The global model of the last closed round, if this peer holds it. */
   get model(): ModelState | undefined {
     return this.#b.model
+  }
+
+  /** How much this peer keeps of what others send, its part in the committee included. */
+  get footprint(): Footprint {
+    const { inner, future, ballot, effects } = this.#b
+    const own = inner?.peer.footprint ?? NOTHING_KEPT
+    return {
+      ...own,
+      futureMessages: Math.max(own.futureMessages, future.fullest.messages),
+      futureBytes: Math.max(own.futureBytes, future.fullest.bytes),
+      heard: Math.max(own.heard, ballot?.messages().length ?? 0),
+      jobs: effects.jobs,
+    }
   }
 
   handle(input: Input, now: Millis): Output {
@@ -69,6 +83,22 @@ export class CommitteePeer implements Machine {
     if (b.entropy) advance(b)
     return { effects: b.effects.take(), wakeAt: wakeAt(b), verdict }
   }
+}
+
+const NOTHING_KEPT: Footprint = {
+  futureMessages: 0,
+  futureBytes: 0,
+  known: 0,
+  announced: 0,
+  seen: 0,
+  direct: 0,
+  heard: 0,
+  early: 0,
+  versions: 0,
+  claims: 0,
+  given: 0,
+  findings: 0,
+  jobs: 0,
 }
 
 /** First input of a life: the ledger, and what was said and promised at its end, as the store holds them. */

@@ -47,8 +47,18 @@ export function isConsensusType(type: string): type is ConsensusMessage['type'] 
   return type === 'proposal' || type === 'prevote' || type === 'precommit'
 }
 
+const parsedBefore = new WeakMap<RawEnvelope, ConsensusMessage>()
+
 /** Structure only; `Consensus.receive` checks membership, turn and signature. */
 export function parseConsensus(raw: RawEnvelope): Result<ConsensusMessage, Fault> {
+  const before = parsedBefore.get(raw)
+  if (before) return ok(before)
+  const parsed = parse(raw)
+  if (parsed.ok) parsedBefore.set(raw, parsed.value)
+  return parsed
+}
+
+function parse(raw: RawEnvelope): Result<ConsensusMessage, Fault> {
   const { type, from } = raw
   if (type === 'proposal') {
     const body = decode(raw.body, ProposalSchema)

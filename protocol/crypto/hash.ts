@@ -1,9 +1,22 @@
 /** SHA-256 (FIPS 180-4), the project's one hash function. */
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
+import { concatBytes, hexToBytes } from '@noble/hashes/utils.js'
+
+/** Beyond, copying the parts together would cost more than a hash object. */
+const AT_ONCE_BYTES_MAX = 4096
 
 /** Hash of the concatenation of `parts`; 32 bytes. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  return hexToBytes(digest('hex', parts))
+}
+
+/** As text: a Buffer with memory of its own costs node:crypto more than hashing a small message does. */
+export function digest(encoding: 'hex' | 'base64', parts: readonly Uint8Array[]): string {
+  if (parts.length === 1) return hash('sha256', parts[0]!, encoding)
+  let size = 0
+  for (const part of parts) size += part.length
+  if (size <= AT_ONCE_BYTES_MAX) return hash('sha256', concatBytes(...parts), encoding)
   const h = createHash('sha256')
-  for (const p of parts) h.update(p)
-  return new Uint8Array(h.digest())
+  for (const part of parts) h.update(part)
+  return h.digest(encoding)
 }

@@ -2,8 +2,9 @@
  * Raw keys as node:crypto's KeyObjects. Node takes keys only in containers: PKCS 8 and SubjectPublicKeyInfo, whose
  * bytes before the key are constant for each algorithm (RFC 8410 section 7 for the curves, RFC 9935 for ML-KEM).
  */
-import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
+import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { concatBytes, hexToBytes } from '@noble/hashes/utils.js'
+import { digest } from './hash.ts'
 import { Lru } from './lru.ts'
 
 /** Node's KeyObject. */
@@ -58,9 +59,7 @@ export function publicKey(algorithm: keyof typeof PUBLIC_PREFIX, raw: Uint8Array
 
 /** SHA-256 over `parts` as a short string, for naming entries of a cache. */
 export function fingerprint(...parts: readonly Uint8Array[]): string {
-  const h = createHash('sha256')
-  for (const part of parts) h.update(part)
-  return h.digest('base64')
+  return digest('base64', parts)
 }
 
 // Node's types ask for a Buffer although any view serves.

@@ -6,6 +6,11 @@ export class Effects {
   #out: Effect[] = []
   #nextJob = 1
 
+  /** Work that has begun and not ended. */
+  get jobs(): number {
+    return this.#jobs.size
+  }
+
   emit(effect: Effect): void {
     this.#out.push(effect)
   }

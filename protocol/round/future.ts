@@ -26,6 +26,15 @@ export class Future {
     return true
   }
 
+  /** Of the author of whom most is kept. */
+  get fullest(): { readonly messages: number; readonly bytes: number } {
+    const rooms = [...this.#byAuthor.values()]
+    return {
+      messages: rooms.reduce((most, r) => Math.max(most, r.items.length), 0),
+      bytes: rooms.reduce((most, r) => Math.max(most, r.size), 0),
+    }
+  }
+
   /** All that was kept, in the order of arrival for each author; nothing is kept afterwards. */
   take(): Kept[] {
     const all = [...this.#byAuthor.values()].flatMap(r => r.items)

@@ -49,6 +49,11 @@ export class Join {
   /** Own secret of the attempt that is to be opened or is open. */
   own: { readonly record: SeedRecord; readonly keys: AttemptKeys } | undefined
 
+  /** Announcements that are kept. */
+  get kept(): number {
+    return [...this.#others.values()].reduce((n, others) => n + others.length, this.announced.size)
+  }
+
   /** Makes the announcement's body of a stored seed. */
   adopt(record: SeedRecord): Body<'keys'> {
     const keys = attemptKeys(record.seed)

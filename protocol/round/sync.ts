@@ -37,6 +37,16 @@ export class Sync {
     return this.#nextAt
   }
 
+  /** Direct messages that were taken in, as a status tells. */
+  get seen(): number {
+    return this.#seen.size
+  }
+
+  /** Direct messages that may be sent again. */
+  get direct(): number {
+    return [...this.#direct.values()].reduce((n, slots) => n + slots.size, 0)
+  }
+
   keepDirect(to: MemberId, slot: string, bytes: Uint8Array): void {
     const slots = this.#direct.get(to) ?? new Map<string, { prefix: string; bytes: Uint8Array }>()
     slots.set(slot, { prefix: prefixOf(bytes), bytes })

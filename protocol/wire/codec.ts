@@ -36,19 +36,21 @@ export function decode<T>(
   if (bytes.length > bytesMax) return err(`${bytes.length} bytes, at most ${bytesMax} are allowed`)
   const before = readBefore.get(bytes)
   if (before?.schema === schema) return ok(before.value as T)
-  let value: unknown
+  const read = decodeAnew(bytes, schema)
+  if (read.ok) readBefore.set(bytes, { schema, value: read.value })
+  return read
+}
+
+/** As `decode`, without a bound and without remembering what was read. */
+export function decodeAnew<T>(bytes: Uint8Array, schema: z.ZodType<T>): Result<T, string> {
   try {
-    value = decodeCbor(bytes)
+    const parsed = schema.safeParse(decodeCbor(bytes))
+    if (parsed.success) return ok(parsed.data)
+    const issue = parsed.error.issues[0]
+    return err(`${issue?.path.join('.') || 'message'}: ${issue?.code ?? 'invalid'}`)
   } catch (error) {
     return err(error instanceof Error ? error.message : 'not CBOR')
   }
-  const parsed = schema.safeParse(value)
-  if (parsed.success) {
-    readBefore.set(bytes, { schema, value: parsed.data })
-    return ok(parsed.data)
-  }
-  const issue = parsed.error.issues[0]
-  return err(`${issue?.path.join('.') || 'message'}: ${issue?.code ?? 'invalid'}`)
 }
 
 /** Byte string of exactly `length` bytes. */

@@ -3,11 +3,12 @@
  * (hash of the first charter), the type, the sender and the body, so that no message can be replayed as another.
  */
 import { z } from 'zod'
+import { equalBytes } from '../bytes.ts'
 import { sign, verify } from '../crypto/sign.ts'
 import { type Fault, fault } from '../fault.ts'
 import type { MemberId } from '../ports.ts'
 import { err, ok, type Result } from '../result.ts'
-import { bytesMax, decode, encode, memberId } from './codec.ts'
+import { bytesMax, decodeAnew, encode, memberId } from './codec.ts'
 import { STREAM_MESSAGE_BYTES_MAX, TYPE_CHARS_MAX } from './limits.ts'
 
 export const protocolVersion = 1
@@ -64,16 +65,34 @@ export function plainEnvelope(type: string, from: MemberId, body: Uint8Array): U
   return encode([protocolVersion, type, from, body, new Uint8Array(0)])
 }
 
+/** What was opened before, by the message's bytes; as with `decode`, nobody changes them. */
+const openedBefore = new WeakMap<Uint8Array, RawEnvelope>()
+
 /** Structure only: neither the sender's membership nor the signature is checked. */
 export function openEnvelope(message: Uint8Array): Result<RawEnvelope, Fault> {
-  const opened = decode(message, EnvelopeSchema)
+  const before = openedBefore.get(message)
+  if (before) return ok(before)
+  if (message.length > STREAM_MESSAGE_BYTES_MAX) return err(fault('malformed', 'envelope: too long'))
+  const opened = decodeAnew(message, EnvelopeSchema)
   if (!opened.ok) return err(fault('malformed', `envelope: ${opened.error}`))
   const [, type, from, body, sig] = opened.value
-  return ok({ type, from, body, sig, bytes: message })
+  const raw = { type, from, body, sig, bytes: message }
+  openedBefore.set(message, raw)
+  return ok(raw)
 }
+
+/**
+ * Envelopes whose signature held, and under what. Sound, as an envelope does not change and only success is remembered; it
+ * saves encoding and verifying again what comes by several ways, and for each of the peers of a simulation.
+ */
+const verifiedBefore = new WeakMap<RawEnvelope, { readonly network: Uint8Array; readonly key: Uint8Array }>()
 
 /** Whether the signature is that of `publicKey` (32 bytes) in this network. An empty one never is. */
 export function verifyEnvelope(raw: RawEnvelope, network: Uint8Array, publicKey: Uint8Array): boolean {
   if (raw.sig.length !== 64) return false
-  return verify(publicKey, signingBytes(network, raw.type, raw.from, raw.body), raw.sig)
+  const before = verifiedBefore.get(raw)
+  if (before && equalBytes(before.network, network) && equalBytes(before.key, publicKey)) return true
+  const holds = verify(publicKey, signingBytes(network, raw.type, raw.from, raw.body), raw.sig)
+  if (holds) verifiedBefore.set(raw, { network, key: publicKey })
+  return holds
 }

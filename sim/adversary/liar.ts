@@ -82,7 +82,11 @@ export class Liar implements Machine {
   /** Work that the own machine has asked for, by job. */
   readonly jobs = new Map<number, VectorWork>()
   now: Millis = 0
+  /** When the present attempt was opened here, by the hospital's clock; and when inputs are due in it. */
+  openedAt: Millis = 0
+  inputDueAt: Millis = Number.POSITIVE_INFINITY
   #wakeAt: Millis | undefined
+  #opened = ''
 
   constructor(
     config: PeerConfig,
@@ -130,6 +134,7 @@ export class Liar implements Machine {
       this.#keepSum(heard)
       const output = this.peer.handle(heard, now)
       this.#wakeAt = output.wakeAt
+      this.#noteOpened()
       verdict = output.verdict ?? verdict
       for (const e of output.effects) effects.push(...this.#rewrite(e))
     }
@@ -149,6 +154,15 @@ export class Liar implements Machine {
   signs(type: string, body: Uint8Array): Uint8Array {
     const { network, self, seed } = this.config
     return sealEnvelope({ network, type, from: self, seed }, body)
+  }
+
+  #noteOpened(): void {
+    const { phase } = this.peer.state
+    if (!('opened' in phase) || this.#opened === this.attempt) return
+    this.#opened = this.attempt
+    this.openedAt = this.now
+    const patience = Math.min(phase.opened.attempt + 1, 8)
+    this.inputDueAt = this.now + this.config.charter.secureSum.inputDeadlineMs * patience
   }
 
   #nextWake(): Millis | undefined {

@@ -1,9 +1,10 @@
 /** Numbers as the report and the terminal show them. */
 import type { Millis } from '../../protocol/ports.ts'
 
-/** 350 ms, 12.3 s, 6 min 10 s, 3 h 20 min, 2 d 4 h; `-` for undefined. */
+/** 0 s, 350 ms, 12.3 s, 6 min 10 s, 3 h 20 min, 2 d 4 h; `-` for undefined. */
 export function formatDuration(ms: Millis | undefined): string {
   if (ms === undefined) return '-'
+  if (ms === 0) return '0 s'
   if (ms < 10) return `${trimmed(ms, 1)} ms`
   if (ms < 999.5) return `${Math.round(ms)} ms`
   if (ms < 9_995) return `${(ms / 1000).toFixed(2)} s`

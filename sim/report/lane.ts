@@ -13,10 +13,11 @@ export class Lane {
   #course: Open[] = []
   /** What struck it from outside; may overlap with the course and with one another. */
   #strikes: Open[] = []
-  #level = 0
+  #level = 1
   #struckUntil: Millis = 0
-  downMs: Millis = 0
-  struckMs: Millis = 0
+  /** Of what is over. */
+  #downMs: Millis = 0
+  #struckMs: Millis = 0
 
   /** `spansMax`: how many stretches it keeps of each kind; at least 4. */
   constructor(spansMax: number) {
@@ -46,7 +47,7 @@ export class Lane {
     const to = at + forMs
     this.#strikes.push({ kind, what, round, from: at, to })
     if (kind !== 'hindered') {
-      this.struckMs += Math.max(0, to - Math.max(at, this.#struckUntil))
+      this.#struckMs += Math.max(0, to - Math.max(at, this.#struckUntil))
       this.#struckUntil = Math.max(this.#struckUntil, to)
     }
     if (this.#strikes.length > this.#max) this.#strikes = joinNearest(this.#strikes)
@@ -58,29 +59,40 @@ export class Lane {
     return last?.kind === 'phase' ? last.what : undefined
   }
 
-  /** Ends the last stretch: nothing may be added afterwards. */
-  finish(at: Millis): Span[] {
-    this.#close(at)
-    this.struckMs -= Math.max(0, this.#struckUntil - at)
-    const strikes = this.#strikes.filter(s => s.from < at).map(s => ({ ...s, to: Math.min(s.to, at) }))
-    return [...this.#course, ...strikes].toSorted((a, b) => a.from - b.from)
+  /** All stretches until `at`, in the order of their beginnings, and what they add up to. */
+  until(at: Millis): { readonly spans: readonly Span[]; readonly downMs: Millis; readonly struckMs: Millis } {
+    const course = this.#course.map((s, i) => (i === this.#course.length - 1 ? { ...s, to: at } : s))
+    const strikes = this.#strikes.map(s => ({ ...s, to: Math.min(s.to, at) }))
+    const last = course.at(-1)
+    return {
+      spans: [...course, ...strikes].filter(s => s.from < s.to).toSorted((a, b) => a.from - b.from),
+      downMs: this.#downMs + (last?.kind === 'down' ? at - last.from : 0),
+      struckMs: this.#struckMs - Math.max(0, this.#struckUntil - at),
+    }
   }
 
   #begin(span: Open): void {
     this.#close(span.from)
     this.#course.push(span)
-    while (this.#course.length > this.#max) {
-      this.#level++
-      const shorter = coarser(this.#course, this.#level)
-      // Down many times, and nothing else to take together.
-      this.#course = shorter.length < this.#course.length ? shorter : forgetShort(this.#course)
+    if (this.#course.length > this.#max) this.#shorten(span.round)
+  }
+
+  /** To three quarters of what may be, no coarser than needed. */
+  #shorten(round: number): void {
+    const enough = 0.75 * this.#max
+    for (;;) {
+      this.#course = coarser(this.#course, this.#level)
+      if (this.#course.length <= enough) return
+      if (2 ** this.#level <= 2 * round) this.#level++
+      // It was down many times, and there is nothing else to take together.
+      else this.#course = forgetShort(this.#course)
     }
   }
 
   #close(at: Millis): void {
     const last = this.#course.at(-1)
     if (!last) return
-    if (last.kind === 'down') this.downMs += at - last.from
+    if (last.kind === 'down') this.#downMs += at - last.from
     last.to = at
     // Steps that took no time: the whole of a round that was caught up on, say.
     if (last.from === at) this.#course.pop()

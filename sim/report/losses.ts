@@ -49,7 +49,8 @@ export interface Losses {
   readonly faults: readonly FaultCost[]
   /** By round, as `RunResult.rounds`. */
   readonly times: readonly RoundTime[]
-  /** Waits beyond a calm round that no fault coincides with. */
+  /** Waits beyond a calm round: for attempts that were given up because of a liar; those that no fault coincides with. */
+  readonly liarsMs: Millis
   readonly unexplainedMs: Millis
 }
 
@@ -75,24 +76,37 @@ export function lossesOf(result: RunResult): Losses {
     causes[indexOf.get(loss.round)!]!.add(loss.fault)
   }
   let unexplainedMs = 0
+  let liarsMs = 0
   rounds.forEach((round, i) => {
+    let spoilt = 0
     for (const attempt of round.tries) {
       if (attempt.aborted === undefined) continue
       const span = { from: attempt.openedAt, to: attempt.endedAt ?? windows[i]!.to }
-      const cause = likeliest(overlapping[i]!, injected, span)
-      if (cause !== undefined) costs[cause]!.retries++
+      if (attempt.culprits.length > 0) spoilt += span.to - span.from
+      else {
+        const cause = likeliest(overlapping[i]!, injected, span)
+        if (cause !== undefined) costs[cause]!.retries++
+      }
     }
-    const severe = overlapping[i]!.filter(f => isSevere(injected[f]!))
-    const because = [[...causes[i]!], severe, overlapping[i]!].find(set => set.length > 0) ?? []
-    for (const cause of because) costs[cause]!.waitedMs += times[i]!.excessMs / because.length
-    if (because.length === 0) unexplainedMs += times[i]!.excessMs
+    const { excessMs } = times[i]!
+    const because = [[...causes[i]!], severeOf(overlapping[i]!, injected), overlapping[i]!]
+    const faults = because.find(set => set.length > 0) ?? []
+    const left = Math.max(0, excessMs - spoilt)
+    liarsMs += excessMs - left
+    for (const fault of faults) costs[fault]!.waitedMs += left / faults.length
+    if (faults.length === 0) unexplainedMs += left
   })
-  return { losses, faults: costs.map((c, i) => ({ fault: injected[i]!, ...c })), times, unexplainedMs }
+  const faults = costs.map((c, i) => ({ fault: injected[i]!, ...c }))
+  return { losses, faults, times, liarsMs, unexplainedMs }
 }
 
 /** The middle of a list that need not be sorted; of an even number the lower one; undefined of none. */
 export function median(values: readonly number[]): number | undefined {
   return values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)]
+}
+
+function severeOf(faults: readonly number[], injected: readonly Injected[]): number[] {
+  return faults.filter(i => isSevere(injected[i]!))
 }
 
 function isSevere(fault: Injected): boolean {

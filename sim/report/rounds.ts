@@ -19,6 +19,7 @@ interface Round extends Writable<Omit<RoundRecord, 'tries' | 'attempts' | 'bytes
 /** When each hospital had got so far, in rounds that are open; forgotten when they are closed. */
 type Marks = Map<number, Map<MemberId, Millis>>
 
+/** `bytes`: what all hospitals have sent so far; asked only when it matters. */
 export class Rounds {
   readonly #rounds = new Map<number, Round>()
   /** Closed by some, not yet by all. */
@@ -28,7 +29,7 @@ export class Rounds {
   /** Lists of members that rounds have in common are kept once. */
   #members: readonly MemberId[] = []
 
-  opened(event: Told<'roundOpened'>, at: Millis, bytes: number): void {
+  opened(event: Told<'roundOpened'>, at: Millis, bytes: () => number): void {
     const round = this.#round(event.round, at, bytes)
     round.task = event.task
     const attempt = this.#attempt(round, event.attempt, at)
@@ -44,7 +45,7 @@ export class Rounds {
     round.fixedAt = undefined
   }
 
-  fixed(event: Told<'survivorsFixed'>, at: Millis, bytes: number): void {
+  fixed(event: Told<'survivorsFixed'>, at: Millis, bytes: () => number): void {
     const round = this.#round(event.round, at, bytes)
     const attempt = this.#attempt(round, event.attempt, at)
     if (attempt.fixedAt !== undefined) return
@@ -54,7 +55,7 @@ export class Rounds {
     round.leftOut = [...round.leftOut, ...event.leftOut]
   }
 
-  aborted(event: Told<'roundAborted'>, at: Millis, bytes: number): void {
+  aborted(event: Told<'roundAborted'>, at: Millis, bytes: () => number): void {
     const attempt = this.#attempt(this.#round(event.round, at, bytes), event.attempt, at)
     if (attempt.endedAt !== undefined) return
     attempt.endedAt = at
@@ -63,14 +64,20 @@ export class Rounds {
   }
 
   /** `up`: who is running now. */
-  closed(event: Told<'roundClosed'>, by: MemberId, at: Millis, bytes: number, up: Iterable<MemberId>): void {
+  closed(
+    event: Told<'roundClosed'>,
+    by: MemberId,
+    at: Millis,
+    bytes: () => number,
+    up: Iterable<MemberId>,
+  ): void {
     const round = this.#round(event.round, at, bytes)
     if (round.closedAt === undefined) {
       const attempt = this.#attempt(round, event.attempt, at)
       attempt.endedAt = at
       round.task = event.task
       round.closedAt = at
-      round.bytes = bytes - round.bytesBefore
+      round.bytes = bytes() - round.bytesBefore
       round.metrics = event.metrics
       round.accused = event.faults.map(f => ({ member: f.member, code: f.fault }))
       round.learnedAt = latest(this.#learned.get(event.round), round.survivors)
@@ -129,7 +136,7 @@ export class Rounds {
     marks.set(round, of.set(member, at))
   }
 
-  #round(number: number, at: Millis, bytes: number): Round {
+  #round(number: number, at: Millis, bytes: () => number): Round {
     const known = this.#rounds.get(number)
     if (known) return known
     const round: Round = {
@@ -149,7 +156,7 @@ export class Rounds {
       metrics: undefined,
       distance: undefined,
       bytes: 0,
-      bytesBefore: bytes,
+      bytesBefore: bytes(),
       waiting: undefined,
     }
     this.#rounds.set(number, round)

@@ -35,7 +35,8 @@ export function drawInWords(draw: Draw): string {
   if ('from' in draw) return `${formatDuration(draw.from)} to ${formatDuration(draw.to)}`
   if (draw.jitter === 0) return formatDuration(draw.base)
   // The median of the jitter: 1 / sqrt(1 / 2) - 1.
-  return `${formatDuration(draw.base + 0.414 * draw.jitter)} in the median, ${formatDuration(draw.base)} at least, sometimes far more`
+  const median = draw.base + 0.414 * draw.jitter
+  return `about ${formatDuration(median)}, at least ${formatDuration(draw.base)}, at times far more`
 }
 
 /** One row for each kind of site, with a header row. */

@@ -12,21 +12,23 @@ function simRig(diskMs: number): Rig {
   const hash = sha256(new Uint8Array(1))
   const world = new World({
     seed: 1,
-    diskMs: () => diskMs,
-    // What one member sends another stays in order, as over a stream.
-    latencyMs: () => 10,
     hosts: ALL.map((id, i) => ({
       id,
       config: { charter: CHARTER, charterHash: hash, network: hash, self: id, seed: seedOf(i) },
       learner: learn,
       machine: () => scripts.get(id)!.machine(),
-      onEvent: (host, what) => void rig.events.push({ host: host.id, what, disk: new Map(host.disk) }),
-      onFault: (host, peer, fault) =>
-        void rig.faults.push({ host: host.id, what: { peer, fault }, disk: new Map(host.disk) }),
-      onBroken: (host, error) => void rig.broken.push({ host: host.id, error }),
-      onStep: ({ host, when, what }) =>
-        what === 'commit' && crashes.get(host.id) === when && crashes.delete(host.id),
+      diskMs: () => diskMs,
     })),
+    observers: [
+      {
+        onEvent: (host, what) => void rig.events.push({ host: host.id, what, disk: new Map(host.disk) }),
+        onFault: (host, peer, fault) =>
+          void rig.faults.push({ host: host.id, what: { peer, fault }, disk: new Map(host.disk) }),
+      },
+    ],
+    onBroken: (host, error) => void rig.broken.push({ host: host.id, error }),
+    onStep: ({ host, when, what }) =>
+      what === 'commit' && crashes.get(host.id) === when && crashes.delete(host.id),
   })
   const rig: Rig = {
     scripts,

@@ -1,9 +1,12 @@
 import { decode as cborDecode } from 'cborg'
 import { describe, expect, it } from 'vitest'
+import { LinkSchema } from '../../config/scenario.ts'
 import { toHex } from '../../protocol/bytes.ts'
+import { CommitteePeer } from '../../protocol/committees/peer.ts'
 import { isConsensusType, parseConsensus, proposalBody } from '../../protocol/consensus/message.ts'
 import { type CommitteesSummed, decodeEntry, encodeEntry } from '../../protocol/ledger/entry.ts'
-import { modelHashHex, type PeerConfig } from '../../protocol/peer.ts'
+import { modelHashHex, type PeerConfig, recordMessage } from '../../protocol/peer.ts'
+import type { Effect, Input, Machine, Millis, Output } from '../../protocol/ports.ts'
 import { encode } from '../../protocol/wire/codec.ts'
 import { openEnvelope, plainEnvelope, sealEnvelope } from '../../protocol/wire/envelope.ts'
 import { Random } from '../../sim/random.ts'
@@ -107,7 +110,7 @@ describe('crashes', { timeout: 120_000 }, () => {
       ...SMALL,
       rounds: 3,
       seed,
-      world: { diskMs: r => 3 * r.unit() },
+      site: () => ({ diskMs: r => 3 * r.unit() }),
       onStep: ({ host }) => {
         const down = [...c.world.hosts.values()].filter(h => !h.up).length
         if (left === 0 || down > 0 || !random.chance(0.004)) return false
@@ -128,6 +131,35 @@ describe('crashes', { timeout: 120_000 }, () => {
     expect(c.faults.filter(f => f.fault.code === 'badSum')).toEqual([])
   })
 })
+
+/** The production machine, whose outgoing messages are rewritten, ledger records among them. */
+function rewriting(config: PeerConfig, rewrite: (bytes: Uint8Array) => Uint8Array): Machine {
+  const peer = new CommitteePeer(config)
+  const records = new Map<string, Uint8Array>()
+  const changed = (effect: Effect): Effect[] => {
+    switch (effect.kind) {
+      case 'send':
+        return [{ ...effect, bytes: rewrite(effect.bytes) }]
+      case 'sendRecord': {
+        const record = records.get(effect.key)
+        return record
+          ? [{ kind: 'send', to: effect.to, bytes: rewrite(recordMessage(config.self, record)) }]
+          : []
+      }
+      case 'store':
+        for (const [key, value] of effect.puts) records.set(key, value)
+        return [{ ...effect, release: effect.release.flatMap(changed) }]
+      default:
+        return [effect]
+    }
+  }
+  return {
+    handle(input: Input, now: Millis): Output {
+      const output = peer.handle(input, now)
+      return { ...output, effects: output.effects.flatMap(changed) }
+    },
+  }
+}
 
 /** The message with a changed body, where it is of `type`. */
 function altered(bytes: Uint8Array, type: string, change: (body: never) => unknown): Uint8Array {
@@ -150,12 +182,14 @@ function lied(
   const names = liars(committees(SMALL))
   const c: Consortium = committees({
     ...SMALL,
+    // A liar is heard first.
     world: {
-      // A liar is heard first.
-      latencyMs: (random, from) => (names.includes(from) ? 1 : 15 + 10 * random.unit()),
-      onWire: (from, _, _via, bytes) =>
-        names.includes(from) ? rewrite(c.configs.get(from)!, bytes) : bytes,
+      network: {
+        links: from => LinkSchema.parse({ latencyMs: names.includes(from) ? 1 : { from: 15, to: 25 } }),
+      },
     },
+    machine: id =>
+      names.includes(id) ? config => rewriting(config, bytes => rewrite(config, bytes)) : undefined,
   })
   c.world.startAll()
   const honest = [...c.world.hosts.values()].filter(h => !names.includes(h.id))
@@ -176,6 +210,8 @@ function blamed(c: Consortium, names: readonly string[], code: string): number {
 
 describe('lies', { timeout: 120_000 }, () => {
   const one = () => ['hospital-003']
+  /** Who decides the first round pushes its entry first. */
+  const decider = (plain: Consortium) => firstDraw(plain).deciders.slice(0, 1)
 
   it('a sum that the committee has not certified is refused', () => {
     const { c, names } = lied(one, (_, bytes) =>
@@ -199,7 +235,7 @@ describe('lies', { timeout: 120_000 }, () => {
   })
 
   it('an entry that the deciders have not certified is refused', () => {
-    const { c, names } = lied(one, (_, bytes) =>
+    const { c, names } = lied(decider, (_, bytes) =>
       altered(bytes, 'entry', (body: { entry: Uint8Array }) => {
         const entry = decodeEntry(body.entry)
         return entry.ok ? { ...body, entry: encodeEntry({ ...entry.value, at: entry.value.at + 1 }) } : body
@@ -209,7 +245,7 @@ describe('lies', { timeout: 120_000 }, () => {
   })
 
   it('a model of another hash is refused', () => {
-    const { c, names } = lied(one, (_, bytes) =>
+    const { c, names } = lied(decider, (_, bytes) =>
       altered(bytes, 'model', (body: { data: Uint8Array }) => {
         const data = body.data.slice()
         data[17]! ^= 1

@@ -99,11 +99,14 @@ function flooded(
     seed,
     gossipBytesMax: shards ? 0 : 32_768,
     world: {
-      onWire: (_from, _to, _via, bytes) => {
-        const raw = openEnvelope(bytes)
-        if (raw.ok) sent.set(raw.value.type, [...(sent.get(raw.value.type) ?? []), bytes])
-        return bytes
-      },
+      observers: [
+        {
+          onRelease: (_host, _to, bytes) => {
+            const raw = openEnvelope(bytes)
+            if (raw.ok) sent.set(raw.value.type, [...(sent.get(raw.value.type) ?? []), bytes])
+          },
+        },
+      ],
     },
   })
   audit.liars.add(liar)

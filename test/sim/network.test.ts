@@ -1,11 +1,18 @@
 /** Bad networks, clocks and disks: the sums stay exact, and what is waited for has a bound. */
 import { describe, expect, it } from 'vitest'
-import type { MemberId } from '../../protocol/ports.ts'
+import type { Draw } from '../../config/scenario.ts'
+import type { Job, MemberId } from '../../protocol/ports.ts'
+import type { NetworkOptions } from '../../sim/net/network.ts'
 import { audited } from '../support/audit.ts'
 import { type ConsortiumOptions, memberName } from '../support/consortium.ts'
 
 const names = [0, 1, 2, 3].map(memberName)
-type WorldSetup = NonNullable<ConsortiumOptions['world']>
+
+/** Links that lose nothing. */
+function links(latencyMs: (from: MemberId, to: MemberId) => Draw): NetworkOptions {
+  const rest = { lossRate: 0, duplicateRate: 0, reorderRate: 0 }
+  return { links: (from, to) => ({ ...rest, latencyMs: latencyMs(from, to) }) }
+}
 
 function expectStudy(o: Partial<ConsortiumOptions>, limitMs: number): void {
   const { c, audit } = audited({ n: 4, f: 1, rounds: 3, ...o })
@@ -18,29 +25,52 @@ function expectStudy(o: Partial<ConsortiumOptions>, limitMs: number): void {
 }
 
 describe('a study on a bad network', () => {
-  const worlds: Record<string, [WorldSetup, number]> = {
+  const on = (network: NetworkOptions) => ({ world: { network } })
+  const clock = (of: (id: MemberId) => number) => ({
+    site: (id: MemberId) => ({ clockOffsetMs: of(id) }),
+  })
+  const worlds: Record<string, [Partial<ConsortiumOptions>, number]> = {
     'a fifth of all messages is lost, a fifth comes twice, in any order': [
-      { loses: r => r.chance(0.2), repeats: r => r.chance(0.2), latencyMs: r => 1 + 400 * r.unit() },
+      on({
+        loses: r => r.chance(0.2),
+        links: () => ({
+          latencyMs: { from: 1, to: 401 },
+          lossRate: 0,
+          duplicateRate: 0.2,
+          reorderRate: 0.5,
+        }),
+      }),
+      180_000,
+    ],
+    'a fifth of all packets is lost': [
+      on({
+        links: () => ({
+          latencyMs: { base: 20, jitter: 10 },
+          lossRate: 0.2,
+          duplicateRate: 0,
+          reorderRate: 0,
+        }),
+      }),
       180_000,
     ],
     'one hospital is 900 ms away from the others, which are 1 ms apart': [
-      { latencyMs: (_r, a, b) => (a === names[3] || b === names[3] ? 900 : 1) },
+      on(links((a, b) => (a === names[3] || b === names[3] ? 900 : 1))),
       120_000,
     ],
     'each direction has its own latency from 1 to 900 ms': [
-      { latencyMs: (_r, a, b) => 1 + ((a.charCodeAt(11) * 7 + b.charCodeAt(11) * 13) % 10) * 99 },
+      on(links((a, b) => 1 + ((a.charCodeAt(11) * 7 + b.charCodeAt(11) * 13) % 10) * 99)),
       180_000,
     ],
-    'everything takes longer than the deadlines expect': [{ latencyMs: () => 3000 }, 1_800_000],
-    'disks are slow': [{ diskMs: r => 80 * r.unit() }, 60_000],
-    'clocks differ by seconds': [{ clockOffsetMs: id => (Number(id.slice(-1)) - 1) * 4000 }, 30_000],
-    'one clock is an hour ahead': [{ clockOffsetMs: id => (id === names[2] ? 3_600_000 : 0) }, 120_000],
-    'one clock is an hour behind': [{ clockOffsetMs: id => (id === names[0] ? -3_600_000 : 0) }, 120_000],
+    'everything takes longer than the deadlines expect': [on(links(() => 3000)), 1_800_000],
+    'disks are slow': [{ site: () => ({ diskMs: r => 80 * r.unit() }) }, 60_000],
+    'clocks differ by seconds': [clock(id => (Number(id.slice(-1)) - 1) * 4000), 30_000],
+    'one clock is an hour ahead': [clock(id => (id === names[2] ? 3_600_000 : 0)), 120_000],
+    'one clock is an hour behind': [clock(id => (id === names[0] ? -3_600_000 : 0)), 120_000],
   }
-  for (const [what, [world, limitMs]] of Object.entries(worlds)) {
+  for (const [what, [setup, limitMs]] of Object.entries(worlds)) {
     for (const shards of [false, true]) {
       it(`${what} (${shards ? 'shards' : 'gossip'})`, () => {
-        expectStudy({ seed: 2, gossipBytesMax: shards ? 0 : 32_768, world }, limitMs)
+        expectStudy({ seed: 2, gossipBytesMax: shards ? 0 : 32_768, ...setup }, limitMs)
       })
     }
   }
@@ -54,7 +84,7 @@ describe('a study on a bad network', () => {
         rounds: 400,
         seed,
         gossipBytesMax: seed % 2 ? 0 : 32_768,
-        world: { loses: r => bad && r.chance(0.33), latencyMs: r => (bad ? 600 * r.unit() : 10) },
+        world: { network: { ...links(() => ({ from: 0, to: 600 })), loses: r => bad && r.chance(0.33) } },
       })
       c.world.startAll()
       for (const [at, victim] of [
@@ -67,6 +97,7 @@ describe('a study on a bad network', () => {
       }
       c.world.run(() => false, 600_000)
       bad = false
+      c.world.relink(links(() => 10).links!)
       const before = c.closed(names[0]!).length
       // An attempt that was spoilt while the network was bad may still have to time out.
       expect(c.world.run(() => names.every(m => c.closed(m).length > before), 120_000)).toBe(true)
@@ -77,8 +108,8 @@ describe('a study on a bad network', () => {
 })
 
 describe('a slow hospital', () => {
-  const slow = (ms: number): WorldSetup => ({
-    jobMs: (job, id) => (id === names[2] && job.kind === 'learn' && job.round === 2 ? ms : 20),
+  const slow = (ms: number) => (id: MemberId) => ({
+    jobMs: (job: Job) => (id === names[2] && job.kind === 'learn' && job.round === 2 ? ms : 20),
   })
   const fixedIn = (c: ReturnType<typeof audited>['c'], id: MemberId, round: number) =>
     c.events.flatMap(e =>
@@ -88,7 +119,7 @@ describe('a slow hospital', () => {
   for (const shards of [false, true]) {
     const gossipBytesMax = shards ? 0 : 32_768
     it(`is waited for until the deadline (${shards ? 'shards' : 'gossip'})`, () => {
-      const { c, audit } = audited({ n: 4, f: 1, rounds: 3, gossipBytesMax, world: slow(7500) })
+      const { c, audit } = audited({ n: 4, f: 1, rounds: 3, gossipBytesMax, site: slow(7500) })
       c.world.startAll()
       expect(c.world.run(() => c.finished(), 60_000)).toBe(true)
       expect(fixedIn(c, names[0]!, 2).map(e => e.survivors.length)).toEqual([4])
@@ -97,7 +128,7 @@ describe('a slow hospital', () => {
     })
 
     it(`is left out in the open after it, and is in the next cohort (${shards ? 'shards' : 'gossip'})`, () => {
-      const { c, audit } = audited({ n: 4, f: 1, rounds: 3, gossipBytesMax, world: slow(20_000) })
+      const { c, audit } = audited({ n: 4, f: 1, rounds: 3, gossipBytesMax, site: slow(20_000) })
       c.world.startAll()
       expect(c.world.run(() => c.finished(), 60_000)).toBe(true)
       for (const m of names) {
@@ -147,7 +178,18 @@ describe('one seed, one run', () => {
       rounds: 2,
       seed,
       gossipBytesMax: shards ? 0 : 32_768,
-      world: { loses: r => r.chance(0.1), repeats: r => r.chance(0.1), diskMs: r => 10 * r.unit() },
+      world: {
+        network: {
+          loses: r => r.chance(0.1),
+          links: () => ({
+            latencyMs: { from: 5, to: 25 },
+            lossRate: 0.1,
+            duplicateRate: 0.1,
+            reorderRate: 0.1,
+          }),
+        },
+      },
+      site: () => ({ diskMs: r => 10 * r.unit() }),
     })
     c.world.startAll()
     c.world.at(400, () => c.world.crash(names[1]!))

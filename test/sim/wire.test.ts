@@ -105,7 +105,7 @@ describe('what leaves a hospital', () => {
         gossipBytesMax,
         rounds: 1,
         // All reveals of the first attempt are lost: it is given up, and the same updates are masked anew.
-        world: { loses: (_random, _from, _to, bytes) => !crashed && isReveal(bytes) },
+        world: { network: { loses: (_random, _from, _to, bytes) => !crashed && isReveal(bytes) } },
         onEvent: (_host, event) => {
           if (event.kind === 'roundAborted') crashed = true
         },

@@ -39,10 +39,10 @@ export function audited(o: ConsortiumOptions): { c: Consortium; audit: Audit } {
     },
     world: {
       ...o.world,
-      onWire: (from, to, via, bytes) => {
-        audit.onWire(from, to, bytes)
-        return o.world?.onWire ? o.world.onWire(from, to, via, bytes) : bytes
-      },
+      observers: [
+        { onRelease: (host, to, bytes) => audit.onRelease(host.id, to ?? '', bytes) },
+        ...(o.world?.observers ?? []),
+      ],
     },
   })
   return { c, audit }
@@ -111,7 +111,8 @@ export class Audit {
     this.#models.set(event.round, other)
   }
 
-  onWire(from: MemberId, to: MemberId, bytes: Uint8Array): void {
+  /** `to`: empty where it is published. */
+  onRelease(from: MemberId, to: MemberId, bytes: Uint8Array): void {
     this.#wire = sha256(this.#wire, new TextEncoder().encode(`${from} ${to} `), bytes)
     if (this.#parsed.has(bytes) || this.liars.has(from)) return
     this.#parsed.add(bytes)

@@ -5,6 +5,7 @@ import type { PeerConfig } from '../../protocol/peer.ts'
 import type { Event, Job, JobResult, MemberId } from '../../protocol/ports.ts'
 import { peerConfigs, simCharter } from '../../sim/charter.ts'
 import type { HostSetup, Learner, SimHost } from '../../sim/host.ts'
+import type { Observer } from '../../sim/observer.ts'
 import { Random } from '../../sim/random.ts'
 import { World, type WorldOptions } from '../../sim/world.ts'
 
@@ -77,10 +78,12 @@ export interface Consortium {
 
 export interface ConsortiumOptions extends CharterOptions {
   readonly seed?: number
-  readonly world?: Partial<Omit<WorldOptions, 'hosts' | 'seed'>>
-  readonly onStep?: HostSetup['onStep']
+  readonly world?: Partial<Omit<WorldOptions, 'hosts' | 'seed' | 'onStep'>>
+  /** Clock, disk, line and speed of a hospital. */
+  readonly site?: (id: MemberId) => Partial<HostSetup>
+  readonly onStep?: WorldOptions['onStep']
   readonly onEvent?: (host: SimHost, event: Event) => void
-  readonly onJob?: NonNullable<HostSetup['onJob']>
+  readonly onJob?: NonNullable<Observer['onJob']>
   /** Whether `jobs` keeps every job that was done; default true. Long runs need the memory. */
   readonly keepJobs?: boolean
   /** What a hospital is configured with instead: one of another study, say. */
@@ -106,21 +109,28 @@ export function consortium(o: ConsortiumOptions): Consortium {
       id,
       config,
       learner: o.learner?.(id, honest) ?? honest,
-      onEvent: (host: SimHost, event: Event) => {
-        events.push({ host: host.id, at: world.now, event })
-        o.onEvent?.(host, event)
-      },
-      onFault: (host: SimHost, peer: MemberId, fault: Fault) =>
-        void faults.push({ host: host.id, peer, fault }),
-      onJob: (host: SimHost, job: Job, result: JobResult) => {
-        if (o.keepJobs !== false) jobs.push({ host: host.id, job, result })
-        o.onJob?.(host, job, result)
-      },
-      ...(o.onStep ? { onStep: o.onStep } : {}),
+      ...o.site?.(id),
       ...(machine ? { machine } : {}),
     }
   })
-  const world: World = new World({ seed: o.seed ?? 1, hosts, ...o.world })
+  const tap: Observer = {
+    onEvent: (host, event) => {
+      events.push({ host: host.id, at: world.now, event })
+      o.onEvent?.(host, event)
+    },
+    onFault: (host, peer, fault) => void faults.push({ host: host.id, peer, fault }),
+    onJob: (host, job, result) => {
+      if (o.keepJobs !== false) jobs.push({ host: host.id, job, result })
+      o.onJob?.(host, job, result)
+    },
+  }
+  const world: World = new World({
+    seed: o.seed ?? 1,
+    hosts,
+    ...o.world,
+    observers: [tap, ...(o.world?.observers ?? [])],
+    ...(o.onStep ? { onStep: o.onStep } : {}),
+  })
   return {
     charter,
     world,

@@ -52,12 +52,11 @@ export function crashRun(p: CrashPlan): CrashRun {
     rounds: 60,
     seed: p.seed,
     gossipBytesMax: p.shards ? 0 : 32_768,
-    world: {
-      noticesCrash: p.noticed ?? true,
-      ...(p.diskMs === undefined ? {} : { diskMs: () => p.diskMs! }),
-      jobMs: (job, id) =>
-        job.kind === 'learn' && id === memberName((p.victim + 1) % 4) ? (p.slowMs ?? 20) : 20,
-    },
+    world: { silentSteps: p.noticed === false },
+    site: id => ({
+      diskMs: () => p.diskMs ?? 0,
+      jobMs: job => (job.kind === 'learn' && id === memberName((p.victim + 1) % 4) ? (p.slowMs ?? 20) : 20),
+    }),
     onStep: (s: Step) => {
       if (s.host.id !== victim || !inRoundOne(s.host)) return false
       const step = `${s.when} ${s.what} ${s.detail}`.trim()

@@ -1,10 +1,14 @@
 /** Runs of a consortium with liars in it, and what must hold in each of them whatever they do. */
+
+import type { Behaviour } from '../../config/scenario.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { Entry } from '../../protocol/ledger/entry.ts'
 import { stateHash } from '../../protocol/model/state.ts'
 import type { MemberId } from '../../protocol/ports.ts'
+import { catalogue } from '../../sim/adversary/catalogue.ts'
+import { Coalition } from '../../sim/adversary/coalition.ts'
 import { type Lie, liar } from '../../sim/adversary/liar.ts'
-import { MeshPeer } from '../../sim/mesh-peer.ts'
+import { Random } from '../../sim/random.ts'
 import { audited, ledgerOf } from './audit.ts'
 import { type Consortium, type ConsortiumOptions, memberName } from './consortium.ts'
 
@@ -34,7 +38,10 @@ export interface HostileRun {
 }
 
 export interface HostileOptions extends Omit<ConsortiumOptions, 'machine'> {
-  readonly lies: ReadonlyMap<number, readonly Lie[]>
+  /** Single lies, by the index of the member that tells them. */
+  readonly lies?: ReadonlyMap<number, readonly Lie[]>
+  /** Members that behave as the catalogue has it, and collude. */
+  readonly adversaries?: ReadonlyMap<number, Behaviour>
   readonly limitMs?: number
   /** Honest members that are down for a while, or that a liar can keep out: the ledger may say that they were missing. */
   readonly victims?: readonly number[]
@@ -42,13 +49,36 @@ export interface HostileOptions extends Omit<ConsortiumOptions, 'machine'> {
 }
 
 export function hostileRun(o: HostileOptions): HostileRun {
-  const lies = new Map([...o.lies].map(([i, l]) => [memberName(i), l]))
+  const lies = new Map([...(o.lies ?? [])].map(([i, l]) => [memberName(i), l]))
+  const behaviours = new Map([...(o.adversaries ?? [])].map(([i, b]) => [memberName(i), b]))
+  const liars = new Set([...lies.keys(), ...behaviours.keys()])
+  const random = new Random((o.seed ?? 1) + 999)
+  const chances = new Map([...behaviours.keys()].map(id => [id, new Random(random.u32())]))
+  let coalition: Coalition | undefined
   const { c, audit } = audited({
     ...o,
-    machine: id => (lies.has(id) ? liar(...lies.get(id)!) : config => new MeshPeer(config)),
+    machine: id => {
+      const own = lies.get(id)
+      if (own) return liar(...own)
+      const behaviour = behaviours.get(id)
+      const make = behaviour && catalogue[behaviour].machine
+      if (!make) return undefined
+      return config => {
+        coalition ??= new Coalition(
+          [...behaviours.keys()].map(m => c.configs.get(m)!),
+          o.seed ?? 1,
+        )
+        return make(config, coalition, chances.get(id)!)
+      }
+    },
+    learner: (id, honest) => {
+      const behaviour = behaviours.get(id)
+      const own = o.learner?.(id, honest) ?? honest
+      return behaviour ? (catalogue[behaviour].learner?.(own, chances.get(id)!) ?? own) : own
+    },
   })
-  for (const id of lies.keys()) audit.liars.add(id)
-  const honest = [...c.world.hosts.values()].filter(h => !lies.has(h.id))
+  for (const id of liars) audit.liars.add(id)
+  const honest = [...c.world.hosts.values()].filter(h => !liars.has(h.id))
   const from = c.world.now
   c.world.startAll()
   o.before?.(c)
@@ -58,7 +88,7 @@ export function hostileRun(o: HostileOptions): HostileRun {
   const longest = up.map(h => ledgerOf(h)).reduce((a, b) => (b.length > a.length ? b : a))
   const entries = longest.map(s => s.entry)
   const named = entries.flatMap(namedIn)
-  const problems = [...audit.problems, ...accusedHonest(named, lies, o.victims ?? [])]
+  const problems = [...audit.problems, ...accusedHonest(named, liars, o.victims ?? [])]
   const hashes = new Set(up.map(h => h.peer?.model && toHex(stateHash(h.peer.model))))
   if (done && hashes.size !== 1) problems.push('models differ')
   const aborted = entries.filter(e => e.body.kind === 'RoundAborted').length
@@ -70,12 +100,12 @@ const MISSING = ['silent', 'undelivered', 'absent', 'unshared', 'withheld']
 
 function accusedHonest(
   named: readonly Named[],
-  lies: ReadonlyMap<MemberId, unknown>,
+  liars: ReadonlySet<MemberId>,
   victims: readonly number[],
 ): string[] {
   const spared = victims.map(memberName)
   return named
-    .filter(n => !lies.has(n.member) && !(MISSING.includes(n.as) && spared.includes(n.member)))
+    .filter(n => !liars.has(n.member) && !(MISSING.includes(n.as) && spared.includes(n.member)))
     .map(n => `round ${n.round} names the honest ${n.member}: ${n.as}`)
 }
 

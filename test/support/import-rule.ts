@@ -55,6 +55,7 @@ const RANDOM = /\bMath\s*\.\s*random\b/
 /** node:crypto's deterministic primitives; never its randomness. */
 const CRYPTO_NAMES = new Set([
   'createHash',
+  'hash',
   'createHmac',
   'createCipheriv',
   'createDecipheriv',

@@ -43,12 +43,15 @@ export function record(o: ConsortiumOptions, limitMs = 300_000): Recording {
     },
     world: {
       ...o.world,
-      onWire: (from, to, via, bytes) => {
-        const id = toHex(bytes)
-        if (!seen.has(id)) wire.push({ from, bytes })
-        seen.add(id)
-        return o.world?.onWire ? o.world.onWire(from, to, via, bytes) : bytes
-      },
+      observers: [
+        {
+          onRelease: (host, _to, bytes) => {
+            const id = toHex(bytes)
+            if (!seen.has(id)) wire.push({ from: host.id, bytes })
+            seen.add(id)
+          },
+        },
+      ],
     },
   })
   c.world.startAll()

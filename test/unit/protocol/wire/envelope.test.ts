@@ -37,6 +37,7 @@ describe('sealed', () => {
   test('does not verify as anything else', () => {
     const raw = opened(sealed)
     const other = sha256(ascii('other'))
+    expect(verifyEnvelope(raw, network, key), 'and is remembered as that').toBe(true)
     expect(verifyEnvelope(raw, other, key)).toBe(false)
     expect(verifyEnvelope(raw, network, publicKeyOf(other))).toBe(false)
     expect(verifyEnvelope({ ...raw, type: 'offer' }, network, key)).toBe(false)

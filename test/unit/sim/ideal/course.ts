@@ -6,7 +6,17 @@ const c = consortium({
   f: 1,
   rounds: 3,
   seed: 11,
-  world: { loses: random => random.chance(0.02), repeats: random => random.chance(0.05) },
+  world: {
+    network: {
+      loses: random => random.chance(0.02),
+      links: () => ({
+        latencyMs: { from: 5, to: 25 },
+        lossRate: 0.02,
+        duplicateRate: 0.05,
+        reorderRate: 0.05,
+      }),
+    },
+  },
 })
 c.world.startAll()
 // Somebody misses a round, and a round its input.

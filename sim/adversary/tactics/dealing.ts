@@ -1,0 +1,145 @@
+/** Wrong and withheld seed shares. */
+
+import { quorum } from '../../../config/charter.ts'
+import { concatBytes } from '../../../protocol/bytes.ts'
+import { sha256 } from '../../../protocol/crypto/hash.ts'
+import type { RoundOpened } from '../../../protocol/ledger/entry.ts'
+import type { MemberId } from '../../../protocol/ports.ts'
+import {
+  attemptKeys,
+  type CohortContext,
+  dealShares,
+  type OwnShares,
+  type PublicKeys,
+} from '../../../protocol/round/secrets.ts'
+import { decode } from '../../../protocol/wire/codec.ts'
+import { openEnvelope } from '../../../protocol/wire/envelope.ts'
+import { BODIES, type Body } from '../../../protocol/wire/messages.ts'
+import type { Random } from '../../random.ts'
+import type { Coalition } from '../coalition.ts'
+import { about, flipped, type Liar, type Lie, type Tactic } from '../liar.ts'
+import * as lies from '../lies/shares.ts'
+import { eachAttempt, oneOf } from './common.ts'
+
+/** Shares that are wrong in one way or another, in each attempt another. */
+export function dealsWrong(coalition: Coalition, random: Random): Tactic {
+  const known = new Announced()
+  const polynomials = twoPolynomials(coalition, known)
+  const lie = eachAttempt((l): Lie => {
+    const some = coalition.honest.filter(() => random.chance(0.5))
+    return oneOf(random, [
+      lies.wrongSealed(),
+      lies.wrongSealed(some),
+      lies.twoOffers,
+      lies.garbageCiphertexts,
+      lies.garbageKeys,
+      wrongDigests(some, l.others),
+      polynomials,
+      polynomials,
+    ])
+  })
+  return {
+    hears: (input, l) => {
+      if (input.kind === 'message') known.take(input.bytes, l)
+      return input
+    },
+    lie: (said, l) => {
+      known.take(said.bytes, l)
+      return lie(l)(said, l)
+    },
+  }
+}
+
+/** The same offer to all, in which the digests of some members' shares are of other shares. */
+function wrongDigests(of: readonly MemberId[], others: readonly MemberId[]): Lie {
+  return about('offer', (body, l) => {
+    const named = of.length > 0 ? of : others.slice(0, 1)
+    let digests = body.digests
+    for (const m of named) if (l.cohort.includes(m)) digests = flipped(digests, 64 * l.cohort.indexOf(m))
+    return { ...body, digests }
+  })
+}
+
+/** Key announcements of the present attempt, as they were heard: an entry names them by their hash. */
+class Announced {
+  readonly #byHash = new Map<string, PublicKeys>()
+  #attempt = ''
+
+  take(message: Uint8Array, l: Liar): void {
+    if (this.#attempt !== l.attempt && l.cohort.length === 0) {
+      this.#byHash.clear()
+      this.#attempt = l.attempt
+    }
+    const raw = openEnvelope(message)
+    if (!raw.ok || raw.value.type !== 'keys' || this.#byHash.size > 1_000) return
+    const body = decode(raw.value.body, BODIES.keys)
+    if (body.ok) this.#byHash.set(sha256(message).join(), body.value)
+  }
+
+  keysOf(opened: RoundOpened): Map<MemberId, PublicKeys> | undefined {
+    const out = new Map<MemberId, PublicKeys>()
+    for (const { member, keys } of opened.cohort) {
+      const body = this.#byHash.get(keys.join())
+      if (!body) return undefined
+      out.set(member, body)
+    }
+    return out
+  }
+}
+
+/**
+ * Each share opens to its digest, but half of the members hold points of one polynomial and half of another: no
+ * threshold of shares that mixes them gives the secret.
+ */
+function twoPolynomials(coalition: Coalition, known: Announced): Lie {
+  const dealt = eachAttempt((l): OwnShares | undefined => {
+    const { phase } = l.peer.state
+    const seed = coalition.seeds.get(l.self)
+    if (!('opened' in phase) || !seed) return undefined
+    const keys = known.keysOf(phase.opened)
+    if (!keys) return undefined
+    const cohort = l.cohort
+    const { round, attempt } = phase.opened
+    const threshold = quorum(cohort.length, l.config.charter.maliciousMax)
+    const context: CohortContext = { round, attempt, opened: phase.openedHash, cohort, keys, threshold }
+    // Both secrets are as announced; only what they are shared with is drawn anew.
+    return dealShares(context, l.self, { ...attemptKeys(seed), seed: sha256(seed) })
+  })
+  const isSecond = (l: Liar, to: MemberId) =>
+    !coalition.includes(to) && coalition.half(`poly ${l.attempt}`, to) === 1
+  return (said, l) => {
+    if (said.type !== 'offer' && said.type !== 'sealed') return undefined
+    const second = l.cohort.length > 0 ? dealt(l) : undefined
+    if (!second) return undefined
+    if (said.type === 'sealed') {
+      const body = said.to !== undefined && isSecond(l, said.to) ? second.sealed.get(said.to) : undefined
+      return body && [{ bytes: l.says('sealed', body) }]
+    }
+    const first = said.body as Body<'offer'>
+    const digests = l.cohort.map((m, i) =>
+      (isSecond(l, m) ? second.offer : first).digests.subarray(64 * i, 64 * i + 64),
+    )
+    return [{ bytes: l.says('offer', { ...first, digests: concatBytes(...digests) }) }]
+  }
+}
+
+/** Keeps its shares from some honest members, the same as its fellows do: mostly so few that nobody else sees it. */
+export function withholdsShares(coalition: Coalition): Tactic {
+  const victims = eachAttempt(l => {
+    const random = coalition.random(`withheld ${l.attempt}`)
+    const f = Math.max(1, l.config.charter.maliciousMax)
+    const count = random.chance(0.7) ? 1 + random.below(f) : 1 + random.below(coalition.honest.length)
+    return {
+      of: coalition.shuffled(`withheld ${l.attempt}`, coalition.honest).slice(0, count),
+      all: random.chance(0.2),
+    }
+  })
+  return {
+    lie: (said, l) => {
+      if (said.type !== 'offer' && said.type !== 'sealed') return undefined
+      const { of, all } = victims(l)
+      if (said.type === 'offer') return all ? [] : undefined
+      return of.includes(said.to!) ? [] : undefined
+    },
+  }
+}

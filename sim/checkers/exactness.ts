@@ -1,0 +1,274 @@
+/**
+ * An opened sum is the sum of the certified survivors' quantised inputs, to the last bit, and does not wrap (SPEC S6, S7, S14);
+ * quantised values are within their sections' bounds and one step of what the learner gave; the certified model follows from
+ * the certified sum (D1), and from the learners' numbers as real numbers.
+ */
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import { sha256 } from '../../protocol/crypto/hash.ts'
+import type { RoundClosed, SurvivorsFixed } from '../../protocol/ledger/entry.ts'
+import type { Phase } from '../../protocol/ledger/state.ts'
+import { applySum } from '../../protocol/model/apply.ts'
+import { initialState } from '../../protocol/model/initial.ts'
+import { stateHash } from '../../protocol/model/state.ts'
+import type { Job, JobResult, MemberId, ModelState, Section, Task, VectorWork } from '../../protocol/ports.ts'
+import { residueBytes } from '../../protocol/sum/field.ts'
+import { layoutFor, sectionRange } from '../../protocol/sum/layout.ts'
+import { masksInto } from '../../protocol/sum/mask.ts'
+import type { SimHost } from '../host.ts'
+import type { Checker } from '../observer.ts'
+import { attemptName, type CheckContext } from './context.ts'
+import { Inputs, type Masking } from './inputs.ts'
+import { Judge } from './judge.ts'
+import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
+
+export function exactness(context: CheckContext): Exactness {
+  return new Exactness(context)
+}
+
+type Unmask = VectorWork & { kind: 'unmask' }
+
+/** Modulus, centring and sum are written here once more, in plain numbers: what they check may have them wrong. */
+const P = 2_147_483_647
+
+function centred(residue: number): number {
+  return residue > (P - 1) / 2 ? residue - P : residue
+}
+
+function total(vectors: readonly Uint32Array[]): Uint32Array {
+  return vectors[0]!.map((_, i) => vectors.reduce((sum, v) => sum + v[i]!, 0) % P)
+}
+
+/** Openings that are remembered: a slow host may open a sum when the next is open elsewhere. */
+const OPENINGS_MAX = 4
+
+/** Sums opened in one attempt. */
+interface Opening {
+  /** Masks that the first of these hosts took off. */
+  readonly unmask: Unmask
+  /** Hash of the sum, by the honest host that opened it. */
+  readonly by: Map<MemberId, string>
+  readonly sums: Map<string, Uint32Array>
+  /** The certified sum's hash, once the round is closed. */
+  certified: string | undefined
+}
+
+export class Exactness extends Judge implements Checker {
+  /** Closed rounds whose certified sum was compared with the inputs. */
+  sums = 0
+  /** Sums that honest hosts opened. */
+  opened = 0
+  /** Numbers of pairwise masks that inputs got. */
+  readonly pairs = new Set<number>()
+  /** Largest quantised value given in a section, as a share of what may be given there. */
+  readonly largest = new Map<string, number>()
+  readonly #inputs = new Inputs()
+  #height = 0
+  #cohort = 0
+  #task: Task = 'statistics'
+  #fixed: { readonly body: SurvivorsFixed; readonly name: string } | undefined
+  /** By the hash of the entry that fixed the survivors. */
+  readonly #openings = new Map<string, Opening>()
+  #model: ModelState | undefined
+
+  constructor(context: CheckContext) {
+    super('exactness', context)
+    this.#model = initialState(context.charter)
+  }
+
+  onJob(host: SimHost, job: Job, result: JobResult): void {
+    if (job.kind !== 'vector' || result.kind !== 'vector') return
+    const { work } = job
+    const { output } = result
+    if (work.kind === 'mask' && output.kind === 'mask') {
+      this.#masked(host.id, this.#inputs.masked(host.id, work, output))
+    }
+    const phase = host.peer?.state.phase
+    if (
+      work.kind === 'unmask' &&
+      phase?.kind === 'fixed' &&
+      output.kind === 'unmask' &&
+      this.isHonest(host.id)
+    )
+      this.#opens(host.id, phase, work, output.sum)
+  }
+
+  #masked(host: MemberId, { work, residues }: Masking): void {
+    this.pairs.add(work.pairs.length)
+    if (!this.isHonest(host)) return
+    let at = 0
+    for (const section of work.sections) {
+      this.#bounded(host, section, residues.subarray(at, at + section.length), work.values.subarray(at))
+      at += section.length
+    }
+  }
+
+  #bounded(host: MemberId, section: Section, residues: Uint32Array, values: Float64Array): void {
+    const { name, scale, bound } = section
+    let most = 0
+    let off = 0
+    for (let i = 0; i < residues.length; i++) {
+      const q = centred(residues[i]!)
+      const exact = Math.min(bound, Math.max(-bound, values[i]!)) * scale
+      most = Math.max(most, Math.abs(q))
+      off = Math.max(off, Math.abs(q - exact))
+    }
+    // Rounding may go to either side of a bound that is no integer multiple of a step.
+    if (most > bound * scale + 1) this.fail(`${host}: section ${name} is beyond its bound`)
+    if (off >= 1) this.fail(`${host}: section ${name} is quantised wrongly`)
+    const share = most >= Math.floor(bound * scale) ? 1 : most / (bound * scale)
+    this.largest.set(name, Math.max(share, this.largest.get(name) ?? 0))
+  }
+
+  #opens(host: MemberId, phase: Phase & { kind: 'fixed' }, unmask: Unmask, sum: Uint32Array): void {
+    const fixed = toHex(phase.fixedHash)
+    this.opened++
+    const opening = this.#openings.get(fixed) ?? {
+      unmask,
+      by: new Map(),
+      sums: new Map(),
+      certified: undefined,
+    }
+    this.#openings.set(fixed, opening)
+    for (const old of this.#openings.keys())
+      if (this.#openings.size > OPENINGS_MAX) this.#openings.delete(old)
+    const { by, sums, certified } = opening
+    const hash = toHex(sha256(residueBytes(sum)))
+    by.set(host, hash)
+    if (sums.size < 4) sums.set(hash, sum)
+    if (certified && certified !== hash) this.#another(host, `round ${attemptName(phase.fixed)}`)
+  }
+
+  #another(host: MemberId, what: string): void {
+    this.fail(`${what}: ${host} opened another sum than the certified one`)
+  }
+
+  onRelease(host: SimHost, _to: MemberId | undefined, bytes: Uint8Array): void {
+    if (this.isHonest(host.id)) return
+    const message = readMessage(bytes)
+    if (message?.author !== host.id) return
+    const input = bodyOf(message, 'input')
+    if (input) this.#inputs.sent(host.id, input)
+    const shard = bodyOf(message, 'shard')
+    if (shard?.member === host.id) this.#inputs.sent(host.id, shard)
+  }
+
+  onCommit(host: SimHost, puts: readonly (readonly [string, Uint8Array])[]): void {
+    if (!this.isHonest(host.id)) return
+    for (const [key, value] of puts) {
+      if (heightOfKey(key) !== this.#height + 1) continue
+      const certified = readRecord(value)
+      if (!certified) continue
+      this.#height++
+      const { body } = certified.entry
+      if (body.kind === 'RoundOpened') {
+        this.#cohort = body.cohort.length
+        this.#task = body.task
+      } else if (body.kind === 'SurvivorsFixed') this.#fixed = { body, name: certified.name }
+      else if (body.kind === 'RoundClosed') this.#close(host, body)
+    }
+  }
+
+  /** The first honest host has stored the end of a round. */
+  #close(host: SimHost, body: RoundClosed): void {
+    const what = `round ${attemptName(body)}`
+    const fixed = this.#fixed
+    if (!fixed || attemptName(fixed.body) !== attemptName(body)) return
+    const certified = toHex(body.sum)
+    const opening = this.#openings.get(fixed.name)
+    const sum = this.#sumOf(fixed.body, opening?.unmask, what)
+    if (sum) {
+      this.checked++
+      this.sums++
+      if (toHex(sha256(residueBytes(sum))) !== certified)
+        this.fail(`${what}: the certified sum is not the sum of the survivors' inputs`)
+    }
+    for (const [by, hash] of opening?.by ?? []) if (hash !== certified) this.#another(by, what)
+    if (opening) opening.certified = certified
+    const opened = opening?.sums.get(certified) ?? (sum && certifies(sum, certified) ? sum : undefined)
+    this.#follow(host, body, fixed.body, opened, what)
+  }
+
+  /** What the certified sum must be; undefined: what a liar has put in is not known. */
+  #sumOf(fixed: SurvivorsFixed, unmask: Unmask | undefined, what: string): Uint32Array | undefined {
+    const survivors = fixed.survivors.map(({ member, root }) => ({ member, root: toHex(root) }))
+    for (const { member, root } of survivors) {
+      if (!this.isHonest(member) || this.#inputs.maskingOf(member, root)) continue
+      this.fail(`${what}: nobody saw the input of ${member}`)
+      return undefined
+    }
+    const isAllHonest = survivors.every(s => this.isHonest(s.member))
+    if (isAllHonest) return this.#exact(survivors, what)
+    // A liar may add any vector of the field: what counts is what it committed to, less what its masks should have been.
+    const vectors = survivors.map(s => this.#inputs.committed(s.member, s.root))
+    if (!unmask || !vectors.every(v => v !== undefined)) return undefined
+    const sum = total(vectors)
+    const masks = new Uint32Array(sum.length)
+    masksInto(masks, [...unmask.selfKeys.map(key => ({ key, sign: 1 as const })), ...unmask.pairs])
+    return sum.map((x, i) => (x + P - masks[i]!) % P)
+  }
+
+  #exact(survivors: readonly { member: MemberId; root: string }[], what: string): Uint32Array {
+    const inputs = survivors.map(s => this.#inputs.maskingOf(s.member, s.root)!.residues)
+    const sum = total(inputs)
+    for (let i = 0; i < sum.length; i++) {
+      const exact = inputs.reduce((x, input) => x + centred(input[i]!), 0)
+      if (exact !== centred(sum[i]!)) this.fail(`${what}: the sum has wrapped`)
+    }
+    return sum
+  }
+
+  #follow(
+    host: SimHost,
+    body: RoundClosed,
+    fixed: SurvivorsFixed,
+    sum: Uint32Array | undefined,
+    what: string,
+  ): void {
+    const { charter } = this.context
+    const before = this.#model
+    this.#model = undefined
+    if (sum && before) {
+      const sections = layoutFor(charter, this.#task, this.#cohort)
+      const next = applySum(charter, this.#task, sections, sum, before).state
+      this.checked++
+      if (!equalBytes(stateHash(next), body.model))
+        this.fail(`${what}: the certified model does not follow from the certified sum`)
+      else this.#model = next
+      if (this.#task === 'train') this.#weighed(fixed, sections, before, next, what)
+    }
+    const held = host.peer?.model
+    if (!this.#model && held && equalBytes(stateHash(held), body.model)) this.#model = held
+  }
+
+  /** The new parameters as the learners' own numbers give them, within what rounding to steps can do. */
+  #weighed(
+    fixed: SurvivorsFixed,
+    sections: readonly Section[],
+    before: ModelState,
+    after: ModelState,
+    what: string,
+  ): void {
+    const maskings = fixed.survivors.map(s => this.#inputs.maskingOf(s.member, toHex(s.root)))
+    if (!maskings.every(m => m !== undefined)) return
+    const [from] = sectionRange(sections, 'update')
+    const [at] = sectionRange(sections, 'weight')
+    const step = (name: string) => maskings.length / sections.find(s => s.name === name)!.scale
+    const weight = maskings.reduce((w, m) => w + m.work.values[at]!, 0)
+    // Hardly any rows: rounding could be all of it.
+    if (weight < 2 / this.context.charter.training.weightMax) return
+    this.checked++
+    for (let i = 0; i < before.parameters.length; i++) {
+      const update = maskings.reduce((u, m) => u + m.work.values[from + i]!, 0) / weight
+      const off = Math.abs(before.parameters[i]! + update - after.parameters[i]!)
+      const near = (step('update') + Math.abs(update) * step('weight')) / weight
+      if (off > 2 * near + 1e-6 * (1 + Math.abs(after.parameters[i]!))) {
+        this.fail(`${what}: the certified model is not the weighted mean of the updates`)
+        return
+      }
+    }
+  }
+}
+
+function certifies(sum: Uint32Array, hash: string): boolean {
+  return toHex(sha256(residueBytes(sum))) === hash
+}

@@ -1,0 +1,106 @@
+/**
+ * What each hospital has really put into a sum: the quantised vector that its machine masked, as tapped, and the masked one
+ * that its commitment names, also where a liar sent another than its machine made.
+ */
+import { concatBytes, equalBytes, toHex } from '../../protocol/bytes.ts'
+import { sha256 } from '../../protocol/crypto/hash.ts'
+import type { MemberId, VectorWork } from '../../protocol/ports.ts'
+import { residuesFromBytes } from '../../protocol/sum/field.ts'
+import { quantiseSections } from '../../protocol/sum/kernels.ts'
+import { shardRange } from '../../protocol/sum/shards.ts'
+import type { Body } from '../../protocol/wire/messages.ts'
+
+/** One masking, as it was tapped. */
+export interface Masking {
+  readonly root: string
+  readonly work: VectorWork & { kind: 'mask' }
+  readonly residues: Uint32Array
+  readonly masked: Uint32Array
+}
+
+/** Maskings of one hospital that are kept: of its last attempts, and of its lives within one. */
+const MASKINGS_MAX = 8
+/** Different commitments, and slices, of one liar that are kept for an attempt. */
+const SENT_MAX = 512
+
+/** What a liar sent in one attempt. */
+interface Sent {
+  readonly opened: string
+  /** Hashes of the shards, by root. */
+  readonly commitments: Map<string, Uint8Array>
+  /** By hash of the slice. */
+  readonly slices: Map<string, Uint8Array>
+}
+
+const quantised = new WeakMap<Masking['work'], Uint32Array>()
+
+/** What a masking was of, in the clear; once for all who ask. */
+export function residuesOf(work: Masking['work']): Uint32Array {
+  const known = quantised.get(work) ?? quantiseSections(work.values, work.sections, work.roundingKey)
+  quantised.set(work, known)
+  return known
+}
+
+export class Inputs {
+  readonly #maskings = new Map<MemberId, Masking[]>()
+  readonly #sent = new Map<MemberId, Sent>()
+
+  masked(
+    host: MemberId,
+    work: Masking['work'],
+    output: { readonly masked: Uint32Array; readonly shardHashes: readonly Uint8Array[] },
+  ): Masking {
+    const residues = residuesOf(work)
+    const root = toHex(sha256(concatBytes(...output.shardHashes)))
+    const masking = { root, work, residues, masked: output.masked }
+    const others = (this.#maskings.get(host) ?? []).filter(m => m.root !== root)
+    this.#maskings.set(host, [...others.slice(1 - MASKINGS_MAX), masking])
+    return masking
+  }
+
+  /** A liar's commitment, or slice of its own, on its way to somebody. */
+  sent(liar: MemberId, body: Body<'input'> | Body<'shard'>): void {
+    const opened = toHex(body.opened)
+    let sent = this.#sent.get(liar)
+    if (sent?.opened !== opened) {
+      sent = { opened, commitments: new Map(), slices: new Map() }
+      this.#sent.set(liar, sent)
+    }
+    const { slices, commitments } = sent
+    if (body.data.length > 0 && slices.size < SENT_MAX) slices.set(toHex(sha256(body.data)), body.data)
+    if ('hashes' in body && commitments.size < SENT_MAX)
+      commitments.set(toHex(sha256(body.hashes)), body.hashes)
+  }
+
+  /** The masking that a commitment is of; undefined: nobody has seen it. */
+  maskingOf(member: MemberId, root: string): Masking | undefined {
+    return this.#maskings.get(member)?.find(m => m.root === root)
+  }
+
+  /** The masked vector that a commitment names; undefined where a slice of it was never sent or is none of the field. */
+  committed(member: MemberId, root: string): Uint32Array | undefined {
+    const tapped = this.maskingOf(member, root)?.masked
+    const sent = this.#sent.get(member)
+    const hashes = sent?.commitments.get(root)
+    const like = this.#maskings.get(member)?.at(-1)
+    if (tapped || !sent || !hashes || !like) return tapped
+    const { masked, work } = like
+    const out = new Uint32Array(masked.length)
+    for (let shard = 0; shard < work.shards; shard++) {
+      const [from, to] = shardRange(masked.length, work.shards, shard)
+      const hash = hashes.subarray(32 * shard, 32 * shard + 32)
+      const slice = sliceOf(sent, hash, masked.subarray(from, to))
+      if (slice?.length !== to - from) return undefined
+      out.set(slice, from)
+    }
+    return out
+  }
+}
+
+/** A slice by its hash: one that was sent, or the honest one, which its owner needs not send to itself. */
+function sliceOf(sent: Sent, hash: Uint8Array, honest: Uint32Array): Uint32Array | undefined {
+  const data = sent.slices.get(toHex(hash))
+  if (data) return residuesFromBytes(data)
+  const own = new Uint8Array(honest.buffer, honest.byteOffset, honest.byteLength)
+  return equalBytes(sha256(own), hash) ? honest : undefined
+}

@@ -1,0 +1,369 @@
+import { describe, expect, it } from 'vitest'
+import { toHex } from '../../../protocol/bytes.ts'
+import { stateHash } from '../../../protocol/model/state.ts'
+import type { Event, Job, ModelState, Output } from '../../../protocol/ports.ts'
+import type { SimHost } from '../../../sim/host.ts'
+import { Recorder, type RecorderOptions } from '../../../sim/record.ts'
+import type { World } from '../../../sim/world.ts'
+
+const START = 1_800_000_000_000
+const MODEL: ModelState = {
+  parameters: Float32Array.of(1, 2),
+  mean: new Float64Array(0),
+  deviation: new Float64Array(0),
+}
+
+/** A recorder, and a world that tells it what a test says. */
+class Stage {
+  readonly recorder: Recorder
+  /** Bytes that each has sent; it received a tenth. */
+  readonly sent: Record<string, number> = {}
+  readonly world = {
+    now: START,
+    traffic: (id: string) => {
+      const bytesSent = this.sent[id] ?? 0
+      return { bytesSent, bytesReceived: bytesSent / 10, messagesSent: 3 }
+    },
+  }
+  readonly hosts: Readonly<Record<string, SimHost>>
+
+  constructor(ids: readonly string[], options: Partial<RecorderOptions> = {}) {
+    this.recorder = new Recorder({
+      hospitals: ids.map(id => ({ id, site: 'clinic', behaviour: undefined })),
+      ...options,
+    })
+    this.hosts = Object.fromEntries(ids.map(id => [id, { id, peer: { model: MODEL } } as unknown as SimHost]))
+    this.recorder.onWorld(this.world as unknown as World)
+    for (const id of ids) this.recorder.onStart(this.hosts[id]!)
+  }
+
+  at(ms: number): this {
+    this.world.now = START + ms
+    return this
+  }
+
+  say(id: string, event: Event): this {
+    this.recorder.onEvent(this.hosts[id]!, event)
+    return this
+  }
+
+  round(id: string) {
+    return this.recorder.recorded().hospitals.find(h => h.id === id)!
+  }
+}
+
+const opened = (
+  round: number,
+  cohort: readonly string[],
+  absent: readonly string[] = [],
+  attempt = 0,
+): Event => ({
+  kind: 'roundOpened',
+  round,
+  attempt,
+  task: 'train',
+  cohort,
+  absent,
+})
+const fixed = (
+  round: number,
+  survivors: readonly string[],
+  out: readonly string[] = [],
+  attempt = 0,
+): Event => ({
+  kind: 'survivorsFixed',
+  round,
+  attempt,
+  survivors,
+  leftOut: out.map(member => ({ member, reason: 'silent' })),
+})
+const closed = (round: number, attempt = 0, modelHash = 'm'): Event => ({
+  kind: 'roundClosed',
+  round,
+  attempt,
+  task: 'train',
+  modelHash,
+  metrics: { testSamples: 9, auc: 0.7, accuracy: 0.6, loss: 0.5 },
+  faults: [{ member: 'c', fault: 'badShard' }],
+})
+const delivered = (round: number, attempt = 0): Event => ({
+  kind: 'phase',
+  round,
+  attempt,
+  phase: 'delivered',
+})
+const learning = (round: number): Output => ({
+  // As the machine does it: what starts the job waits for a record to be durable.
+  effects: [
+    {
+      kind: 'store',
+      puts: [],
+      deletes: [],
+      release: [{ kind: 'job', id: 1, job: { kind: 'learn', round } as Job }],
+    },
+  ],
+  wakeAt: undefined,
+  verdict: undefined,
+})
+const hop = (from: string, to: string, size: number, sentAt?: number) => ({
+  from,
+  to,
+  via: 'gossip' as const,
+  bytes: new Uint8Array(size),
+  ...(sentAt === undefined ? {} : { sentAt: START + sentAt }),
+})
+
+describe('rounds', () => {
+  it('are told by the first of each event, whoever says it, with times since the start', () => {
+    const s = new Stage(['a', 'b', 'c'])
+    s.at(100).say('a', opened(1, ['a', 'b'], ['c']))
+    s.at(130).say('b', opened(1, ['a', 'b'], ['c']))
+    s.at(300).recorder.onJob(s.hosts.a!, { kind: 'learn', round: 1 } as Job)
+    s.at(350).recorder.onJob(s.hosts.b!, { kind: 'learn', round: 1 } as Job)
+    s.at(400).say('a', delivered(1))
+    s.at(900).say('a', fixed(1, ['a'], ['b']))
+    s.at(950).say('b', delivered(1))
+    s.at(1000).say('b', closed(1))
+    s.at(1010).say('a', closed(1))
+    s.at(1200).say('c', closed(1))
+    const { rounds, virtualMs } = s.at(2000).recorder.recorded()
+    expect(virtualMs).toBe(2000)
+    expect(rounds).toMatchObject([
+      {
+        round: 1,
+        task: 'train',
+        attempts: 1,
+        openedAt: 100,
+        // b's training and delivery are not in the sum.
+        learnedAt: 300,
+        deliveredAt: 400,
+        fixedAt: 900,
+        closedAt: 1000,
+        closedEverywhereAt: 1200,
+        cohort: ['a', 'b'],
+        survivors: ['a'],
+        leftOut: [
+          { member: 'c', reason: 'absent' },
+          { member: 'b', reason: 'silent' },
+        ],
+        accused: [{ member: 'c', code: 'badShard' }],
+        metrics: { auc: 0.7 },
+      },
+    ])
+  })
+
+  it('have their attempts, and the cohort and the absent of the last one', () => {
+    const s = new Stage(['a', 'b', 'c'])
+    s.at(10).say('a', opened(4, ['a', 'b', 'c']))
+    s.at(50).say('a', { kind: 'roundAborted', round: 4, attempt: 0, reason: 'culprit', culprits: ['c'] })
+    s.at(60).say('b', { kind: 'roundAborted', round: 4, attempt: 0, reason: 'culprit', culprits: ['c'] })
+    s.at(80).say('a', opened(4, ['a', 'b'], ['c'], 1))
+    // A straggler tells of what is over.
+    s.at(85).say('c', opened(4, ['a', 'b', 'c']))
+    s.at(90).say('a', fixed(4, ['a', 'b'], [], 1))
+    s.at(99).say('a', closed(4, 1))
+    const [round] = s.recorder.recorded().rounds
+    expect(round).toMatchObject({ attempts: 2, openedAt: 10, cohort: ['a', 'b'], survivors: ['a', 'b'] })
+    expect(round!.leftOut).toEqual([{ member: 'c', reason: 'absent' }])
+    expect(round!.tries).toEqual([
+      {
+        attempt: 0,
+        openedAt: 10,
+        fixedAt: undefined,
+        endedAt: 50,
+        cohort: 3,
+        aborted: 'culprit',
+        culprits: ['c'],
+      },
+      { attempt: 1, openedAt: 80, fixedAt: 90, endedAt: 99, cohort: 2, aborted: undefined, culprits: [] },
+    ])
+  })
+
+  it('are known everywhere when all who were up at their end know; who goes down is not waited for', () => {
+    const s = new Stage(['a', 'b', 'c', 'd'])
+    s.at(5).recorder.onCrash(s.hosts.d!, 'scheduled')
+    s.at(10).say('a', closed(1))
+    s.at(20).say('b', closed(1))
+    s.at(30).recorder.onCrash(s.hosts.c!, 'scheduled')
+    s.at(40).recorder.onStart(s.hosts.d!)
+    s.at(50).say('d', closed(1))
+    s.at(60).say('a', closed(2))
+    const { rounds } = s.recorder.recorded()
+    expect(rounds.map(r => [r.closedAt, r.closedEverywhereAt])).toEqual([
+      [10, 30],
+      [60, undefined],
+    ])
+  })
+
+  it('need no event before another: what was not told stays open', () => {
+    const s = new Stage(['a', 'b'])
+    s.at(10).say('a', closed(3))
+    s.at(20).say('a', fixed(4, ['a']))
+    s.at(25).say('b', opened(4, ['a', 'b'], ['c']))
+    const { rounds } = s.at(30).recorder.recorded()
+    expect(rounds[0]).toMatchObject({ round: 3, openedAt: 10, closedAt: 10, cohort: [], survivors: [] })
+    expect(rounds[1]).toMatchObject({
+      round: 4,
+      closedAt: undefined,
+      cohort: ['a', 'b'],
+      survivors: ['a'],
+      leftOut: [{ member: 'c', reason: 'absent' }],
+    })
+  })
+
+  it('count the bytes of all hospitals while they were open', () => {
+    const s = new Stage(['a', 'b'])
+    s.sent.a = 5
+    s.at(10).say('a', opened(1, ['a', 'b']))
+    Object.assign(s.sent, { a: 75, b: 30 })
+    s.at(20).say('b', closed(1))
+    s.sent.b = 41
+    s.at(30).say('b', opened(2, ['a', 'b']))
+    s.sent.b = 49
+    expect(s.recorder.recorded().rounds.map(r => r.bytes)).toEqual([100, 8])
+  })
+
+  it('have the distance of the model that the ledger names, from whoever holds it', () => {
+    const s = new Stage(['a', 'b'], { distance: m => m.parameters[0]! + 41 })
+    const hash = toHex(stateHash(MODEL))
+    s.at(1).say('a', closed(1, 0, 'another'))
+    s.at(2).say('a', closed(2, 0, 'another'))
+    s.at(3).say('b', closed(2, 0, hash))
+    expect(s.recorder.recorded().rounds.map(r => r.distance)).toEqual([undefined, 42])
+  })
+})
+
+describe('a hospital', () => {
+  it('has its phases one after the other, with the time down, and what struck it', () => {
+    const s = new Stage(['a', 'b'])
+    s.at(100).say('a', opened(1, ['a', 'b']))
+    s.at(110).recorder.onOutput(s.hosts.a!, { kind: 'tick' }, learning(1))
+    s.at(300).recorder.onJob(s.hosts.a!, { kind: 'learn', round: 1 } as Job)
+    s.at(320).say('a', delivered(1))
+    s.at(400).recorder.onCrash(s.hosts.a!, 'step')
+    s.at(500).recorder.onStart(s.hosts.a!)
+    s.say('a', { kind: 'started', height: 3, round: 1 })
+    s.at(600).say('a', fixed(1, ['b'], ['a']))
+    s.at(650).say('a', closed(1))
+    s.at(700).recorder.onInjected({
+      at: START + 700,
+      kind: 'outage',
+      hospitals: ['a'],
+      detail: '',
+      forMs: 100,
+    })
+    s.at(900).say('a', opened(2, ['b'], ['a']))
+    s.at(950).say('a', { kind: 'studyFinished', rounds: 1, modelHash: 'm' })
+    const a = s.at(1000).round('a')
+    expect(a.spans.map(x => [x.what, x.round, x.from, x.to])).toEqual([
+      ['between', 0, 0, 100],
+      ['sharing', 1, 100, 110],
+      ['learning', 1, 110, 300],
+      ['sharing', 1, 300, 320],
+      ['delivered', 1, 320, 400],
+      ['crash', 1, 400, 500],
+      ['between', 1, 500, 600],
+      ['opening', 1, 600, 650],
+      ['between', 2, 650, 900],
+      ['outage', 2, 700, 800],
+      ['aside', 2, 900, 950],
+      ['finished', 2, 950, 1000],
+    ])
+    expect(a).toMatchObject({ crashes: 1, downMs: 100, struckMs: 100, roundsIn: 0, finished: true })
+  })
+
+  it('trains also where the effect that starts it comes with the event of the round', () => {
+    const s = new Stage(['a'])
+    s.at(10).recorder.onOutput(s.hosts.a!, { kind: 'tick' }, learning(1))
+    s.say('a', opened(1, ['a']))
+    expect(s.at(20).round('a').spans.at(-1)).toMatchObject({ what: 'learning', from: 10, to: 20 })
+  })
+
+  it('is down until it starts, and counts the rounds that its input is in', () => {
+    const s = new Stage(['a'], {
+      hospitals: ['a', 'late'].map(id => ({ id, site: 'x', behaviour: undefined })),
+    })
+    s.at(1).say('a', fixed(1, ['a', 'late']))
+    s.at(2).say('a', closed(1))
+    s.at(3).say('a', fixed(2, ['a', 'late']))
+    const { hospitals } = s.at(10).recorder.recorded()
+    expect(hospitals[1]).toMatchObject({ downMs: 10, roundsIn: 1 })
+    expect(hospitals[1]!.spans).toEqual([{ kind: 'down', what: 'not started', round: 0, from: 0, to: 10 }])
+  })
+
+  it('has the traffic of its line; sizes and latencies are those of hops', () => {
+    const s = new Stage(['a', 'b'])
+    s.sent.a = 600
+    s.recorder.onHop(hop('a', 'b', 100, 0))
+    s.recorder.onHop(hop('a', 'b', 50, 0))
+    s.recorder.onLoss(hop('a', 'b', 50), 'cut')
+    s.at(40).recorder.onDelivered(hop('a', 'b', 100, 0))
+    const { hospitals, lostByReason, latencyMs, messageBytes } = s.recorder.recorded()
+    expect(hospitals.map(h => [h.bytesSent, h.bytesReceived, h.messages])).toEqual([
+      [600, 60, 3],
+      [0, 0, 3],
+    ])
+    expect(lostByReason).toEqual({ cut: 1 })
+    expect(latencyMs).toMatchObject({ count: 1, p50: 40 })
+    expect(messageBytes).toMatchObject({ count: 2, min: 50, max: 100 })
+  })
+})
+
+describe('faults', () => {
+  it('that last are kept with their time since the start and end when the scenario heals; all are counted', () => {
+    const s = new Stage(['a'], { healAtMs: 1000 })
+    const inject = (kind: string, at: number, hospitals: string[], forMs?: number) =>
+      s.at(at).recorder.onInjected({ at: START + at, kind, hospitals, detail: 'x', ...(forMs && { forMs }) })
+    inject('outage', 100, ['a'], 50)
+    inject('crash', 900, ['a'], 500)
+    inject('duplicate', 950, ['a'])
+    inject('duplicate', 960, [])
+    const { injected, injectedByKind } = s.at(2000).recorder.recorded()
+    expect(injected.map(i => [i.kind, i.at, i.forMs])).toEqual([
+      ['outage', 100, 50],
+      ['crash', 900, 100],
+    ])
+    expect(injectedByKind).toEqual({ crash: 1, duplicate: 2, outage: 1 })
+  })
+})
+
+describe('a very long run', () => {
+  it('keeps all rounds, and a bounded number of everything else', () => {
+    const s = new Stage(['a', 'b'])
+    const rounds = 25_000
+    for (let round = 0; round < rounds; round++) {
+      const at = 100 * round
+      s.at(at).recorder.onInjected({ at: START + at, kind: 'outage', hospitals: ['a'], detail: '', forMs: 7 })
+      s.at(at + 10).say('a', opened(round, ['a', 'b']))
+      s.at(at + 20).say('a', delivered(round))
+      s.at(at + 30).say('a', fixed(round, ['a', 'b']))
+      s.at(at + 40).say('a', closed(round))
+      s.at(at + 45).say('b', closed(round))
+    }
+    const r = s.at(100 * rounds).recorder.recorded()
+    expect(r.rounds).toHaveLength(rounds)
+    expect(r.rounds.every(x => x.closedEverywhereAt !== undefined)).toBe(true)
+    // All list the same members: the lists are kept once.
+    expect(new Set(r.rounds.flatMap(x => [x.cohort, x.survivors])).size).toBe(1)
+    expect(r.injected.length).toBe(20_000)
+    expect(r.injectedByKind).toEqual({ outage: rounds })
+    const [a] = r.hospitals
+    expect(a!.spans.length).toBeLessThanOrEqual(200_000)
+    expect(a!.struckMs).toBe(7 * rounds)
+    expect(a!.roundsIn).toBe(rounds)
+  })
+
+  it('of many hospitals keeps so few stretches of each that all together are bounded', () => {
+    const ids = Array.from({ length: 1000 }, (_, i) => `h${i}`)
+    const s = new Stage(ids)
+    for (let round = 0; round < 100; round++) {
+      for (const id of ids.slice(0, 3)) {
+        s.at(round * 10).say(id, opened(round, ids.slice(0, 3)))
+        s.at(round * 10 + 4).say(id, delivered(round))
+        s.at(round * 10 + 8).say(id, closed(round))
+      }
+    }
+    const { hospitals } = s.at(2000).recorder.recorded()
+    expect(Math.max(...hospitals.map(h => h.spans.length))).toBeLessThanOrEqual(200)
+  })
+})
