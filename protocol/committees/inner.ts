@@ -157,7 +157,9 @@ function recordOf(inner: Inner, height: number): LedgerRecord | undefined {
   return decoded?.ok ? decoded.value : undefined
 }
 
-/** Connections matter to the committee's machine only where they are to its members. */
-export function met(b: CommitteeBooks, kind: 'connected' | 'disconnected', peer: MemberId): void {
-  if (b.inner?.committee.members.includes(peer)) feed(b, b.inner, { kind, peer })
+/** Connections matter to the committee's machine only where they are to its members; whether it was told. */
+export function met(b: CommitteeBooks, kind: 'connected' | 'disconnected', peer: MemberId): boolean {
+  if (!b.inner?.committee.members.includes(peer)) return false
+  feed(b, b.inner, { kind, peer })
+  return true
 }

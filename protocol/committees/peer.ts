@@ -54,18 +54,19 @@ export class CommitteePeer implements Machine {
     const b = this.#b
     b.now = now
     let verdict: Verdict | undefined
+    let changes = true
     switch (input.kind) {
       case 'start':
         start(b, input.entropy, input.durable)
         break
       case 'connected':
         b.connected.add(input.peer)
-        met(b, 'connected', input.peer)
+        changes = met(b, 'connected', input.peer)
         greet(b, input.peer)
         break
       case 'disconnected':
         b.connected.delete(input.peer)
-        met(b, 'disconnected', input.peer)
+        changes = met(b, 'disconnected', input.peer)
         break
       case 'message':
         verdict = receive(b, input.from, input.via, input.bytes)
@@ -80,7 +81,8 @@ export class CommitteePeer implements Machine {
         if (b.inner?.wakeAt !== undefined && b.now >= b.inner.wakeAt) feed(b, b.inner, { kind: 'tick' })
         break
     }
-    if (b.entropy) advance(b)
+    // At a start each of a thousand hears of each.
+    if (b.entropy && changes) advance(b)
     return { effects: b.effects.take(), wakeAt: wakeAt(b), verdict }
   }
 }

@@ -47,6 +47,11 @@ export class Sync {
     return [...this.#direct.values()].reduce((n, slots) => n + slots.size, 0)
   }
 
+  /** Nothing can be missing yet: the first status waits as long as the second would. */
+  rest(now: Millis): void {
+    this.#nextAt = now + PAUSE_MS
+  }
+
   keepDirect(to: MemberId, slot: string, bytes: Uint8Array): void {
     const slots = this.#direct.get(to) ?? new Map<string, { prefix: string; bytes: Uint8Array }>()
     slots.set(slot, { prefix: prefixOf(bytes), bytes })
