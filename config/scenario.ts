@@ -85,8 +85,18 @@ export type When = z.infer<typeof WhenSchema>
 const struck = { who: WhoSchema, when: WhenSchema, forMs: DrawSchema }
 
 export const FaultSchema = z.discriminatedUnion('kind', [
-  /** The process is killed and started again after `forMs`. `disk`: what becomes of commits that are not durable yet. */
-  z.strictObject({ kind: z.literal('crash'), ...struck, disk: z.enum(['lost', 'torn']).default('lost') }),
+  /**
+   * The process is killed and started again after `forMs`. `disk`: what becomes of commits that are not durable yet. `what`:
+   * where the whole machine is gone, the others notice only by its silence. `moment`: at once; or just before or after
+   * its next write, or one of its next effects of any kind (message, job, write), if there is one within `forMs`.
+   */
+  z.strictObject({
+    kind: z.literal('crash'),
+    ...struck,
+    disk: z.enum(['lost', 'torn']).default('lost'),
+    what: z.enum(['process', 'machine']).default('process'),
+    moment: z.enum(['now', 'write', 'effect']).default('now'),
+  }),
   /** The site's line is down; its process goes on. */
   z.strictObject({ kind: z.literal('outage'), ...struck }),
   /** `who` cannot reach the others nor be reached. `direction`: only one way is cut (`in`: they hear nothing). */

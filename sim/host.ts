@@ -17,6 +17,7 @@ import type {
   Verdict,
 } from '../protocol/ports.ts'
 import { runVectorWork } from '../protocol/sum/kernels.ts'
+import { Alarm } from './alarm.ts'
 import { Clock } from './clock.ts'
 import { type Commit, Disk, type DiskCrash } from './disk.ts'
 import type { Observer, Via } from './observer.ts'
@@ -44,6 +45,8 @@ export interface HostSetup {
   /** What this hospital's clock shows beyond the world's time at its beginning; default 0. */
   readonly clockOffsetMs?: Millis
   readonly clockDriftPpm?: number
+  /** Of an adversary: what it sends to one member by gossip, so that it is passed on, and not over a stream; default nothing. */
+  readonly whispers?: (bytes: Uint8Array) => boolean
 }
 
 /** A point at which a crash can be made to happen: before or after the n-th effect of this host. */
@@ -95,10 +98,7 @@ export class SimHost {
   #life = 0
   #driver: Driver | undefined
   #machine: Machine | undefined
-  /** As the machine wants it, by its own clock. */
-  #wakeAt: Millis | undefined
-  /** World's time of the one timer that counts. */
-  #timerAt = Number.POSITIVE_INFINITY
+  #alarm: Alarm
   /** Jobs whose result the machine still wants. */
   #jobs = new Set<number>()
   #diskFreeAt: Millis = 0
@@ -115,6 +115,7 @@ export class SimHost {
     this.#w = world
     this.#random = random
     this.clock = new Clock(world.epoch, setup.clockOffsetMs, setup.clockDriftPpm)
+    this.#alarm = this.#newAlarm()
   }
 
   get up(): boolean {
@@ -155,8 +156,7 @@ export class SimHost {
     if (this.up) throw new RangeError(`${this.id} is up already`)
     this.#life++
     this.#jobs = new Set()
-    this.#wakeAt = undefined
-    this.#timerAt = Number.POSITIVE_INFINITY
+    this.#alarm = this.#newAlarm()
     this.#diskFreeAt = 0
     this.#disk.recover()
     const { config, machine } = this.#s
@@ -244,6 +244,10 @@ export class SimHost {
     return this.#s.downlinkMbps ?? LINE_MBPS
   }
 
+  whispers(bytes: Uint8Array): boolean {
+    return this.#s.whispers?.(bytes) ?? false
+  }
+
   get nat(): boolean {
     return this.#s.nat ?? false
   }
@@ -308,7 +312,7 @@ export class SimHost {
       cancelJob: id => void this.#jobs.delete(id),
       fault: (peer, fault) => taps.onFault?.(this, peer, fault),
       event: event => taps.onEvent?.(this, event),
-      wakeAt: at => this.#wake(at),
+      wakeAt: at => this.#alarm.set(at),
     }
   }
 
@@ -337,28 +341,13 @@ export class SimHost {
     this.#later(this.#diskFreeAt, () => this.#alive(write))
   }
 
-  /** The pending timer serves all later times too: most changes of the time cost no event. */
-  #wake(at: Millis | undefined): void {
-    this.#wakeAt = at
-    if (at === undefined) return
-    const time = Math.max(this.clock.worldTime(at), this.#w.now())
-    if (time < this.#timerAt) this.#setTimer(time)
-  }
-
-  #setTimer(time: Millis): void {
-    this.#timerAt = time
-    this.#later(time, () => {
-      if (this.#timerAt !== time) return
-      this.#timerAt = Number.POSITIVE_INFINITY
-      const at = this.#wakeAt
-      if (at === undefined) return
-      if (this.now < at) {
-        // A time that was put off, or the last digit of a double.
-        this.#setTimer(Math.max(this.clock.worldTime(at), this.#w.now() + 0.01))
-      } else {
-        this.#wakeAt = undefined
-        this.input({ kind: 'tick' })
-      }
+  #newAlarm(): Alarm {
+    const { now } = this.#w
+    return new Alarm({
+      clock: this.clock,
+      now,
+      later: (at, run) => this.#later(at, run),
+      rings: () => void this.input({ kind: 'tick' }),
     })
   }
 

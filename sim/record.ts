@@ -3,12 +3,15 @@
  * keeps is bounded but for the rounds and a few numbers for each hospital.
  */
 import { toHex } from '../protocol/bytes.ts'
+import { decodeRecord } from '../protocol/ledger/certificate.ts'
+import { decodeEntry } from '../protocol/ledger/entry.ts'
 import { stateHash } from '../protocol/model/state.ts'
-import type { Effect, Event, Input, Job, MemberId, Millis, ModelState, Output } from '../protocol/ports.ts'
+import type { Event, Input, Job, MemberId, Millis, ModelState, Output } from '../protocol/ports.ts'
 import type { SimHost } from './host.ts'
 import type { Hop, Injected, Loss, Observer } from './observer.ts'
 import { Histogram } from './report/histogram.ts'
 import { Lane } from './report/lane.ts'
+import { learnsIn, phaseAfter } from './report/phase.ts'
 import { Rounds } from './report/rounds.ts'
 import type { HospitalRecord, RunResult } from './result.ts'
 import type { World } from './world.ts'
@@ -64,6 +67,7 @@ export class Recorder implements Observer {
   readonly #bytes = new Histogram(1)
   #world: World | undefined
   #start: Millis = 0
+  #lastEntry = ''
 
   constructor(options: RecorderOptions) {
     this.#o = options
@@ -140,6 +144,21 @@ export class Recorder implements Observer {
 
   onDelivered({ sentAt }: Hop): void {
     if (sentAt !== undefined) this.#latency.add(this.#world!.now - sentAt)
+  }
+
+  onCommit(_: SimHost, puts: readonly (readonly [key: string, value: Uint8Array])[]): void {
+    for (const [key, value] of puts) {
+      // Keys of the ledger sort by height: the first to hold an entry tells.
+      if (!key.startsWith('ledger/') || key <= this.#lastEntry) continue
+      this.#lastEntry = key
+      const record = decodeRecord(value)
+      const entry = record.ok ? decodeEntry(record.value.entry) : record
+      if (entry.ok && entry.value.body.kind === 'RoundAborted')
+        this.#rounds.charged(
+          entry.value.body,
+          entry.value.body.culprits.map(({ member, code }) => ({ member, code })),
+        )
+    }
   }
 
   onLoss(_: Hop, why: Loss): void {
@@ -245,41 +264,6 @@ const SPAN_OF: Readonly<Record<string, 'outage' | 'paused' | 'hindered'>> = {
   linkdown: 'hindered',
   clog: 'hindered',
   slow: 'hindered',
-}
-
-/** What a hospital does after it has heard of this; `round`: where it was. */
-function phaseAfter(
-  event: Event,
-  self: MemberId,
-  round: number,
-): { readonly what: string; readonly round: number } | undefined {
-  switch (event.kind) {
-    case 'started':
-    case 'roundAborted':
-      return { what: 'between', round: event.round }
-    case 'roundOpened':
-      return { what: event.cohort.includes(self) ? 'sharing' : 'aside', round: event.round }
-    case 'phase':
-      return event.phase === 'delivered' ? { what: 'delivered', round: event.round } : undefined
-    case 'survivorsFixed':
-      return { what: 'opening', round: event.round }
-    case 'roundClosed':
-      return { what: 'between', round: event.round + 1 }
-    case 'studyFinished':
-      return { what: 'finished', round }
-    default:
-      return undefined
-  }
-}
-
-/** The round that a learning job among the effects is for. */
-function learnsIn(effects: readonly Effect[]): number | undefined {
-  for (const effect of effects) {
-    if (effect.kind === 'job' && effect.job.kind === 'learn') return effect.job.round
-    const round = effect.kind === 'store' ? learnsIn(effect.release) : undefined
-    if (round !== undefined) return round
-  }
-  return undefined
 }
 
 function count<K>(counts: Map<K, number>, key: K): void {

@@ -15,7 +15,8 @@ export interface AttemptRecord {
   readonly cohort: number
   /** The ledger's reason; undefined: not aborted. */
   readonly aborted: string | undefined
-  readonly culprits: readonly MemberId[]
+  /** Whom the ledger excludes from the round's later attempts, and why; of a lost hospital `unshared`. */
+  readonly culprits: readonly { readonly member: MemberId; readonly code: string }[]
 }
 
 /** Times are virtual milliseconds since the start of the run. */
@@ -38,7 +39,10 @@ export interface RoundRecord {
   readonly closedEverywhereAt: Millis | undefined
   readonly cohort: readonly MemberId[]
   readonly survivors: readonly MemberId[]
-  /** Who was missing or left out, with the ledger's reason. */
+  /**
+   * Who was missing or left out, with the ledger's reason; `absent`: not in the cohort; `excluded`: not in it either, as the
+   * culprit of an attempt before.
+   */
   readonly leftOut: readonly { readonly member: MemberId; readonly reason: string }[]
   /** Whom the ledger holds to have lied. */
   readonly accused: readonly { readonly member: MemberId; readonly code: string }[]

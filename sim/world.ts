@@ -8,7 +8,8 @@ import { GOSSIP_MESSAGE_BYTES_MAX, STREAM_MESSAGE_BYTES_MAX } from '../protocol/
 import type { DiskCrash } from './disk.ts'
 import { EventHeap } from './heap.ts'
 import { type HostSetup, type HostWorld, SimHost, type Step } from './host.ts'
-import { type LinkOf, Network, type NetworkOptions, type Traffic } from './net/network.ts'
+import type { LinkOf, Traffic } from './net/lines.ts'
+import { Network, type NetworkOptions } from './net/network.ts'
 import type { Direction } from './net/reach.ts'
 import type { Injected, Observer } from './observer.ts'
 import { Random } from './random.ts'
@@ -62,7 +63,9 @@ export class World {
         send: (from, to, bytes) => {
           checkSize(bytes, STREAM_MESSAGE_BYTES_MAX)
           if (to === from.id) throw new RangeError(`${to} is not another member`)
-          this.#net.send(from.index, this.host(to).index, bytes)
+          const { index } = this.host(to)
+          if (from.whispers(bytes)) this.#net.whisper(from.index, index, bytes)
+          else this.#net.send(from.index, index, bytes)
         },
       },
       onStep: options.onStep,

@@ -9,6 +9,7 @@ export const EXIT = {
   usage: 2,
   refused: 3,
   unfinished: 4,
+  violated: 5,
   interrupted: 130,
 } as const
 
@@ -21,7 +22,8 @@ Exit codes:
   1    unexpected failure: a bug, please report it
   2    usage: an unknown command or option, or a missing argument
   3    refused: a file, charter, ledger or policy does not allow it; stderr names a code and a way out
-  4    unfinished: the node was stopped before the study was finished
+  4    unfinished: the node was stopped, or a simulation ended, before the study was finished
+  5    violated: a simulation broke a rule of the protocol; it names the command that replays it
   130  interrupted (Ctrl-C)`
 
 /** Ends a command with a code other than 0 when all that is to be said has been said. */

@@ -7,6 +7,7 @@ import { registerInit } from './commands/init.ts'
 import { registerLedger } from './commands/ledger.ts'
 import { registerModel } from './commands/model.ts'
 import { registerNode } from './commands/node.ts'
+import { registerSim } from './commands/sim.ts'
 import { registerStatus } from './commands/status.ts'
 import { EXIT, EXIT_HELP, type ExitCode, reportError } from './exit.ts'
 import type { Io } from './io.ts'
@@ -18,6 +19,7 @@ export function buildProgram(io: Io): Command {
     .showHelpAfterError('(medmesh --help, or medmesh COMMAND --help)')
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .exitOverride()
+    .enablePositionalOptions()
     .addHelpText('after', EXIT_HELP)
     .addHelpText('after', '\nStart here:\n  medmesh demo')
   // In the order of a newcomer's way. Subcommands inherit what is set above.
@@ -28,6 +30,7 @@ export function buildProgram(io: Io): Command {
   registerStatus(program, io)
   registerLedger(program, io)
   registerModel(program, io)
+  registerSim(program, io)
   return program
 }
 

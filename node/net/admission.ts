@@ -6,6 +6,7 @@
 import { Socket } from 'node:net'
 import type { ConnectionGater, MultiaddrConnection, PeerId } from '@libp2p/interface'
 import { assert } from '../../protocol/result.ts'
+import { joinWrites } from './corking.ts'
 import { checkGreeting } from './negotiation.ts'
 
 export interface ByteCount {
@@ -81,6 +82,7 @@ export class Admission {
     const entry = { peer: peer?.toString() }
     this.#sockets.set(socket, entry)
     checkGreeting(connection)
+    joinWrites(socket)
     const settle = () => {
       if (!this.#sockets.delete(socket)) return
       const key = entry.peer ?? ''

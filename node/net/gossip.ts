@@ -12,6 +12,7 @@ import {
 } from '@libp2p/gossipsub'
 import { createTopicScoreParams } from '@libp2p/gossipsub/score'
 import type { PeerId } from '@libp2p/interface'
+import { toHex } from '../../protocol/bytes.ts'
 
 /** The largest RPC that gossipsub's framing can carry: several messages when a peer asks for missed ones. */
 const RPC_BYTES_MAX = 4 << 20
@@ -28,6 +29,7 @@ export function gossipService(topic: string, others: number) {
     fallbackToFloodsub: false,
     floodPublish: false,
     allowedTopics: [topic],
+    fastMsgIdFn: copyId,
     D,
     Dlo: others <= MESH_DEGREE_MAX ? D : 4,
     Dhi: 2 * MESH_DEGREE_MAX,
@@ -65,6 +67,14 @@ export function gossipService(topic: string, others: number) {
     },
   }
   return gossipsub(options)
+}
+
+/**
+ * What tells that a message has come before, without a look at its signature, which is checked once: most of what
+ * arrives are copies. Only a message whose signature held is remembered by it. Empty: unsigned, and so invalid.
+ */
+export function copyId({ signature }: { readonly signature?: Uint8Array }): string {
+  return signature === undefined ? '' : toHex(signature)
 }
 
 const RESULT: Record<GossipVerdict, TopicValidatorResult> = {

@@ -138,6 +138,8 @@ export class Attempt {
   /** Members that have sent two different offers: this attempt cannot be trusted to any. */
   readonly misdealt = new Set<MemberId>()
   readonly sealed = new Map<MemberId, Body<'sealed'>>()
+  /** Of these, those that wait to be opened. */
+  readonly #unopened = new Set<MemberId>()
   readonly shares = new Map<MemberId, MemberShares>()
   pairs: PairKey[] | undefined
   dealt = false
@@ -241,15 +243,20 @@ export class Attempt {
   }
 
   acceptSealed(from: MemberId, sealed: Body<'sealed'>): void {
-    if (this.cohort.includes(from) && !this.sealed.has(from)) this.sealed.set(from, sealed)
+    if (!this.cohort.includes(from) || this.sealed.has(from)) return
+    this.sealed.set(from, sealed)
+    this.#unopened.add(from)
   }
 
   /** Opens sealed shares whose offer has come; what does not fit its digests counts as not sent. */
   openSealed(digestMatches: (kind: SeedKind, from: MemberId, share: Uint8Array) => boolean): void {
     const own = this.setup.own
     if (!own) return
-    for (const [from, sealed] of this.sealed) {
-      if (this.shares.has(from) || !this.offers.has(from)) continue
+    for (const from of this.#unopened) {
+      if (!this.offers.has(from)) continue
+      this.#unopened.delete(from)
+      const sealed = this.sealed.get(from)
+      if (!sealed || this.shares.has(from)) continue
       const opened = openShares(this.context, this.hands.self, own, from, sealed)
       if (opened && digestMatches('self', from, opened.self) && digestMatches('mask', from, opened.mask)) {
         this.shares.set(from, opened)

@@ -20,16 +20,35 @@ export function acceptReveal(a: Attempt, from: MemberId, body: Body<'reveal'>, m
   return true
 }
 
+/** What a reveal was found to hold, and under which entry and offers; the same for each of the peers of a simulation. */
+interface Checked {
+  readonly from: MemberId
+  readonly fixed: Uint8Array
+  readonly offers: Uint8Array
+  readonly valid: ReadonlyMap<MemberId, Uint8Array>
+}
+const checkedBefore = new WeakMap<Body<'reveal'>, Checked>()
+
 /** The share of each dealer that `from` reveals, where it is the one that the dealer committed to. */
-function validShares(a: Attempt, o: Opening, from: MemberId, shares: Uint8Array): Map<MemberId, Uint8Array> {
-  const out = new Map<MemberId, Uint8Array>()
+function validShares(
+  a: Attempt,
+  o: Opening,
+  from: MemberId,
+  body: Body<'reveal'>,
+  offers: Uint8Array,
+): ReadonlyMap<MemberId, Uint8Array> {
+  const before = checkedBefore.get(body)
+  if (before?.from === from && equalBytes(before.fixed, o.fixed) && equalBytes(before.offers, offers))
+    return before.valid
+  const valid = new Map<MemberId, Uint8Array>()
   a.cohort.forEach((dealer, i) => {
     const kind = kindOf(o, dealer)
-    const share = shares.slice(32 * i, 32 * i + 32)
+    const share = body.shares.slice(32 * i, 32 * i + 32)
     const digest = digestOf(a.context, a.offers.get(dealer)!, kind, from)
-    if (equalBytes(shareDigest(a.context, kind, dealer, from, share), digest)) out.set(dealer, share)
+    if (equalBytes(shareDigest(a.context, kind, dealer, from, share), digest)) valid.set(dealer, share)
   })
-  return out
+  checkedBefore.set(body, { from, fixed: o.fixed, offers, valid })
+  return valid
 }
 
 /**
@@ -41,19 +60,20 @@ export function wrongShares(a: Attempt, o: Opening, from: MemberId, body: Body<'
   if (!offers || body.shares.length !== 32 * a.cohort.length) return false
   const input = a.commitments.get(from)
   if (!equalBytes(body.offers, offers)) return input !== undefined && equalBytes(input.offers, offers)
-  return validShares(a, o, from, body.shares).size < a.cohort.length
+  return validShares(a, o, from, body, offers).size < a.cohort.length
 }
 
 /** Takes in the shares of each new reveal; a wrong one names its sender. */
 export function checkReveals(a: Attempt, o: Opening): void {
-  if (!a.cohort.every(m => a.offers.has(m))) return
+  const offers = a.offersHash()
+  if (!offers) return
   for (const [from, r] of o.reveals) {
     if (r.checked) continue
     r.checked = true
     if (wrongShares(a, o, from, r.body))
       a.find({ member: from, code: 'badShare', evidence: evidenceOf(r.message) })
     const index = a.cohort.indexOf(from)
-    for (const [dealer, share] of validShares(a, o, from, r.body.shares))
+    for (const [dealer, share] of validShares(a, o, from, r.body, offers))
       o.shares.get(dealer)!.set(index, share)
   }
 }

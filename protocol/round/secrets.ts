@@ -88,16 +88,37 @@ export function encapsulates(a: number, b: number): boolean {
   return a < b ? (b - a) % 2 === 1 : (a - b) % 2 === 0
 }
 
-/** With whom a member shares a pairwise mask, in the cohort's order. */
-export function maskPartners(context: CohortContext, member: MemberId): MemberId[] {
+interface Neighbours {
+  readonly partners: readonly MemberId[]
+  readonly encapsulatesTo: readonly MemberId[]
+}
+/** Of each member, as long as its attempt lasts. */
+const neighboursIn = new WeakMap<CohortContext, Map<MemberId, Neighbours>>()
+
+function neighbours(context: CohortContext, member: MemberId): Neighbours {
+  const known = neighboursIn.get(context) ?? new Map<MemberId, Neighbours>()
+  neighboursIn.set(context, known)
+  const before = known.get(member)
+  if (before) return before
   const { cohort, opened } = context
-  return partners(cohort.length, cohort.indexOf(member), opened).map(i => cohort[i]!)
+  const own = cohort.indexOf(member)
+  const indices = partners(cohort.length, own, opened)
+  const found = {
+    partners: indices.map(i => cohort[i]!),
+    encapsulatesTo: indices.filter(i => encapsulates(own, i)).map(i => cohort[i]!),
+  }
+  known.set(member, found)
+  return found
+}
+
+/** With whom a member shares a pairwise mask, in the cohort's order. */
+export function maskPartners(context: CohortContext, member: MemberId): readonly MemberId[] {
+  return neighbours(context, member).partners
 }
 
 /** Those whom a member encapsulates to: the order of `offer.ciphertexts`. */
-function encapsulatesTo(context: CohortContext, from: MemberId): MemberId[] {
-  const at = context.cohort.indexOf(from)
-  return maskPartners(context, from).filter(m => encapsulates(at, context.cohort.indexOf(m)))
+function encapsulatesTo(context: CohortContext, from: MemberId): readonly MemberId[] {
+  return neighbours(context, from).encapsulatesTo
 }
 
 export interface OwnShares {

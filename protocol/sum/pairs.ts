@@ -1,5 +1,7 @@
 /** Who masks with whom, and who of them adds and who subtracts: by position in the cohort's order as RoundOpened fixes it. */
+import { toHex } from '../bytes.ts'
 import { CHUNK_WORDS, keyStream } from '../crypto/keystream.ts'
+import { Lru } from '../crypto/lru.ts'
 import { assert } from '../result.ts'
 
 /** Up to this cohort every two hospitals share a mask; beyond, each has PARTNERS of them. */
@@ -26,7 +28,7 @@ export function partners(n: number, own: number, seed: Uint8Array): number[] {
   if (n <= COMPLETE_MAX) {
     for (let i = 0; i < n; i++) others.add(i)
   } else {
-    const ring = shuffled(n, seed)
+    const ring = ringOf(n, seed)
     const at = ring.indexOf(own)
     for (let d = 1; d <= PARTNERS / 2; d++) {
       others.add(ring[(at + d) % n]!)
@@ -35,6 +37,18 @@ export function partners(n: number, own: number, seed: Uint8Array): number[] {
   }
   others.delete(own)
   return [...others].sort((a, b) => a - b)
+}
+
+/** Rings drawn last: each hospital of a cohort asks for the partners of all others. They are public. */
+const rings = new Lru<readonly number[]>(8)
+
+function ringOf(n: number, seed: Uint8Array): readonly number[] {
+  const name = `${n} ${toHex(seed)}`
+  const known = rings.get(name)
+  if (known) return known
+  const ring = shuffled(n, seed)
+  rings.set(name, ring)
+  return ring
 }
 
 /** 0 .. n - 1 in an order drawn from `seed` (Fisher and Yates, with rejection so that no order is favoured). */

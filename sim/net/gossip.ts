@@ -69,17 +69,26 @@ export class Gossip {
   }
 
   publish(author: number, bytes: Uint8Array): void {
-    const w = this.#w
-    const m = new Publication(bytes, author, w.now(), w.n)
+    const m = this.#publication(author, bytes)
+    const neighbours = this.#mesh.neighbours(author)
+    for (const h of neighbours) this.#hop(m, author, h)
+    const missing = this.#mesh.degree - neighbours.length
+    if (missing > 0) for (const h of this.#mesh.others(author, missing, () => true)) this.#hop(m, author, h)
+  }
+
+  /** As if to all, and sent to one alone, which passes it on: what only a liar does. */
+  whisper(author: number, to: number, bytes: Uint8Array): void {
+    this.#hop(this.#publication(author, bytes), author, to)
+  }
+
+  #publication(author: number, bytes: Uint8Array): Publication {
+    const m = new Publication(bytes, author, this.#w.now(), this.#w.n)
     m.state[author] = PASSED
     m.first[author] = m.at
     m.passed = 1
     this.#recent.push(m)
     this.wake()
-    const neighbours = this.#mesh.neighbours(author)
-    for (const h of neighbours) this.#hop(m, author, h)
-    const missing = this.#mesh.degree - neighbours.length
-    if (missing > 0) for (const h of this.#mesh.others(author, missing, () => true)) this.#hop(m, author, h)
+    return m
   }
 
   /** What a life has seen ends with it. */

@@ -73,6 +73,7 @@ export class Pipe {
   #flightAt: Millis = 0
   #inFlight = 0
   #lastSendAt: Millis = 0
+  #stalledUntil: Millis = 0
   /** Of the last message: packets that were lost and sent again, and whether others may overtake it. */
   losses = 0
   reordered = false
@@ -130,6 +131,11 @@ export class Pipe {
     this.#lastSendAt = now
   }
 
+  /** Nothing leaves before. */
+  stall(until: Millis): void {
+    this.#stalledUntil = until
+  }
+
   /** When all that was sent so far has arrived. */
   get drainedAt(): Millis {
     return Math.max(this.#last, this.#lastOf.gossip, this.#lastOf.stream)
@@ -145,7 +151,7 @@ export class Pipe {
   /** A message of so many bytes on the wire, whose last one is handed to the transport at `now`: when it has arrived. */
   send(now: Millis, wire: number, via: Via, random: Random): Millis {
     const segments = segmentsOf(wire)
-    let at = this.#throughWindow(now, segments) + this.latency(random)
+    let at = this.#throughWindow(Math.max(now, this.#stalledUntil), segments) + this.latency(random)
     this.losses = 0
     this.reordered = false
     const { lossRate, reorderRate } = this.#link

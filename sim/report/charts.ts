@@ -112,14 +112,19 @@ function roundColumns({ rounds }: RunResult, { losses }: Figures): Column[] {
   return columns
 }
 
+export interface HistogramPlot {
+  readonly id: string
+  readonly title: string
+  readonly of: Distribution
+  /** How a value is written. */
+  readonly show: (value: number) => string
+  readonly axis: string
+  /** Round values between two. */
+  readonly ticks: (from: number, to: number) => readonly number[]
+}
+
 /** A histogram over a logarithmic axis, with median and 99th percentile. */
-export function histogramChart(
-  id: string,
-  title: string,
-  of: Distribution,
-  unit: (value: number) => string,
-  axisName: string,
-): Markup {
+export function histogramChart({ id, title, of, show: unit, axis, ticks }: HistogramPlot): Markup {
   const width = 450
   const height = 230
   const edge = { top: 34, right: 18, bottom: 40, left: 50 }
@@ -134,18 +139,26 @@ export function histogramChart(
   const at = (value: number) => x(Math.min(to, Math.max(from, value)))
   const share = (n: number) => n / of.count
   const y = scaleLinear([0, Math.max(...of.steps.map(s => share(s.count)))], [height - edge.bottom, edge.top])
-  const mark = (value: number, name: string, line: number) => {
-    const flip = at(value) > width - 130
-    return html`<line class="mark" x1="${px(at(value))}" x2="${px(at(value))}" y1="${edge.top - 18 + line * 15}" y2="${height - edge.bottom}"/><text class="mark-text" x="${px(at(value) + (flip ? -5 : 5))}" y="${edge.top - 8 + line * 15}" text-anchor="${flip ? 'end' : 'start'}">${name} ${unit(value)}</text>`
-  }
+  const marks = [
+    { value: of.p50, name: `median ${unit(of.p50)}` },
+    { value: of.p99, name: `99 of 100 within ${unit(of.p99)}` },
+  ].map(({ value, name }, line) => {
+    const place = px(at(value))
+    const top = edge.top - 18 + line * 15
+    const flip = place > width - 20 - 7 * name.length
+    return {
+      line: html`<line class="mark" x1="${place}" x2="${place}" y1="${top}" y2="${height - edge.bottom}"/>`,
+      name: html`<text class="mark-text" x="${place + (flip ? -5 : 5)}" y="${top + 10}" text-anchor="${flip ? 'end' : 'start'}">${name}</text>`,
+    }
+  })
   return frame(
     head,
     html`<text class="soft" x="${edge.left - 8}" y="${edge.top - 14}" text-anchor="end">share</text>
 ${y.ticks(4).map(t => html`<line class="axis" x1="${edge.left}" x2="${width - edge.right}" y1="${px(y(t))}" y2="${px(y(t))}"/><text class="soft" x="${edge.left - 6}" y="${px(y(t) + 4)}" text-anchor="end">${formatShare(t)}</text>`)}
 ${of.steps.map(s => html`<rect class="bar" x="${px(at(s.from))}" y="${px(y(share(s.count)))}" width="${px(Math.max(1, at(s.to) - at(s.from) - 0.5))}" height="${px(height - edge.bottom - y(share(s.count)))}"><title>${unit(s.from)} to ${unit(s.to)}: ${formatCount(s.count)}</title></rect>`)}
-${mark(of.p50, 'median', 0)}${mark(of.p99, '99 of 100 within', 1)}
-${decades(from, to).map(t => html`<text class="soft" x="${px(x(t))}" y="${height - edge.bottom + 17}" text-anchor="middle">${bare(unit(t))}</text>`)}
-<text class="soft" x="${(edge.left + width) / 2}" y="${height - 4}" text-anchor="middle">${axisName}</text>`,
+${marks.map(m => m.line)}${marks.map(m => m.name)}
+${ticks(from, to).map(t => html`<text class="soft" x="${px(x(t))}" y="${height - edge.bottom + 17}" text-anchor="middle">${bare(unit(t))}</text>`)}
+<text class="soft" x="${(edge.left + width) / 2}" y="${height - 4}" text-anchor="middle">${axis}</text>`,
   )
 }
 
@@ -202,6 +215,20 @@ export function bytesChart({ hospitals }: RunResult): Markup {
       return html`<text x="${edge.left - 10}" y="${middle}" text-anchor="end">${b.name}</text><rect class="bar" x="${edge.left}" y="${px(top)}" width="${px(x(b.sent) - edge.left)}" height="${px(y.bandwidth() * 0.55)}"/><rect class="bar-2" x="${edge.left}" y="${px(top + y.bandwidth() * 0.62)}" width="${px(x(b.received) - edge.left)}" height="${px(y.bandwidth() * 0.38)}"/><text x="${px(end + 8)}" y="${middle}">${formatBytes(b.sent)}, ${formatBytes(b.received)}</text>`
     })}`,
   )
+}
+
+/** Round durations between two, in milliseconds. */
+export function durationTicks(from: number, to: number): readonly number[] {
+  const [second, minute, hour, day] = [1000, 60_000, 3_600_000, 86_400_000]
+  const all = [
+    ...[0.1, 1, 10, 100].flatMap(p => [p, 2 * p, 5 * p]),
+    ...[1, 2, 5, 10, 20, 30].flatMap(n => n * second),
+    ...[1, 2, 5, 10, 20, 30].flatMap(n => n * minute),
+    ...[1, 2, 5, 12].map(n => n * hour),
+    ...[1, 2, 5, 10, 20, 50, 100].map(n => n * day),
+  ].filter(t => t >= from && t <= to)
+  const places = new Set(spaced(all.length, 6))
+  return all.filter((_, i) => places.has(i))
 }
 
 /** `1 s` for `1.00 s`: on an axis. */

@@ -62,7 +62,7 @@ function curves(
 ): Markup {
   const width = 450
   const height = 240
-  const edge = { top: 14, right: 84, bottom: 40, left: 58 }
+  const edge = { top: 14, right: 74, bottom: 40, left: 58 }
   const all = lines.flatMap(l => l.points.map(p => p[1]))
   const rounds = lines.flatMap(l => l.points.map(p => p[0]))
   const [low, high] = [Math.min(...all), Math.max(...all)]
@@ -93,7 +93,7 @@ ${x
       html`<text class="soft" x="${px(x(t))}" y="${height - edge.bottom + 18}" text-anchor="middle">${t}</text>`,
   )}
 <text class="soft" x="${(edge.left + right) / 2}" y="${height - 4}" text-anchor="middle">after round</text>
-${lines.map((l, i) => html`<path class="${l.css}" d="${path(l.points) ?? ''}"/><text class="${l.css}-text" x="${right + 6}" y="${px(ends[i]!)}">${l.name} ${show(l.points.at(-1)![1])}</text>`)}
+${lines.map((l, i) => html`<path class="${l.css}" d="${path(l.points) ?? ''}"/><text class="${l.css}-text" x="${right + 6}" y="${px(ends[i]!)}">${lines.length > 1 ? `${l.name} ` : ''}${show(l.points.at(-1)![1])}</text>`)}
 ${lines.flatMap(l => (l.points.length > 60 ? [] : l.points.map(p => html`<circle class="${l.css === 'line' ? 'dot' : 'dot-2'}" cx="${px(x(p[0]))}" cy="${px(y(p[1]))}" r="2.6"><title>${l.name} after round ${p[0]}: ${show(p[1])}</title></circle>`)))}`,
   )
 }

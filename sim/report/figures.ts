@@ -27,6 +27,8 @@ export interface Figures {
   /** Closed rounds with everybody's input. */
   readonly roundsFull: number
   readonly attemptsAborted: number
+  /** What they took, of all rounds. */
+  readonly repeatMs: Millis
   /** From the end of one round to the end of the next; closed rounds only. */
   readonly roundMs: Distribution
   /** The closed round that took longest; undefined: none was closed. */
@@ -62,6 +64,10 @@ export function figuresOf(result: RunResult): Figures {
     roundsClosed: closed.length,
     roundsFull: closed.filter(i => rounds[i]!.leftOut.length === 0).length,
     attemptsAborted: rounds.reduce((n, r) => n + r.tries.filter(t => t.aborted !== undefined).length, 0),
+    repeatMs: rounds.reduce((sum, r, i) => {
+      const { from, to } = losses.times[i]!
+      return sum + partsOf(r, from, to).repeat
+    }, 0),
     roundMs: lengths.distribution(),
     worst: worst === undefined ? undefined : rounds[worst],
     parts: Object.fromEntries(

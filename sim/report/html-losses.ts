@@ -1,5 +1,6 @@
 /** The page's sections on what was lost and why, and on what each outage cost. */
 import { html, htmlTable, type Markup } from '../../node/report/html.ts'
+import { FAULTS, type FaultCode } from '../../protocol/fault.ts'
 import type { RunResult } from '../result.ts'
 import type { Figures } from './figures.ts'
 import { formatCount, formatDuration, listed, plural } from './format.ts'
@@ -37,9 +38,14 @@ ${accused.length === 0 ? undefined : html`<h3>Who was found to lie</h3><ul>${acc
 }
 
 function abortInWords(t: RunResult['rounds'][number]['tries'][number]): string {
-  const who = t.culprits.length === 0 ? '' : `: ${listed(t.culprits)}`
+  const who = t.culprits.length === 0 ? '' : `: ${listed(t.culprits.map(culpritInWords))}`
   const took = t.endedAt === undefined ? '' : ` after ${formatDuration(t.endedAt - t.openedAt)}`
   return `attempt ${t.attempt + 1}${took} (${t.aborted}${who})`
+}
+
+function culpritInWords({ member, code }: { readonly member: string; readonly code: string }): string {
+  const says = code in FAULTS ? FAULTS[code as FaultCode].says : code
+  return says === '' ? member : `${member} ${says}`
 }
 
 /** What each fault cost: in rounds, in inputs, in the time of all. */
@@ -86,7 +92,7 @@ ${dear.length > shown.length ? html`<p class="soft">Shown are the ${shown.length
 }
 
 function waitedElse(liarsMs: number, unexplainedMs: number): string {
-  const liars = `${formatDuration(Math.round(liarsMs))} of waiting were for attempts that a liar spoilt.`
+  const liars = `${formatDuration(Math.round(liarsMs))} of waiting were for attempts that malicious hospitals spoilt.`
   const rest = `${formatDuration(Math.round(unexplainedMs))} of waiting coincide with no fault: slow links, late training.`
   return [...(liarsMs >= 100 ? [liars] : []), ...(unexplainedMs >= 100 ? [rest] : [])].join(' ')
 }

@@ -3,7 +3,7 @@ import { formatBytes, formatScore } from '../../node/cli/format.ts'
 import { html, htmlTable, type Markup } from '../../node/report/html.ts'
 import { STYLE } from '../../node/report/style.ts'
 import type { RunResult } from '../result.ts'
-import { bytesChart, histogramChart, roundsChart } from './charts.ts'
+import { bytesChart, decades, durationTicks, histogramChart, roundsChart } from './charts.ts'
 import { distanceChart, scoresChart } from './convergence.ts'
 import { type Figures, figuresOf, PART_WORDS, PARTS } from './figures.ts'
 import { formatCount, formatDuration, formatNumber, listed, plural } from './format.ts'
@@ -54,15 +54,21 @@ function head(result: RunResult, f: Figures): Markup {
   return html`<h1>${title}</h1>
 <p class="soft">A simulated run of medmesh: ${consortiumInWords(result.scenario)} Seed ${result.seed}.</p>
 <p>${description}</p>
+<p class="soft">Links between hospitals: ${linksInWords(result.scenario)[0]!.replace(/^[^:]*: /, '')} What goes wrong: ${inShort(faultsInWords(result.scenario))} ${inShort(adversariesInWords(result.scenario))} <a href="#simulated">More on what was simulated</a>.</p>
 <p class="${good ? 'good' : 'bad'}">${verdictInWords(result, f)}</p>
 <dl class="facts">
 ${fact('Rounds closed', `${f.roundsClosed} of ${f.roundsAll}`)}
 ${fact('Study took', formatDuration(f.tookMs))}
 ${fact('Round, median', formatDuration(f.roundMs.count === 0 ? undefined : f.roundMs.p50))}
 ${fact('Round, longest', formatDuration(f.roundMs.count === 0 ? undefined : f.roundMs.max))}
-${fact('Inputs missing', `${f.inputsMissing} of ${f.inputsAll}`)}
+${fact('Inputs missing', `${formatCount(f.inputsMissing)} of ${formatCount(f.inputsAll)}`)}
 ${fact('Sent in all', formatBytes(f.bytes))}
 </dl>`
+}
+
+function inShort(sentences: readonly string[]): string {
+  const more = sentences.length - 4
+  return [...sentences.slice(0, 4), ...(more > 0 ? [`And ${more} more.`] : [])].join(' ')
 }
 
 function reading(result: RunResult, f: Figures): Markup {
@@ -101,7 +107,7 @@ function durations(result: RunResult, f: Figures): Markup {
 <figure>${roundsChart(result, f)}
 <ul class="legend">${used.map(p => legendItem(p, PART_WORDS[p]))}</ul>
 <figcaption>From the end of one round to the end of the next. Training is until the last of the survivors had trained. Columns that are cut off have their length on top.</figcaption></figure>
-<div class="two"><figure>${histogramChart('round-ms', 'How long rounds took: distribution', f.roundMs, formatDuration, 'time of a round')}</figure>
+<div class="two"><figure>${histogramChart({ id: 'round-ms', title: 'How long rounds took: distribution', of: f.roundMs, axis: 'time of a round', ...DURATIONS })}</figure>
 <div>${htmlTable(`Where the time goes: medians over ${which}`, [
     ['part', 'time'],
     ...used.filter(p => f.parts[p] > 0).map(p => [PART_WORDS[p], formatDuration(f.parts[p])]),
@@ -109,19 +115,38 @@ function durations(result: RunResult, f: Figures): Markup {
   ])}</div></div>`
 }
 
+/** How durations are shown on an axis. */
+const DURATIONS = { show: formatDuration, ticks: durationTicks }
+
 function traffic(result: RunResult): Markup {
+  const latency = histogramChart({
+    id: 'latency',
+    title: 'From sending to arrival',
+    of: result.latencyMs,
+    axis: 'time from sending to arrival',
+    ...DURATIONS,
+  })
+  const sizes = histogramChart({
+    id: 'sizes',
+    title: 'Size of messages',
+    of: result.messageBytes,
+    axis: 'bytes of a message',
+    show: b => formatBytes(Math.round(b)),
+    ticks: decades,
+  })
   return html`<h2>What was sent</h2>
-<div class="two"><figure>${histogramChart('latency', 'From sending to arrival', result.latencyMs, formatDuration, 'time from sending to arrival')}<figcaption>One hop of one message, with the time it waited for the line.</figcaption></figure>
-<figure>${histogramChart('sizes', 'Size of messages', result.messageBytes, b => formatBytes(Math.round(b)), 'bytes of a message')}<figcaption>Every hop counts, relayed gossip too.</figcaption></figure></div>
-<figure>${bytesChart(result)}<figcaption>Filled: sent. Outline: received.</figcaption></figure>`
+<div class="two"><figure>${latency}<figcaption>From sending to arrival: one hop of one message, with the time it waited for the line, for what was lost to be repeated, or for a cut to end.</figcaption></figure>
+<figure>${sizes}<figcaption>Size of messages, without headers. Every hop counts, relayed gossip too.</figcaption></figure></div>
+<figure>${bytesChart(result)}<figcaption>Filled: sent. Outline: received. With all headers.</figcaption></figure>`
 }
 
 function learned(result: RunResult): Markup {
-  const plots = [distanceChart(result), scoresChart(result)].filter(p => p !== undefined)
-  if (plots.length === 0) return html``
+  const distance = distanceChart(result)
+  const scores = scoresChart(result)
+  if (!distance && !scores) return html``
   return html`<h2>What was learned</h2>
-<div class="two">${plots.map(p => html`<figure>${p}</figure>`)}</div>
-<p class="soft">Distance: Euclidean, from the known optimum of the synthetic problem. AUC and loss are from the certified sums over all hospitals' test rows.</p>`
+<div class="two">${distance && html`<figure>${distance}<figcaption>Distance of the model from the known optimum of the synthetic problem (Euclidean).</figcaption></figure>`}
+${scores && html`<figure>${scores}<figcaption>AUC (solid) and loss (dashed), from the certified sums over the test rows of all hospitals that took part.</figcaption></figure>`}</div>`
 }
 
 function checks(result: RunResult): Markup {
@@ -147,7 +172,7 @@ function simulated({ scenario, injectedByKind, hospitals }: RunResult): Markup {
   const list = (items: readonly string[]) =>
     html`<ul>${items.slice(0, ROWS_MAX).map(s => html`<li>${s}</li>`)}</ul>`
   const struck = Object.entries(injectedByKind)
-  return html`<h2>What was simulated</h2>
+  return html`<h2 id="simulated">What was simulated</h2>
 <p>The machines are those that run in hospitals; network, disks, clocks and training are modelled.</p>
 ${htmlTable('Sites', siteRows(scenario).slice(0, ROWS_MAX + 1))}
 <h3>Links</h3>${list(linksInWords(scenario))}

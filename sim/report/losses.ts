@@ -49,7 +49,7 @@ export interface Losses {
   readonly faults: readonly FaultCost[]
   /** By round, as `RunResult.rounds`. */
   readonly times: readonly RoundTime[]
-  /** Waits beyond a calm round: for attempts that were given up because of a liar; those that no fault coincides with. */
+  /** Waits beyond a calm round: for attempts that were given up because of malicious hospitals; with no fault at the time. */
   readonly liarsMs: Millis
   readonly unexplainedMs: Millis
 }
@@ -59,13 +59,15 @@ const SEVERE: readonly string[] = ['crash', 'outage', 'partition', 'pause']
 
 export function lossesOf(result: RunResult): Losses {
   const { rounds, injected } = result
+  const malicious = new Set(result.hospitals.filter(h => h.behaviour !== undefined).map(h => h.id))
+  const struck = struckBy(injected)
   const windows = rounds.map((r, i) => ({
     from: i === 0 ? 0 : (rounds[i - 1]!.closedAt ?? r.openedAt),
     to: r.closedAt ?? result.virtualMs,
   }))
   const overlapping = sweep(windows, injected)
   const times = excess(rounds, windows, overlapping)
-  const losses = attributed(result, windows)
+  const losses = attributed(result, windows, struck)
   const costs = injected.map(() => ({ roundsMissed: 0, inputsLost: 0, retries: 0, waitedMs: 0 }))
   const causes = rounds.map(() => new Set<number>())
   const indexOf = new Map(rounds.map((r, i) => [r.round, i]))
@@ -82,11 +84,14 @@ export function lossesOf(result: RunResult): Losses {
     for (const attempt of round.tries) {
       if (attempt.aborted === undefined) continue
       const span = { from: attempt.openedAt, to: attempt.endedAt ?? windows[i]!.to }
-      if (attempt.culprits.length > 0) spoilt += span.to - span.from
-      else {
-        const cause = likeliest(overlapping[i]!, injected, span)
-        if (cause !== undefined) costs[cause]!.retries++
+      if (attempt.culprits.some(c => malicious.has(c.member))) {
+        spoilt += span.to - span.from
+        continue
       }
+      // What struck the culprits is likelier than what struck others at the time.
+      const own = attempt.culprits.flatMap(c => struck.get(c.member) ?? [])
+      const cause = likeliest(own, injected, span) ?? likeliest(overlapping[i]!, injected, span)
+      if (cause !== undefined) costs[cause]!.retries++
     }
     const { excessMs } = times[i]!
     const because = [[...causes[i]!], severeOf(overlapping[i]!, injected), overlapping[i]!]
@@ -162,8 +167,8 @@ function excess(
   }))
 }
 
-function attributed(result: RunResult, windows: readonly Window[]): Loss[] {
-  const { rounds, injected, hospitals } = result
+/** Which faults struck each hospital, by their index. */
+function struckBy(injected: readonly Injected[]): ReadonlyMap<MemberId, readonly number[]> {
   const struck = new Map<MemberId, number[]>()
   injected.forEach((fault, i) => {
     for (const m of fault.hospitals) {
@@ -172,6 +177,15 @@ function attributed(result: RunResult, windows: readonly Window[]): Loss[] {
       else struck.set(m, [i])
     }
   })
+  return struck
+}
+
+function attributed(
+  result: RunResult,
+  windows: readonly Window[],
+  struck: ReadonlyMap<MemberId, readonly number[]>,
+): Loss[] {
+  const { rounds, injected, hospitals } = result
   const behaviours = new Map(hospitals.map(h => [h.id, h.behaviour]))
   return rounds.flatMap((round, i) => {
     if (round.closedAt === undefined) return []

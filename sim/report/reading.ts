@@ -50,7 +50,7 @@ export function readingOf(result: RunResult, f: Figures): string[] {
   const sentences = [
     `${calm}, a training round takes ${formatDuration(f.calmMs)} in the median. Of that the slowest hospital's training is ${share(p.learning)}; the rest, ${share(network)}, is the network and the agreement: ${formatDuration(p.between)} to gather the cohort, ${formatDuration(p.sharing)} for shares and masks, ${formatDuration(p.delivered)} to deliver and to fix the survivors, ${formatDuration(p.opening)} to open the sum.`,
     `Over all rounds the median is ${formatDuration(f.roundMs.p50)}, nine of ten take at most ${formatDuration(f.roundMs.p90)}, and the longest took ${formatDuration(f.roundMs.max)}${f.worst ? ` (round ${f.worst.round})` : ''}.`,
-    `The study took ${formatDuration(f.tookMs)}. Of that ${formatDuration(f.waitedMs)} (${formatShare(Math.min(1, f.waitedMs / Math.max(1, f.tookMs)))}) was waiting beyond what calm rounds take${f.attemptsAborted > 0 ? `, with ${plural(f.attemptsAborted, 'attempt')} given up and made again` : ''}.`,
+    `The study took ${formatDuration(f.tookMs)}. Of that ${formatDuration(f.waitedMs)} (${formatShare(Math.min(1, f.waitedMs / Math.max(1, f.tookMs)))}) was waiting beyond what calm rounds take${f.attemptsAborted > 0 ? `; ${plural(f.attemptsAborted, 'attempt')} given up and made again took ${formatDuration(f.repeatMs)}` : ''}.`,
     f.inputsMissing === 0
       ? 'Every closed round has the input of every hospital.'
       : `${formatCount(f.inputsMissing)} of ${formatCount(f.inputsAll)} inputs (${formatShare(f.inputsMissing / f.inputsAll)}) are in no sum: a hospital that was away, or too late, cost its own input and not the round. ${missedMost(result, f)}`,

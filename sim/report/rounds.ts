@@ -60,7 +60,16 @@ export class Rounds {
     if (attempt.endedAt !== undefined) return
     attempt.endedAt = at
     attempt.aborted = event.reason
-    attempt.culprits = event.culprits
+    if (attempt.culprits.length === 0) attempt.culprits = event.culprits.map(member => ({ member, code: '' }))
+  }
+
+  /** The entry itself, which says more than its event: why each culprit is one. */
+  charged(
+    of: { readonly round: number; readonly attempt: number },
+    culprits: AttemptRecord['culprits'],
+  ): void {
+    const attempt = this.#rounds.get(of.round)?.tries.find(t => t.attempt === of.attempt)
+    if (attempt) attempt.culprits = culprits
   }
 
   /** `up`: who is running now. */
@@ -79,6 +88,7 @@ export class Rounds {
       round.closedAt = at
       round.bytes = bytes() - round.bytesBefore
       round.metrics = event.metrics
+      round.leftOut = [...round.leftOut, ...excluded(round)]
       round.accused = event.faults.map(f => ({ member: f.member, code: f.fault }))
       round.learnedAt = latest(this.#learned.get(event.round), round.survivors)
       round.deliveredAt = latest(this.#delivered.get(event.round), round.survivors)
@@ -184,6 +194,14 @@ export class Rounds {
     if (!same) this.#members = members
     return this.#members
   }
+}
+
+/** Culprits of attempts before the last: the last one's entries do not name them. */
+function excluded({ tries, cohort, leftOut }: Round): RoundRecord['leftOut'] {
+  const culprits = new Set(tries.flatMap(t => t.culprits.map(c => c.member)))
+  return [...culprits]
+    .filter(m => !cohort.includes(m) && !leftOut.some(l => l.member === m))
+    .map(member => ({ member, reason: 'excluded' }))
 }
 
 function latest(

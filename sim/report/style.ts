@@ -22,7 +22,7 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
 .hatch-line { stroke: var(--struck); stroke-width: 2.4; } .hatch-paper { fill: var(--paper); } .hatch-dot { fill: var(--struck); }
 .line { stroke: var(--fed); stroke-width: 2; fill: none; } .line-2 { stroke: var(--pooled); stroke-width: 2; stroke-dasharray: 6 4; fill: none; }
 .dot { fill: var(--fed); } .dot-2 { fill: var(--pooled); } text.line-text { fill: var(--fed); } text.line-2-text { fill: var(--pooled); }
-.bar-2 { fill: none; stroke: var(--bar); stroke-width: 1.4; } .mark { stroke: var(--away); stroke-width: 1.4; stroke-dasharray: 4 3; } text.mark-text { fill: var(--away); }
+.bar-2 { fill: none; stroke: var(--bar); stroke-width: 1.4; } .mark { stroke: var(--away); stroke-width: 1.4; stroke-dasharray: 4 3; } text.mark-text { fill: var(--away); stroke: var(--paper); stroke-width: 4; paint-order: stroke; } a { color: var(--fed); }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; list-style: none; padding: 0; margin: .5rem 0 0; max-width: none; font-size: .86rem; }
 .legend li { display: flex; align-items: center; gap: .4rem; } .legend svg { width: 22px; height: 14px; flex: none; }
 .good { color: var(--ok); font-weight: 600; } .bad { color: var(--away); font-weight: 600; }

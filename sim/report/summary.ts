@@ -164,7 +164,7 @@ function totals(result: RunResult, f: Figures): string[][] {
 
 function waits({ waitedMs, losses: { liarsMs, unexplainedMs } }: Figures): string {
   const parts = [
-    ...(liarsMs >= 100 ? [`${formatDuration(Math.round(liarsMs))} for what liars spoilt`] : []),
+    ...(liarsMs >= 100 ? [`${formatDuration(Math.round(liarsMs))} for what malicious hospitals spoilt`] : []),
     ...(unexplainedMs >= 100 ? [`${formatDuration(Math.round(unexplainedMs))} with no fault`] : []),
   ]
   const of = parts.length === 0 ? '' : ` (${listed(parts)})`

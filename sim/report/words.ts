@@ -34,9 +34,14 @@ export function drawInWords(draw: Draw): string {
   if (typeof draw === 'number') return formatDuration(draw)
   if ('from' in draw) return `${formatDuration(draw.from)} to ${formatDuration(draw.to)}`
   if (draw.jitter === 0) return formatDuration(draw.base)
+  return `${drawShort(draw)}, at least ${formatDuration(draw.base)}, at times far more`
+}
+
+/** The same, of a heavy-tailed draw only the median. */
+function drawShort(draw: Draw): string {
+  if (typeof draw === 'number' || 'from' in draw || draw.jitter === 0) return drawInWords(draw)
   // The median of the jitter: 1 / sqrt(1 / 2) - 1.
-  const median = draw.base + 0.414 * draw.jitter
-  return `about ${formatDuration(median)}, at least ${formatDuration(draw.base)}, at times far more`
+  return `about ${formatDuration(draw.base + 0.414 * draw.jitter)}`
 }
 
 /** One row for each kind of site, with a header row. */
@@ -50,8 +55,8 @@ export function siteRows({ sites }: Scenario): string[][] {
       mbps(s.uplinkMbps),
       mbps(s.downlinkMbps),
       s.nat ? 'lets nobody in' : 'open',
-      drawInWords(s.trainingMs),
-      s.diskMs === 0 ? 'at once' : drawInWords(s.diskMs),
+      drawShort(s.trainingMs),
+      s.diskMs === 0 ? 'at once' : drawShort(s.diskMs),
       s.clockOffsetMs === 0 && s.clockDriftPpm === 0
         ? 'right'
         : `off by ${formatDuration(Math.abs(s.clockOffsetMs))}, drifts ${s.clockDriftPpm} ppm`,
@@ -120,15 +125,31 @@ const STRIKES: Readonly<Record<FaultSpec['kind'], string>> = {
 }
 
 function faultInWords(fault: FaultSpec): string {
-  const extra =
-    fault.kind === 'clog'
-      ? `, ${drawInWords(fault.delayMs)} more for each message`
-      : fault.kind === 'slow'
-        ? `, ${fault.factor} times slower`
-        : fault.kind === 'partition' && fault.direction !== 'both'
-          ? `, only ${fault.direction === 'in' ? 'what comes in' : 'what goes out'}`
-          : ''
-  return `${STRIKES[fault.kind]}${extra}: ${whoInWords(fault.who)}, ${whenInWords(fault.when)}, for ${drawInWords(fault.forMs)}.`
+  const { kind, who, when, forMs } = fault
+  return `${STRIKES[kind]}${extraInWords(fault)}: ${whoInWords(who)}, ${whenInWords(when)}, for ${drawInWords(forMs)}.`
+}
+
+function extraInWords(fault: FaultSpec): string {
+  switch (fault.kind) {
+    case 'crash':
+      return [
+        fault.what === 'machine' ? ', its whole machine silent at once' : '',
+        fault.moment === 'now'
+          ? ''
+          : fault.moment === 'write'
+            ? ', at its next write'
+            : ', in the middle of its work',
+        fault.disk === 'torn' ? ', its last write torn' : '',
+      ].join('')
+    case 'clog':
+      return `, ${drawInWords(fault.delayMs)} more for each message`
+    case 'slow':
+      return `, ${fault.factor} times slower`
+    case 'partition':
+      return { both: '', in: ', only what comes in', out: ', only what goes out' }[fault.direction]
+    default:
+      return ''
+  }
 }
 
 function whoInWords(who: FaultSpec['who']): string {

@@ -5,6 +5,8 @@ import { toHex } from '../../protocol/bytes.ts'
 import type { Entry } from '../../protocol/ledger/entry.ts'
 import { stateHash } from '../../protocol/model/state.ts'
 import type { MemberId } from '../../protocol/ports.ts'
+import { openEnvelope } from '../../protocol/wire/envelope.ts'
+import { STREAM_TYPES } from '../../protocol/wire/messages.ts'
 import { catalogue } from '../../sim/adversary/catalogue.ts'
 import { Coalition } from '../../sim/adversary/coalition.ts'
 import { type Lie, liar } from '../../sim/adversary/liar.ts'
@@ -57,6 +59,8 @@ export function hostileRun(o: HostileOptions): HostileRun {
   let coalition: Coalition | undefined
   const { c, audit } = audited({
     ...o,
+    // What differs from one to another is passed on in the mesh, as what is published is.
+    site: id => (liars.has(id) ? { whispers: isGossip } : {}),
     machine: id => {
       const own = lies.get(id)
       if (own) return liar(...own)
@@ -93,6 +97,11 @@ export function hostileRun(o: HostileOptions): HostileRun {
   if (done && hashes.size !== 1) problems.push('models differ')
   const aborted = entries.filter(e => e.body.kind === 'RoundAborted').length
   return { c, done, problems, named, entries, aborted, sums, ms: c.world.now - from }
+}
+
+function isGossip(bytes: Uint8Array): boolean {
+  const raw = openEnvelope(bytes)
+  return raw.ok && !(STREAM_TYPES as readonly string[]).includes(raw.value.type)
 }
 
 /** What the ledger says of who was not there. */

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../protocol/bytes.ts'
+import { encodeRecord } from '../../../protocol/ledger/certificate.ts'
+import { encodeEntry } from '../../../protocol/ledger/entry.ts'
 import { stateHash } from '../../../protocol/model/state.ts'
 import type { Event, Job, ModelState, Output } from '../../../protocol/ports.ts'
 import type { SimHost } from '../../../sim/host.ts'
@@ -86,6 +88,22 @@ const closed = (round: number, attempt = 0, modelHash = 'm'): Event => ({
   metrics: { testSamples: 9, auc: 0.7, accuracy: 0.6, loss: 0.5 },
   faults: [{ member: 'c', fault: 'badShard' }],
 })
+const abortedRecord = (member: string) =>
+  encodeRecord({
+    entry: encodeEntry({
+      height: 9,
+      prev: new Uint8Array(32),
+      at: START,
+      body: {
+        kind: 'RoundAborted',
+        round: 4,
+        attempt: 0,
+        reason: 'culprit',
+        culprits: [{ member, code: 'unshared', evidence: [] }],
+      },
+    }),
+    certificate: { view: 0, votes: [] },
+  })
 const delivered = (round: number, attempt = 0): Event => ({
   kind: 'phase',
   round,
@@ -152,31 +170,40 @@ describe('rounds', () => {
     ])
   })
 
-  it('have their attempts, and the cohort and the absent of the last one', () => {
-    const s = new Stage(['a', 'b', 'c'])
-    s.at(10).say('a', opened(4, ['a', 'b', 'c']))
-    s.at(50).say('a', { kind: 'roundAborted', round: 4, attempt: 0, reason: 'culprit', culprits: ['c'] })
-    s.at(60).say('b', { kind: 'roundAborted', round: 4, attempt: 0, reason: 'culprit', culprits: ['c'] })
-    s.at(80).say('a', opened(4, ['a', 'b'], ['c'], 1))
+  it('have their attempts, and the cohort of the last one; its culprits are missing like the absent', () => {
+    const s = new Stage(['a', 'b', 'cc', 'd'])
+    const aborted: Event = { kind: 'roundAborted', round: 4, attempt: 0, reason: 'culprit', culprits: ['cc'] }
+    s.at(10).say('a', opened(4, ['a', 'b', 'cc', 'd']))
+    s.at(50).recorder.onCommit(s.hosts.a!, [['ledger/000000000009', abortedRecord('cc')]])
+    s.at(51).say('a', aborted)
+    s.at(60).say('b', aborted)
+    s.at(80).say('a', opened(4, ['a', 'b'], ['d'], 1))
     // A straggler tells of what is over.
-    s.at(85).say('c', opened(4, ['a', 'b', 'c']))
+    s.at(85).say('cc', opened(4, ['a', 'b', 'cc', 'd']))
     s.at(90).say('a', fixed(4, ['a', 'b'], [], 1))
     s.at(99).say('a', closed(4, 1))
     const [round] = s.recorder.recorded().rounds
     expect(round).toMatchObject({ attempts: 2, openedAt: 10, cohort: ['a', 'b'], survivors: ['a', 'b'] })
-    expect(round!.leftOut).toEqual([{ member: 'c', reason: 'absent' }])
+    expect(round!.leftOut).toEqual([
+      { member: 'd', reason: 'absent' },
+      { member: 'cc', reason: 'excluded' },
+    ])
+    const culprits = [{ member: 'cc', code: 'unshared' }]
     expect(round!.tries).toEqual([
-      {
-        attempt: 0,
-        openedAt: 10,
-        fixedAt: undefined,
-        endedAt: 50,
-        cohort: 3,
-        aborted: 'culprit',
-        culprits: ['c'],
-      },
+      { attempt: 0, openedAt: 10, fixedAt: undefined, endedAt: 51, cohort: 4, aborted: 'culprit', culprits },
       { attempt: 1, openedAt: 80, fixedAt: 90, endedAt: 99, cohort: 2, aborted: undefined, culprits: [] },
     ])
+  })
+
+  it('bear records that are none, and know the culprits by their event alone', () => {
+    const s = new Stage(['a', 'b'])
+    s.say('a', opened(4, ['a', 'b']))
+    s.recorder.onCommit(s.hosts.a!, [
+      ['consensus/1', new Uint8Array(3)],
+      ['ledger/000000000001', new Uint8Array(3)],
+    ])
+    s.say('a', { kind: 'roundAborted', round: 4, attempt: 0, reason: 'culprit', culprits: ['b'] })
+    expect(s.recorder.recorded().rounds[0]!.tries[0]!.culprits).toEqual([{ member: 'b', code: '' }])
   })
 
   it('are known everywhere when all who were up at their end know; who goes down is not waited for', () => {

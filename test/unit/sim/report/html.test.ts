@@ -10,7 +10,7 @@ const TROUBLED: Course = {
   seed: 3,
   metrics: true,
   retries: [6],
-  behaviours: ['lateInput'],
+  behaviours: [...Array<undefined>(7), 'lateInput'],
   strikes: [
     { kind: 'outage', who: [2], at: 5000, forMs: 9000 },
     { kind: 'crash', who: [6], at: 33_000, forMs: 4000 },
@@ -182,7 +182,7 @@ describe('what it says', () => {
     // Eight seconds of waiting for an input, two for an announcement, less what those rounds take anyway.
     expect(outage[7]).toMatch(/^8\.\d\d s$/)
     expect(rows.find(r => r[0] === 'clog')!.slice(1, 4)).toEqual(['1', '1', '8.00 s'])
-    expect(costs).toMatch(/1\.54 s of waiting were for attempts that a liar spoilt/)
+    expect(costs).toMatch(/1\.54 s of waiting were for attempts that malicious hospitals spoilt/)
   })
 
   it('says how to repeat the run', () => {

@@ -143,30 +143,28 @@ describe('what each outage cost', () => {
     expect(waits.losses[0]).toMatchObject({ member: 'd', fault: undefined })
   })
 
-  it('counts an attempt that was given up for the fault that covers most of it, but not one that a liar spoilt', () => {
-    const attempt = (culprits: string[]) => [
-      {
-        attempt: 0,
-        openedAt: 310,
-        fixedAt: undefined,
-        endedAt: 410,
-        cohort: 4,
-        aborted: 'notOpened',
-        culprits,
-      },
-    ]
-    const of = (culprits: string[]) =>
-      lossesOf(
-        run(
-          [...calm(3), { to: 550, tries: attempt(culprits) }],
-          [outage('a', 300, 20), outage('b', 320, 80)],
-        ),
-      )
-    expect(of([]).faults.map(f => f.retries)).toEqual([0, 1])
-    expect(of([]).liarsMs).toBe(0)
-    expect(of(['c']).faults.map(f => f.retries)).toEqual([0, 0])
-    expect(of(['c']).liarsMs).toBe(100)
-    expect(of(['c']).faults.map(f => f.waitedMs)).toEqual([25, 25])
+  it('counts an attempt that was given up for a fault of its culprit, else for what covers most of it', () => {
+    const of = (culprits: readonly string[], liars: readonly string[] = []) => {
+      const tries = [
+        {
+          attempt: 0,
+          openedAt: 310,
+          fixedAt: undefined,
+          endedAt: 410,
+          cohort: 4,
+          aborted: 'culprit',
+          culprits: culprits.map(member => ({ member, code: 'unshared' })),
+        },
+      ]
+      const struck = [outage('a', 300, 20), outage('b', 320, 80)]
+      const { faults, liarsMs } = lossesOf(run([...calm(3), { to: 550, tries }], struck, liars))
+      return { retries: faults.map(f => f.retries), waited: faults.map(f => f.waitedMs), liarsMs }
+    }
+    expect(of([])).toEqual({ retries: [0, 1], waited: [75, 75], liarsMs: 0 })
+    expect(of(['a'])).toMatchObject({ retries: [1, 0] })
+    expect(of(['c'])).toMatchObject({ retries: [0, 1] })
+    // What a malicious hospital spoilt is put to no fault: neither the attempt nor the time that it took.
+    expect(of(['c'], ['c'])).toEqual({ retries: [0, 0], waited: [25, 25], liarsMs: 100 })
   })
 
   it('takes calm rounds as the measure: an excess is none of theirs, and it is the median that counts', () => {

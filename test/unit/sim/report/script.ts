@@ -23,8 +23,8 @@ export interface Course {
   readonly rounds: number
   readonly seed?: number
   readonly strikes?: readonly Strike[]
-  /** Of the first hospitals. */
-  readonly behaviours?: readonly string[]
+  /** Of the first hospitals; undefined: honest. */
+  readonly behaviours?: readonly (string | undefined)[]
   readonly scenario?: Partial<ScenarioInput>
   readonly metrics?: boolean
   /** Rounds whose first attempt is given up. */

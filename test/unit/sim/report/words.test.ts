@@ -34,6 +34,15 @@ const scenario = ScenarioSchema.parse({
       forMs: 1000,
       delayMs: 250,
     },
+    {
+      kind: 'crash',
+      who: 'turn',
+      when: { atMs: 1000 },
+      forMs: 500,
+      disk: 'torn',
+      what: 'machine',
+      moment: 'write',
+    },
     { kind: 'slow', who: { count: 2 }, when: { atMs: 0 }, forMs: 1000, factor: 10 },
   ],
   adversaries: [{ behaviour: 'lateInput' }],
@@ -52,7 +61,7 @@ describe('a scenario in words', () => {
       '20 Mbit/s',
       '1 Gbit/s',
       'lets nobody in',
-      'about 1.08 s, at least 1.00 s, at times far more',
+      'about 1.08 s',
       '1 ms to 10 ms',
       'off by 1.00 s, drifts 0 ppm',
     ])
@@ -68,6 +77,7 @@ describe('a scenario in words', () => {
       'Line down: one hospital at random, 4 times an hour on average, for 6 min.',
       'Cut off from the others, only what comes in: big, once, after 1 min 30 s, for 30.0 s.',
       'Links clogged, 250 ms more for each message: 50 % of the hospitals at random, every 1 min, first after 5.00 s, for 1.00 s.',
+      'Process killed and started again, its whole machine silent at once, at its next write, its last write torn: one hospital after the other, once, after 1.00 s, for 500 ms.',
       'Jobs and disk slow, 10 times slower: 2 hospitals at random, once, after 0 s, for 1.00 s.',
       'After 1 h all of it ends, and the next rounds must close.',
     ])

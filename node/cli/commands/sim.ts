@@ -1,0 +1,39 @@
+/**
+ * `medmesh sim`: hands over to the simulator, in a process of its own: node never imports sim (import rule). Arguments,
+ * streams, signals and exit code are passed on.
+ */
+import { spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import { Exit, type ExitCode } from '../exit.ts'
+import type { Io } from '../io.ts'
+
+const MAIN = fileURLToPath(new URL('../../../sim/cli/main.ts', import.meta.url))
+
+export function registerSim(program: Command, io: Io): void {
+  program
+    .command('sim')
+    .description('the same peers in a simulated network: run, swarm, replay, list')
+    .argument('[args...]', 'see: medmesh sim --help')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (args: string[]) => {
+      const code = await handOver(args, io)
+      if (code !== 0) throw new Exit(code as ExitCode)
+    })
+}
+
+function handOver(args: readonly string[], io: Io): Promise<number> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: 'inherit' })
+  const passOn = () => void child.kill(io.signal.reason as NodeJS.Signals)
+  io.signal.addEventListener('abort', passOn, { once: true })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (code, signal) => {
+      io.signal.removeEventListener('abort', passOn)
+      resolve(signal === null ? (code ?? 1) : 128 + (constants.signals[signal] ?? 0))
+    })
+  })
+}

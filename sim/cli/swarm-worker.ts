@@ -1,0 +1,14 @@
+/** One process of a swarm: plays the seeds that its parent sends, and tells it the figures of each. */
+import { type Crypto, useCrypto } from './options.ts'
+import type { Piece, WorkerSays } from './workers.ts'
+
+await useCrypto(process.argv[2] as Crypto)
+const { playSeed } = await import('../campaign.ts')
+
+const say = (what: WorkerSays) => new Promise<void>(done => process.send!(what, () => done()))
+
+process.on('message', async ({ from, to }: Piece) => {
+  for (let seed = from; seed <= to; seed++) await say({ kind: 'played', figures: playSeed(seed) })
+  await say({ kind: 'ready' })
+})
+await say({ kind: 'ready' })
