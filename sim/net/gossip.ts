@@ -218,6 +218,8 @@ export class Gossip {
     m.first[h] = Number.POSITIVE_INFINITY
     for (const g of this.#mesh.neighbours(h)) {
       if (m.state[g] !== PASSED || !w.connected(g, h)) continue
+      // What comes from it is dropped unread, whenever it comes.
+      if (this.#mesh.score(h, g) < GOSSIP.graylistThreshold) continue
       const sentAt = m.first[g]!
       const at = Math.max(w.now(), sentAt + w.latency(g, h))
       if (at >= m.first[h]!) continue

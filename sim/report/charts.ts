@@ -126,15 +126,16 @@ export interface HistogramPlot {
 /** A histogram over a logarithmic axis, with median and 99th percentile. */
 export function histogramChart({ id, title, of, show: unit, axis, ticks }: HistogramPlot): Markup {
   const width = 450
-  const height = 230
-  const edge = { top: 34, right: 18, bottom: 40, left: 50 }
+  const height = 240
+  const edge = { top: 46, right: 18, bottom: 40, left: 50 }
   const words = `${formatCount(of.count)} values: median ${unit(of.p50)}, nine of ten up to ${unit(of.p90)}, 99 of 100 up to ${unit(of.p99)}, largest ${unit(of.max)}.`
   const head = { id, title, words, width, height }
   if (of.count === 0) return frame(head, html`<text class="soft" x="20" y="40">Nothing was counted.</text>`)
-  // Zero has no place on this axis: it is drawn where the finest difference is.
+  // Zero has no place on this axis: it is drawn where the finest difference is. Few values get room beside them.
   const least = of.steps.find(s => s.from > 0)?.from ?? of.steps[0]!.to
-  const from = Math.min(least, of.steps[0]!.from > 0 ? of.steps[0]!.from : least)
-  const to = Math.max(of.steps.at(-1)!.to, from * 2)
+  const most = of.steps.at(-1)!.to
+  const room = most < 4 * least ? 2 : 1
+  const [from, to] = [least / room, Math.max(most, 2 * least) * room]
   const x = scaleLog([from, to], [edge.left, width - edge.right])
   const at = (value: number) => x(Math.min(to, Math.max(from, value)))
   const share = (n: number) => n / of.count
@@ -144,7 +145,7 @@ export function histogramChart({ id, title, of, show: unit, axis, ticks }: Histo
     { value: of.p99, name: `99 of 100 within ${unit(of.p99)}` },
   ].map(({ value, name }, line) => {
     const place = px(at(value))
-    const top = edge.top - 18 + line * 15
+    const top = edge.top - 34 + line * 15
     const flip = place > width - 20 - 7 * name.length
     return {
       line: html`<line class="mark" x1="${place}" x2="${place}" y1="${top}" y2="${height - edge.bottom}"/>`,
@@ -153,7 +154,7 @@ export function histogramChart({ id, title, of, show: unit, axis, ticks }: Histo
   })
   return frame(
     head,
-    html`<text class="soft" x="${edge.left - 8}" y="${edge.top - 14}" text-anchor="end">share</text>
+    html`<text class="soft" x="${edge.left - 8}" y="${edge.top - 18}" text-anchor="end">share</text>
 ${y.ticks(4).map(t => html`<line class="axis" x1="${edge.left}" x2="${width - edge.right}" y1="${px(y(t))}" y2="${px(y(t))}"/><text class="soft" x="${edge.left - 6}" y="${px(y(t) + 4)}" text-anchor="end">${formatShare(t)}</text>`)}
 ${of.steps.map(s => html`<rect class="bar" x="${px(at(s.from))}" y="${px(y(share(s.count)))}" width="${px(Math.max(1, at(s.to) - at(s.from) - 0.5))}" height="${px(height - edge.bottom - y(share(s.count)))}"><title>${unit(s.from)} to ${unit(s.to)}: ${formatCount(s.count)}</title></rect>`)}
 ${marks.map(m => m.line)}${marks.map(m => m.name)}

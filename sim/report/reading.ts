@@ -103,13 +103,9 @@ export function lossCounts(losses: readonly Loss[], result: RunResult): string {
   const reasons = by(l => (l.inputLost ? `left out (${l.reason})` : 'not in the cohort'))
   const causes = by(l => {
     const fault = l.fault === undefined ? undefined : result.injected[l.fault]
-    return fault
-      ? `with a fault of kind ${fault.kind}`
-      : l.behaviour
-        ? 'of malicious hospitals'
-        : 'with no fault'
+    return fault?.kind ?? (l.behaviour === undefined ? 'nothing' : 'nothing, but malicious')
   })
-  return `${plural(losses.length, 'input is', 'inputs are')} in no sum: ${listed(reasons)}. They coincide: ${listed(causes, 10)}.`
+  return `${plural(losses.length, 'input is', 'inputs are')} in no sum: ${listed(reasons)}. What struck them at the time: ${listed(causes, 10)}.`
 }
 
 /** Costs of all faults of one kind. */

@@ -10,6 +10,7 @@ export const SIM_STYLE = `
     --repeat: #d48fb5; --merged: #5f7f9c; --struck: #ff8a3d; --hindered: #d48fb5; --finished: #1f272f;
   }
 }
+dl.facts { grid-template-columns: repeat(auto-fit, minmax(9.2rem, 1fr)); } .facts dd { font-size: 1.15rem; white-space: nowrap; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
 .between { fill: var(--between); } .learning { fill: var(--learning); } .sharing { fill: var(--sharing); }
 .delivered { fill: var(--delivered); } .opening { fill: var(--opening); } .repeat { fill: var(--repeat); }
@@ -28,5 +29,5 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
 .good { color: var(--ok); font-weight: 600; } .bad { color: var(--away); font-weight: 600; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1rem; } .two > * { max-width: 31rem; }
 td .wrap { white-space: normal; min-width: 16rem; }
-@media print { figure, tr { break-inside: avoid; } details:not([open]) { display: none; } }
+@media print { figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } details:not([open]) { display: none; } }
 `

@@ -24,7 +24,7 @@ export function summary(result: RunResult): string {
     ...costLines(f),
     ...table(totals(result, f)),
     '',
-    ...readingOf(result, f).slice(0, 1),
+    ...wrapped(readingOf(result, f)[0]!),
     verdictInWords(result, f),
     ...result.violations
       .slice(0, LINES_MAX)
@@ -169,6 +169,17 @@ function waits({ waitedMs, losses: { liarsMs, unexplainedMs } }: Figures): strin
   ]
   const of = parts.length === 0 ? '' : ` (${listed(parts)})`
   return `${formatDuration(Math.round(waitedMs))} waiting beyond calm rounds${of}`
+}
+
+/** Lines of at most 100 characters. */
+function wrapped(text: string): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!
+    if (line.length + word.length >= 100) lines.push(word)
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`
+  }
+  return lines
 }
 
 /** Names come from files: nothing in them may steer a terminal. */

@@ -165,6 +165,8 @@ describe('of sim, linter and scan', () => {
     ['sim/cli/planted.ts', '../../node/cli/program.ts', false],
     ['sim/cli/planted.ts', '../../node/store/store.ts', false],
     ['sim/cli/planted.ts', 'libp2p', false],
+    ['sim/cli/commands/planted.ts', '../../../node/cli/write.ts', true],
+    ['sim/cli/commands/planted.ts', '../../../node/host.ts', false],
   ])('in %s hold %s to be allowed: %s', async (path, from, allowed) => {
     const file = join(withFolders(), path)
     const source = `import { planted } from '${from}'\n\nexport const again = planted\n`
