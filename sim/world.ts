@@ -12,7 +12,7 @@ import type { LinkOf, Traffic } from './net/lines.ts'
 import { Network, type NetworkOptions } from './net/network.ts'
 import type { Direction } from './net/reach.ts'
 import type { Injected, Observer } from './observer.ts'
-import { Random } from './random.ts'
+import { meanOf, Random } from './random.ts'
 import { tapsOf } from './taps.ts'
 
 export interface WorldOptions {
@@ -173,6 +173,7 @@ export class World {
 
   /** Everything from one to the other takes so much longer; drawn for each message. */
   clog(from: MemberId, to: MemberId, delayMs: Draw): Undo {
+    if (!(meanOf(delayMs) >= 0)) throw new RangeError('a clog of less than nothing')
     const [a, b] = this.#pair(from, to)
     this.#net.clog(a, b, delayMs)
     return this.#undo(() => this.#net.unclog(a, b, delayMs))

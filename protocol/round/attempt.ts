@@ -156,8 +156,12 @@ export class Attempt {
   /** Slices held here, by shard and member, each equal to its commitment. */
   readonly held: Map<MemberId, Uint32Array>[]
   /** Receipts: owner -> shard -> members; and of which commitments, owner -> member -> root. */
-  readonly receipts = new Map<MemberId, Map<number, ReadonlySet<MemberId>>>()
+  readonly receipts = new Map<MemberId, Map<number, Set<MemberId>>>()
   readonly receiptRoots = new Map<MemberId, Map<MemberId, string>>()
+  /** Of each member whose commitment is known: how many owners' receipts name each of its shards. */
+  readonly covers = new Map<MemberId, Uint8Array>()
+  /** Grows whenever receipts may say something else than before. */
+  receiptsChanged = 0
   readonly receiptedAt = new Map<MemberId, Millis>()
   readonly receiptMessages = new Map<MemberId, Uint8Array>()
   /** Shards of which own receipts have told, in this life or before. */
@@ -167,6 +171,8 @@ export class Attempt {
   unreceiptedAt: Millis | undefined
   /** Position in the order of owners to which the own slice of each shard was last sent. */
   readonly deliveredTo: { position: number; at: Millis }[] = []
+  /** `receiptsChanged` when better owners were last looked for. */
+  betterSoughtAt = -1
   /** Own slices that were sent: `shard:${shard}:${owner}`. */
   readonly sent = new Set<string>()
   readonly complaints = new Map<MemberId, ReadonlySet<MemberId>>()

@@ -2,7 +2,7 @@ import type { MemberId } from '../ports.ts'
 import { residueBytes } from '../sum/field.ts'
 import { shardRange } from '../sum/shards.ts'
 import type { Attempt } from './attempt.ts'
-import { bestOwner, isReceipted, reassignMs, receiptFor } from './receipts.ts'
+import { bestOwner, isCovered, isReceipted, reassignMs } from './receipts.ts'
 
 /**
  * Sends the own slices to their owners; where an owner is gone or silent, to the next in the order that the entry
@@ -12,9 +12,11 @@ import { bestOwner, isReceipted, reassignMs, receiptFor } from './receipts.ts'
 export function deliverShards(a: Attempt): void {
   if (a.shards === 1 || !a.inputSent || !a.masked || a.opening) return
   const me = a.hands.self
+  const changed = a.betterSoughtAt !== a.receiptsChanged
+  a.betterSoughtAt = a.receiptsChanged
   for (let shard = 0; shard < a.shards; shard++) {
-    if (receiptFor(a, shard, me) !== undefined) {
-      const best = bestOwner(a, shard, a.cohort)
+    if (isCovered(a, shard, me)) {
+      const best = changed ? bestOwner(a, shard, a.cohort) : undefined
       if (best !== undefined && !isReceipted(a, best, shard, me)) sendSlice(a, shard, best)
       continue
     }

@@ -12,7 +12,7 @@ import type { Body } from '../wire/messages.ts'
 import { type Attempt, evidenceOf, ROOT_BYTES, rootOf, sliceMatches } from './attempt.ts'
 import { complain } from './complaints.ts'
 import { deliverShards } from './delivery.ts'
-import { noteHeld, receipt } from './receipts.ts'
+import { noteHeld, receipt, recount } from './receipts.ts'
 import { RECORDS } from './records.ts'
 import { dealShares, digestOf, houseKey, maskPartners, pairKey, selfMaskKey, shareDigest } from './secrets.ts'
 
@@ -63,7 +63,7 @@ function learn(a: Attempt): void {
 function mask(a: Attempt): void {
   const own = a.setup.own
   if (a.masking || a.masked || !own || !a.learned || a.opening) return
-  if (!a.cohort.every(m => a.shares.has(m))) return
+  if (a.shares.size < a.cohort.length || !a.cohort.every(m => a.shares.has(m))) return
   const values = contribution(a.setup.charter, a.setup.body.task, a.sections, a.learned)
   a.learned = undefined
   a.masking = true
@@ -133,7 +133,8 @@ export function acceptInput(a: Attempt, from: MemberId, body: Body<'input'>, mes
   const root = rootOf(hashes)
   const rootName = toHex(root.subarray(0, ROOT_BYTES))
   a.commitments.set(from, { hashes, offers, root, rootName, message })
-  noteHeld(a)
+  recount(a, from)
+  noteHeld(a, [from])
   return true
 }
 

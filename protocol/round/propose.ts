@@ -87,6 +87,8 @@ function isLongDue(o: Outlook): boolean {
 }
 
 function fixSurvivors(o: Outlook, a: Attempt): SurvivorsFixed | undefined {
+  // Who is held now was noted when it became so.
+  if (a.receiptedAt.size < a.survivorsMin) return undefined
   const { survivors, owners } = survivorsNow(a)
   // After the deadline receipts get one more step's time to spread, so that nobody is left out by a race.
   const due = o.now >= a.inputDueAt + timing(o).viewTimeoutMs

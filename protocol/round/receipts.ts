@@ -20,10 +20,21 @@ export function isReceipted(a: Attempt, owner: MemberId, shard: number, member: 
   return commitment !== undefined && a.receiptRoots.get(owner)?.get(member) === commitment.rootName
 }
 
-/** The owner whose receipt says that it holds the slice of `member`. */
-export function receiptFor(a: Attempt, shard: number, member: MemberId): MemberId | undefined {
-  for (const owner of a.receipts.keys()) if (isReceipted(a, owner, shard, member)) return owner
-  return undefined
+/** Whether any owner's receipt says that it holds the slice of `member`. */
+export function isCovered(a: Attempt, shard: number, member: MemberId): boolean {
+  return (a.covers.get(member)?.[shard] ?? 0) > 0
+}
+
+/** Counts anew who holds the slices of `member`, whose commitment has become known or is another one now. */
+export function recount(a: Attempt, member: MemberId): void {
+  const rootName = a.commitments.get(member)?.rootName
+  const owners = new Uint8Array(a.shards)
+  for (const [owner, roots] of a.receiptRoots) {
+    if (roots.get(member) !== rootName) continue
+    for (const [shard, members] of a.receipts.get(owner)!) if (members.has(member)) owners[shard]!++
+  }
+  a.covers.set(member, owners)
+  a.receiptsChanged++
 }
 
 /**
@@ -34,16 +45,17 @@ export function receipt(a: Attempt): void {
   if (!a.takesPart || a.opening || a.receiptSent >= 2 * (a.setup.charter.maliciousMax + 3) + 4) return
   const now = a.hands.now()
   const known = a.receipts.get(a.hands.self)
-  const mine = a.held
-    .map((h, shard) => ({ shard, members: new Set(h.keys()) }))
-    .filter(h => h.members.size > 0)
-  const news = mine.filter(h => (known?.get(h.shard)?.size ?? 0) < h.members.size)
+  const news = a.held.filter((h, shard) => (known?.get(shard)?.size ?? 0) < h.size)
   if (news.length === 0) return
   a.unreceiptedAt ??= now
   const due = now >= a.inputDueAt || (a.shards > 1 && now >= a.unreceiptedAt + receiptMs(a))
-  if (!due && !news.some(h => h.members.size === a.cohort.length)) return
+  if (!due && !news.some(h => h.size === a.cohort.length)) return
   // A receipt takes nothing back that an earlier one has said.
-  const held = mine.filter(h => due || a.promised.has(h.shard) || h.members.size === a.cohort.length)
+  const held = a.held
+    .map((h, shard) => ({ shard, members: new Set(h.keys()) }))
+    .filter(({ shard, members: { size } }) => {
+      return size > 0 && (due || a.promised.has(shard) || size === a.cohort.length)
+    })
   a.receiptSent++
   for (const { shard } of held) a.promised.add(shard)
   a.unreceiptedAt = undefined
@@ -75,6 +87,33 @@ function encodeHeld(a: Attempt): Uint8Array {
   return encode({ commitments, slices })
 }
 
+/** A receipt's body in the cohort's names. */
+interface Read {
+  readonly opened: Uint8Array
+  /** In the cohort's order. */
+  readonly roots: readonly string[]
+  readonly held: readonly { readonly shard: number; readonly members: ReadonlySet<MemberId> }[]
+}
+/** What was read before, as each of the peers of a simulation reads it. */
+const readBefore = new WeakMap<Body<'receipt'>, Read>()
+
+/** Undefined: not of this attempt's shape. */
+function read(a: Attempt, body: Body<'receipt'>): Read | undefined {
+  const before = readBefore.get(body)
+  if (before && equalBytes(before.opened, a.context.opened)) return before
+  if (body.roots.length !== ROOT_BYTES * a.cohort.length) return undefined
+  const roots = a.cohort.map((_, i) => toHex(body.roots.subarray(ROOT_BYTES * i, ROOT_BYTES * (i + 1))))
+  const held: { readonly shard: number; readonly members: ReadonlySet<MemberId> }[] = []
+  for (const { shard, from } of body.held) {
+    const members = membersOf(a.cohort, from)
+    if (!members || shard >= a.shards) return undefined
+    held.push({ shard, members })
+  }
+  const fresh = { opened: a.context.opened, roots, held }
+  readBefore.set(body, fresh)
+  return fresh
+}
+
 /**
  * False: not of this attempt's shape. Undefined: nothing new. An owner is bound by all that it signed: receipts add up, so
  * that who tells each a different one ends with the same for all.
@@ -86,41 +125,49 @@ export function acceptReceipt(
   message: Uint8Array,
 ): boolean | undefined {
   if (!a.cohort.includes(owner)) return false
-  const before = a.receipts.get(owner)
-  const next = new Map<number, ReadonlySet<MemberId>>(before ?? [])
-  if (body.roots.length !== ROOT_BYTES * a.cohort.length) return false
-  // Of each member the first commitment that this owner named: the slices of another are nothing to build on.
-  const roots = new Map(a.receiptRoots.get(owner) ?? [])
-  const same = new Set<MemberId>()
-  a.cohort.forEach((m, i) => {
-    const root = toHex(body.roots.subarray(ROOT_BYTES * i, ROOT_BYTES * (i + 1)))
-    if ((roots.get(m) ?? root) === root) same.add(m)
+  const said = read(a, body)
+  if (!said) return false
+  const receipts = a.receipts.get(owner) ?? new Map<number, Set<MemberId>>()
+  const roots = a.receiptRoots.get(owner) ?? new Map<MemberId, string>()
+  const fresh = new Map<MemberId, string>()
+  const news = said.held.map(({ shard, members }) => {
+    const before = receipts.get(shard)
+    const added: MemberId[] = []
+    a.cohort.forEach((m, i) => {
+      if (!members.has(m) || before?.has(m)) return
+      // Of each member the first commitment that this owner named: the slices of another are nothing to build on.
+      const root = said.roots[i]!
+      if ((roots.get(m) ?? root) !== root) return
+      fresh.set(m, root)
+      added.push(m)
+    })
+    return { shard, added }
   })
-  let grown = false
-  for (const { shard, from } of body.held) {
-    const members = membersOf(a.cohort, from)
-    if (!members || shard >= a.shards) return false
-    const old = next.get(shard) ?? new Set()
-    const all = new Set([...old, ...[...members].filter(m => same.has(m))])
-    if (all.size > old.size) grown = true
-    next.set(shard, all)
-  }
-  if (!grown) return undefined
-  a.cohort.forEach((m, i) => {
-    const isNamed = [...next.values()].some(members => members.has(m))
-    if (isNamed && same.has(m)) roots.set(m, toHex(body.roots.subarray(ROOT_BYTES * i, ROOT_BYTES * (i + 1))))
-  })
+  if (fresh.size === 0) return undefined
+  for (const [m, root] of fresh) roots.set(m, root)
   a.receiptRoots.set(owner, roots)
-  a.receipts.set(owner, next)
+  a.receipts.set(owner, receipts)
   a.receiptMessages.set(owner, message)
-  noteHeld(a)
+  for (const { shard, added } of news) {
+    const members = receipts.get(shard) ?? new Set()
+    receipts.set(shard, members)
+    for (const m of added) {
+      // One that names a shard twice still counts once.
+      if (members.has(m)) continue
+      members.add(m)
+      const owners = a.covers.get(m)
+      if (owners && isReceipted(a, owner, shard, m)) owners[shard]!++
+    }
+  }
+  a.receiptsChanged++
+  noteHeld(a, fresh.keys())
   return true
 }
 
-/** Notes since when each member has been held: nobody may be left out who was in time. */
-export function noteHeld(a: Attempt): void {
-  if (a.opening) return
-  for (const m of a.cohort) if (!a.receiptedAt.has(m) && isHeld(a, m)) a.receiptedAt.set(m, a.hands.now())
+/** Notes since when members have been held, of those that may be so now: nobody may be left out who was in time. */
+export function noteHeld(a: Attempt, members: Iterable<MemberId> = a.cohort): void {
+  if (a.opening || !a.offersHash()) return
+  for (const m of members) if (!a.receiptedAt.has(m) && isHeld(a, m)) a.receiptedAt.set(m, a.hands.now())
 }
 
 /** Whether every shard of a member is where the sum can use it: at t peers when gossiped, else at an owner. */
@@ -130,13 +177,8 @@ export function isHeld(a: Attempt, member: MemberId): boolean {
   if (!commitment || !offers || a.barred.has(member) || a.misdealt.has(member)) return false
   // Made of other offers than those that are known here: somebody has told its recipients different things.
   if (!equalBytes(commitment.offers, offers)) return false
-  if (a.shards === 1) {
-    let count = 0
-    for (const owner of a.receipts.keys()) if (isReceipted(a, owner, 0, member)) count++
-    return count >= a.context.threshold
-  }
-  for (let shard = 0; shard < a.shards; shard++) if (!receiptFor(a, shard, member)) return false
-  return true
+  const owners = a.covers.get(member)!
+  return a.shards === 1 ? owners[0]! >= a.context.threshold : owners.every(count => count > 0)
 }
 
 /** Who holds most of these members' slices of a shard, the earliest in the order of owners; undefined: nobody any. */

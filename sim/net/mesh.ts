@@ -103,7 +103,7 @@ export class Mesh {
   score(a: number, b: number): number {
     if (this.#invalid.size === 0) return 0
     const count = this.#fadedCount(a * this.#n + b)
-    return -(count * count)
+    return 0 - count * count
   }
 
   /** `b` has handed `a` a message that no honest peer sends. */
