@@ -124,11 +124,23 @@ export const CharterSchema = z.strictObject({
     validUntil: day,
   }),
   /** Signatures that this charter needs to be in force (m of n). */
-  threshold: z.int().min(1).max(1000),
-  /** At most 255: seed shares go to the whole cohort, and one gossiped offer must hold their digests. */
-  members: z.array(MemberSchema).min(3).max(255),
+  threshold: z.int().min(1).max(4096),
+  /** At most 255 without committees: seed shares go to the whole cohort, and one offer must hold their digests. */
+  members: z.array(MemberSchema).min(3).max(4096),
   /** f: members that may be malicious and colluding without harm to agreement or secrecy. */
-  maliciousMax: z.int().min(0).max(333),
+  maliciousMax: z.int().min(0).max(1365),
+  /**
+   * Beyond some hundred members: each round they are divided by lot into committees, each of which makes the secure sum
+   * of its members, and one of which, drawn too, decides (SPEC T). Without it all decide and sum together.
+   */
+  committees: z
+    .strictObject({
+      /** Fewest members of a committee. */
+      size: z.int().min(4).max(64),
+      /** f of a committee: how many of its members may be malicious. */
+      maliciousMax: z.int().min(0).max(21),
+    })
+    .optional(),
   data: z.strictObject({
     features: z.array(FeatureSchema).min(1).max(10_000),
     label: z.strictObject({
@@ -182,7 +194,7 @@ export const CharterDraftSchema = CharterSchema.extend({
   members: z
     .array(MemberSchema.partial({ publicKey: true, addresses: true }))
     .min(3)
-    .max(1000),
+    .max(4096),
 })
 export type CharterDraft = z.infer<typeof CharterDraftSchema>
 
@@ -191,7 +203,7 @@ export function quorum(n: number, f: number): number {
   return Math.floor((n + f) / 2) + 1
 }
 
-/** Fewest survivors that a charter allows: two honest inputs always stay mixed. */
+/** Fewest survivors that a charter allows in one secure sum of its members: two honest inputs always stay mixed. */
 export function survivorsFloor(charter: Pick<Charter, 'secureSum' | 'maliciousMax'>): number {
   return Math.max(charter.secureSum.survivorsMin, Math.max(charter.maliciousMax, 1) + 2)
 }

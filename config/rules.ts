@@ -6,6 +6,7 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 import { hexToBytes } from '@noble/hashes/utils.js'
 import { type CharterDraft, quorum } from './charter.ts'
 import { type Path, type Problem, showPath } from './problem.ts'
+import { committeeProblems } from './rules-committees.ts'
 import { modelProblems } from './rules-model.ts'
 
 /** All rules that a charter, or a draft as far as it is filled in, breaks; none: an empty list. */
@@ -16,6 +17,7 @@ export function ruleProblems(charter: CharterDraft): Problem[] {
     ...keyProblems(charter),
     ...addressProblems(charter),
     ...numberProblems(charter),
+    ...committeeProblems(charter),
     ...dataProblems(charter),
     ...modelProblems(charter),
     ...timeProblems(charter),
@@ -133,11 +135,13 @@ function numberProblems(charter: CharterDraft): Problem[] {
     const says = `must be from ${q} (the quorum of ${n} members, ${f} of them malicious) to ${n} (all)`
     problems.push({ code: 'CHARTER_THRESHOLD', path: ['threshold'], says, fix: `set it to ${q} up to ${n}` })
   }
-  const least = Math.max(f, 1) + 2
+  // With committees a sum is one committee's, and f is the committee's.
+  const { size, maliciousMax: faulty } = charter.committees ?? { size: n, maliciousMax: f }
+  const least = Math.max(faulty, 1) + 2
   const { survivorsMin } = charter.secureSum
-  if (survivorsMin < least || survivorsMin > n) {
-    const why = `at least max(f, 1) + 2 = ${least}, so that two honest inputs stay mixed, and at most ${n} (all)`
-    const fix = `set it to ${least}: then ${absentMax(n, f)} of ${n} may be away while ${f} are malicious`
+  if (survivorsMin < least || survivorsMin > size) {
+    const why = `at least max(f, 1) + 2 = ${least}, so that two honest inputs stay mixed, and at most ${size} (all)`
+    const fix = `set it to ${least}: then ${absentMax(size, faulty)} of ${size} may be away while ${faulty} are malicious`
     problems.push({
       code: 'CHARTER_SURVIVORS',
       path: ['secureSum', 'survivorsMin'],

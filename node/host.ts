@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { Driver, type HostPorts } from '../protocol/driver.ts'
 import type { Fault } from '../protocol/fault.ts'
-import { Peer, type PeerConfig } from '../protocol/peer.ts'
+import { isStudyMachine, machineFor, type StudyMachine } from '../protocol/machine.ts'
+import type { PeerConfig } from '../protocol/peer.ts'
 import type { Event, Input, Job, JobResult, Machine, MemberId, Millis, Verdict } from '../protocol/ports.ts'
 
 /** What of the network the host uses; `node/net` implements it. */
@@ -42,7 +43,7 @@ const TIMER_MAX_MS = 2 ** 31 - 1
 
 export class NodeHost {
   /** The production peer, unless another machine runs in its place. */
-  readonly peer: Peer | undefined
+  readonly peer: StudyMachine | undefined
   readonly #p: HostParts
   readonly #driver: Driver
   /** Jobs whose result the machine still wants. */
@@ -53,8 +54,8 @@ export class NodeHost {
 
   constructor(parts: HostParts) {
     this.#p = parts
-    const machine = parts.machine?.(parts.config) ?? new Peer(parts.config)
-    this.peer = machine instanceof Peer ? machine : undefined
+    const machine = parts.machine?.(parts.config) ?? machineFor(parts.config)
+    this.peer = isStudyMachine(machine) ? machine : undefined
     this.#driver = new Driver(machine, parts.config.self, this.#ports())
   }
 

@@ -36,6 +36,11 @@ export class Peer implements Machine {
     return this.#books.model
   }
 
+  /** The certified sum of a ledger that hands it on, if this peer has opened it in this life. */
+  get sum(): Uint32Array | undefined {
+    return this.#books.sum
+  }
+
   /** How much this peer keeps of what others send. */
   get footprint(): Footprint {
     return footprint(this.#books)

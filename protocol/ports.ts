@@ -180,6 +180,15 @@ export type Event =
       readonly cohort: readonly MemberId[]
       readonly absent: readonly MemberId[]
     }
+  /** Where committees sum: the own one of a round, of how many; `decides`: whether this member decides the round's entry. */
+  | {
+      readonly kind: 'committee'
+      readonly round: number
+      readonly index: number
+      readonly of: number
+      readonly members: readonly MemberId[]
+      readonly decides: boolean
+    }
   | { readonly kind: 'phase'; readonly round: number; readonly attempt: number; readonly phase: string }
   | {
       readonly kind: 'survivorsFixed'

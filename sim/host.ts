@@ -3,7 +3,8 @@
  * life ends at a crash; the disk stays.
  */
 import { Driver, type HostPorts } from '../protocol/driver.ts'
-import { Peer, type PeerConfig } from '../protocol/peer.ts'
+import { isStudyMachine, machineFor, type StudyMachine } from '../protocol/machine.ts'
+import type { PeerConfig } from '../protocol/peer.ts'
 import type {
   Input,
   Job,
@@ -84,7 +85,7 @@ class Crash extends Error {}
 
 /** The one place where a host makes an honest hospital's machine. */
 export function honestMachine(config: PeerConfig): Machine {
-  return new Peer(config)
+  return machineFor(config)
 }
 
 export class SimHost {
@@ -149,8 +150,8 @@ export class SimHost {
   }
 
   /** The production peer of this life, for checks. */
-  get peer(): Peer | undefined {
-    return this.#machine instanceof Peer ? this.#machine : undefined
+  get peer(): StudyMachine | undefined {
+    return this.#machine && isStudyMachine(this.#machine) ? this.#machine : undefined
   }
 
   /** Begins a life. Only the world calls this, and `crash`, `pause` and `slow`. */

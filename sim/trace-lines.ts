@@ -156,6 +156,8 @@ function describeEvent(event: Event): string {
       return `started at height ${event.height}, round ${event.round}`
     case 'roundOpened':
       return `round${where} opened: ${event.task} with ${event.cohort.length}${listed(' without ', event.absent)}`
+    case 'committee':
+      return `round ${event.round}: committee ${event.index} of ${event.of}${event.decides ? ', decides' : ''}`
     case 'phase':
       return `round${where}: ${event.phase}`
     case 'survivorsFixed': {

@@ -124,6 +124,12 @@ export function summarise({ body }: Entry): string {
     }
     case 'RoundAborted':
       return `round ${body.round}.${body.attempt}: ${body.reason} ${body.culprits.map(c => `${c.member} (${c.code})`).join(', ')}`.trimEnd()
+    case 'CommitteesSummed': {
+      const auc = body.metrics === null ? '' : ` AUC before ${body.metrics.auc.toFixed(3)}`
+      const missing = body.missing.length > 0 ? `; missing ${body.missing.join(', ')}` : ''
+      const faults = body.faults.map(f => ` ${f.member}: ${f.code}`).join('')
+      return `round ${body.round} ${body.task}: ${body.committees.length} committees${missing}; model ${toHex(body.model).slice(0, 12)}${auc}${faults}`
+    }
     case 'CharterAdopted':
       return `charter version ${body.version}: ${toHex(body.charter).slice(0, 12)}`
     case 'MemberSuspended':

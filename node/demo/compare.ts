@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Charter } from '../../config/charter.ts'
 import { MedmeshError } from '../../config/error.ts'
-import { taskOf } from '../../protocol/ledger/state.ts'
+import { taskOf } from '../../protocol/ledger/plan.ts'
 import { applySum } from '../../protocol/model/apply.ts'
 import { contribution } from '../../protocol/model/contribution.ts'
 import { initialState } from '../../protocol/model/initial.ts'

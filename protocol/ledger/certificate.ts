@@ -3,6 +3,7 @@
  * quorums meet in an honest member, so there is never one for a second entry of the same height.
  */
 import { z } from 'zod'
+import type { Charter } from '../../config/charter.ts'
 import { fromHex, toHex } from '../bytes.ts'
 import { precommitBody } from '../consensus/message.ts'
 import { verify } from '../crypto/sign.ts'
@@ -37,15 +38,21 @@ export interface Authority {
   publicKeyOf(member: MemberId): Uint8Array
 }
 
+const keysOf = new WeakMap<Charter, ReadonlyMap<MemberId, Uint8Array>>()
+
+/** The public keys of a charter's members, made once for each charter. */
+export function memberKeys(charter: Charter): ReadonlyMap<MemberId, Uint8Array> {
+  const known = keysOf.get(charter)
+  if (known) return known
+  const keys = new Map(charter.members.map(m => [m.id, fromHex(m.publicKey)]))
+  keysOf.set(charter, keys)
+  return keys
+}
+
 /** Who decides the entry that follows `state`. */
 export function authorityOf(state: LedgerState, network: Uint8Array): Authority {
-  const keys = new Map(state.charter.members.map(m => [m.id, m.publicKey]))
-  return {
-    network,
-    voters: state.voters,
-    quorum: state.quorum,
-    publicKeyOf: member => fromHex(keys.get(member)!),
-  }
+  const keys = memberKeys(state.charter)
+  return { network, voters: state.voters, quorum: state.quorum, publicKeyOf: member => keys.get(member)! }
 }
 
 /** Checks that a quorum of `authority` precommitted to the entry; the error names what is wrong, and with whom. */

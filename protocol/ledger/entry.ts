@@ -10,6 +10,8 @@ import { bytes, bytesMax, decode, encode, list, memberId, uint } from '../wire/c
 import {
   AT_MS_MAX,
   ATTEMPT_MAX,
+  COMMITTEE_FAULTS_MAX,
+  COMMITTEES_MAX,
   ENTRY_BYTES_MAX,
   EVIDENCE_MAX,
   HEIGHT_MAX,
@@ -92,11 +94,38 @@ export const RoundAbortedSchema = z.strictObject({
   culprits: list(AccusationSchema, MEMBERS_MAX),
 })
 
+/** Where committees sum: the round as a whole, decided by the committee that was drawn for it (SPEC T5). */
+export const CommitteesSummedSchema = z.strictObject({
+  kind: z.literal('CommitteesSummed'),
+  round: uint(ROUND_MAX),
+  task: z.enum(['statistics', 'train', 'evaluate']),
+  /** Those whose sums are in the sum, by index. `survivors`: bits in the committee's order. */
+  committees: list(
+    z.strictObject({
+      index: uint(COMMITTEES_MAX),
+      sum: hash,
+      survivors: bytesMax(Math.ceil(MEMBERS_MAX / 8)),
+    }),
+    COMMITTEES_MAX,
+  ),
+  /** The other committees. */
+  missing: list(uint(COMMITTEES_MAX), COMMITTEES_MAX),
+  /** Hash of the sum of the committees' sums. */
+  sum: hash,
+  model: hash,
+  samples: uint(),
+  metrics: MetricsSchema.nullable(),
+  epsilon: z.number().min(0),
+  /** Whom the committees' entries accuse; the evidence is in those. */
+  faults: list(z.strictObject({ member: memberId, code: faultCode }), COMMITTEE_FAULTS_MAX),
+})
+
 export const BodySchema = z.discriminatedUnion('kind', [
   RoundOpenedSchema,
   SurvivorsFixedSchema,
   RoundClosedSchema,
   RoundAbortedSchema,
+  CommitteesSummedSchema,
   z.strictObject({ kind: z.literal('CharterAdopted'), charter: hash, version: uint(1_000_000) }),
   z.strictObject({
     kind: z.literal('MemberSuspended'),
@@ -123,6 +152,7 @@ export type RoundOpened = z.infer<typeof RoundOpenedSchema>
 export type SurvivorsFixed = z.infer<typeof SurvivorsFixedSchema>
 export type RoundClosed = z.infer<typeof RoundClosedSchema>
 export type RoundAborted = z.infer<typeof RoundAbortedSchema>
+export type CommitteesSummed = z.infer<typeof CommitteesSummedSchema>
 export type Body = z.infer<typeof BodySchema>
 export type Entry = z.infer<typeof EntrySchema>
 

@@ -5,11 +5,14 @@
  */
 import { type Charter, quorum, survivorsFloor } from '../../config/charter.ts'
 import { equalBytes } from '../bytes.ts'
+import { type Draw, drawOf, nextBeacon } from '../committees/draw.ts'
+import { wrongCommittees } from '../committees/summed.ts'
 import type { MemberId, Task } from '../ports.ts'
-import { err, ok, type Result } from '../result.ts'
+import { assert, err, ok, type Result } from '../result.ts'
 import {
   type Accusation,
   type Body,
+  type CommitteesSummed,
   type Entry,
   encodeEntry,
   entryHash,
@@ -18,6 +21,8 @@ import {
   type RoundOpened,
   type SurvivorsFixed,
 } from './entry.ts'
+import { isSublist, sameList } from './lists.ts'
+import { type Plan, studyPlan, taskOf } from './plan.ts'
 
 export type Phase =
   /** The next entry opens this attempt. */
@@ -36,6 +41,7 @@ export type Phase =
 
 export interface LedgerState {
   readonly charter: Charter
+  readonly plan: Plan
   readonly charterHash: Uint8Array
   /** Height of the last entry; 0 before the first. */
   readonly height: number
@@ -49,9 +55,13 @@ export interface LedgerState {
   readonly suspended: readonly MemberId[]
   /** Culprits of aborted attempts of the present round: not in its later cohorts. */
   readonly excluded: readonly MemberId[]
-  /** Who decides the next entry: the charter's members, in its order, less the suspended. */
+  /** Who decides the next entry, in the charter's order: its members less the suspended, or a committee of them. */
   readonly voters: readonly MemberId[]
   readonly quorum: number
+  /** What the next lot is drawn from; where there are no committees, nothing. */
+  readonly beacon: Uint8Array
+  /** The committees of the present round, and who decides it; undefined where all decide and sum together. */
+  readonly draw: Draw | undefined
 }
 
 type Applied = Result<LedgerState, string>
@@ -61,28 +71,54 @@ export function genesis(
   charter: Charter,
   charterHash: Uint8Array,
   initialModelHash: Uint8Array,
+  plan: Plan = studyPlan(charter),
 ): LedgerState {
-  const voters = charter.members.map(m => m.id)
-  return {
+  const task = taskOf(charter, plan.first)
+  assert(task !== undefined, 'a plan begins with a round of the study')
+  return seated({
     charter,
+    plan,
     charterHash,
     height: 0,
     head: charterHash,
     at: 0,
-    phase: { kind: 'between', round: 0, attempt: 0, task: 'statistics' },
+    phase: { kind: 'between', round: plan.first, attempt: 0, task },
     modelHash: initialModelHash,
     suspended: [],
     excluded: [],
-    voters,
-    quorum: quorum(voters.length, charter.maliciousMax),
-  }
+    voters: [],
+    quorum: 0,
+    beacon: charterHash,
+    draw: undefined,
+  })
 }
 
-/** What a round is for: 0 sums statistics, 1 to R train, R + 1 only evaluates; undefined beyond. */
-export function taskOf(charter: Charter, round: number): Task | undefined {
-  if (round === 0) return 'statistics'
-  if (round <= charter.training.rounds) return 'train'
-  return round === charter.training.rounds + 1 ? 'evaluate' : undefined
+/** With those who decide the next entry: all active members, or the committee that is drawn for it. */
+function seated(state: LedgerState): LedgerState {
+  const { charter, phase } = state
+  const active = activeMembers(state)
+  const { committees } = charter
+  if (!committees) {
+    return { ...state, voters: active, quorum: quorum(active.length, charter.maliciousMax) }
+  }
+  const round = phase.kind === 'between' ? phase.round : state.plan.last + 1
+  const draw = drawOf(committees, state.beacon, round, active)
+  const voters = draw.deciders
+  return { ...state, draw, voters, quorum: quorum(voters.length, committees.maliciousMax) }
+}
+
+const membersOf = new WeakMap<Charter, readonly MemberId[]>()
+
+/** The charter's members, in its order, less the suspended. */
+function activeMembers({ charter, suspended }: LedgerState): readonly MemberId[] {
+  const all = membersOf.get(charter) ?? charter.members.map(m => m.id)
+  membersOf.set(charter, all)
+  return suspended.length === 0 ? all : all.filter(m => !suspended.includes(m))
+}
+
+/** f of those who decide together: of the committee, where the charter has committees. */
+export function faultyMax(charter: Charter): number {
+  return charter.committees?.maliciousMax ?? charter.maliciousMax
 }
 
 /**
@@ -112,7 +148,9 @@ export function applyEntry(state: LedgerState, entry: Entry): Applied {
   const hash = entryHash(encodeEntry(entry))
   const applied = applyBody(state, entry.body, hash)
   if (!applied.ok) return err(`${entry.body.kind}: ${applied.error}`)
-  return ok({ ...applied.value, height: entry.height, head: hash, at: entry.at })
+  const next = { ...applied.value, height: entry.height, head: hash, at: entry.at }
+  // A new lot where there are committees; else voters change with the suspended alone.
+  return ok(state.draw ? seated(next) : next)
 }
 
 function applyBody(state: LedgerState, body: Body, hash: Uint8Array): Applied {
@@ -125,6 +163,8 @@ function applyBody(state: LedgerState, body: Body, hash: Uint8Array): Applied {
       return applyClosed(state, body)
     case 'RoundAborted':
       return applyAborted(state, body)
+    case 'CommitteesSummed':
+      return applySummed(state, body)
     case 'CharterAdopted':
       return err('this protocol version cannot change the charter of a running study')
     case 'MemberSuspended':
@@ -141,6 +181,7 @@ function applyBody(state: LedgerState, body: Body, hash: Uint8Array): Applied {
 
 function applyOpened(state: LedgerState, body: RoundOpened, hash: Uint8Array): Applied {
   const phase = state.phase
+  if (state.draw) return err('the rounds of this study are summed by committees')
   if (phase.kind !== 'between') return err(`the ledger is ${phase.kind}`)
   if (body.round !== phase.round || body.attempt !== phase.attempt) {
     return err(`round ${body.round}.${body.attempt} instead of ${phase.round}.${phase.attempt}`)
@@ -183,20 +224,45 @@ function applyClosed(state: LedgerState, body: RoundClosed): Applied {
   const other = otherAttempt(phase.opened, body)
   if (other !== undefined) return err(other)
   const { task, round } = phase.opened
-  if (task === 'statistics' && body.metrics !== null) return err('statistics measure no model')
-  if (task === 'evaluate' && !equalBytes(body.model, state.modelHash))
-    return err('evaluating changes no model')
+  const changed = wrongChange(state, task, body)
+  if (changed !== undefined) return err(changed)
   const accused = accusation(state, body.faults)
   if (accused !== undefined) return err(accused)
-  const next = taskOf(state.charter, round + 1)
+  return ok({ ...state, modelHash: body.model, excluded: [], phase: phaseAfter(state, round) })
+}
+
+/** What is wrong with the model and the metrics that a round of `task` is said to give; undefined: nothing. */
+function wrongChange(
+  { plan, modelHash }: LedgerState,
+  task: Task,
+  body: Pick<RoundClosed, 'model' | 'metrics'>,
+): string | undefined {
+  if (task === 'statistics' && body.metrics !== null) return 'statistics measure no model'
+  if (!plan.applies && body.metrics !== null) return 'a part of a round measures no model'
+  if (plan.applies && task !== 'evaluate') return undefined
+  return equalBytes(body.model, modelHash) ? undefined : 'evaluating changes no model'
+}
+
+function phaseAfter({ charter, plan }: LedgerState, round: number): Phase {
+  const next = round < plan.last ? taskOf(charter, round + 1) : undefined
+  if (next !== undefined) return { kind: 'between', round: round + 1, attempt: 0, task: next }
+  // A part has no result of its own that a last entry could name.
+  return plan.applies ? { kind: 'complete' } : { kind: 'finished' }
+}
+
+function applySummed(state: LedgerState, body: CommitteesSummed): Applied {
+  const { phase, draw, charter } = state
+  if (!draw) return err('this study has no committees')
+  if (phase.kind !== 'between') return err(`the ledger is ${phase.kind}`)
+  if (body.round !== phase.round) return err(`round ${body.round} instead of ${phase.round}`)
+  if (body.task !== phase.task) return err(`task ${body.task} instead of ${phase.task}`)
+  const wrong = wrongCommittees(charter, draw, body) ?? wrongChange(state, phase.task, body)
+  if (wrong !== undefined) return err(wrong)
   return ok({
     ...state,
     modelHash: body.model,
-    excluded: [],
-    phase:
-      next === undefined
-        ? { kind: 'complete' }
-        : { kind: 'between', round: round + 1, attempt: 0, task: next },
+    beacon: nextBeacon(state.beacon, body.sum),
+    phase: phaseAfter(state, phase.round),
   })
 }
 
@@ -224,9 +290,12 @@ function applyAborted(state: LedgerState, body: RoundAborted): Applied {
 function applySuspended(state: LedgerState, member: MemberId): Applied {
   // Within an attempt the shares and the threshold rest on the cohort: voters change only between attempts.
   if (state.phase.kind !== 'between') return err(`the ledger is ${state.phase.kind}`)
-  if (!state.voters.includes(member)) return err(`${member} is no active member`)
+  const active = activeMembers(state)
+  if (!active.includes(member)) return err(`${member} is no active member`)
   const changed = withSuspended(state, [...state.suspended, member])
-  if (changed.voters.length < cohortMin(changed)) return err('too few members would be left to go on')
+  const { committees } = state.charter
+  const least = committees ? 2 * committees.size : cohortMin(changed)
+  if (active.length - 1 < least) return err('too few members would be left to go on')
   return ok(changed)
 }
 
@@ -242,8 +311,7 @@ function applyRestored(state: LedgerState, member: MemberId): Applied {
 }
 
 function withSuspended(state: LedgerState, suspended: readonly MemberId[]): LedgerState {
-  const voters = state.charter.members.map(m => m.id).filter(m => !suspended.includes(m))
-  return { ...state, suspended, voters, quorum: quorum(voters.length, state.charter.maliciousMax) }
+  return seated({ ...state, suspended })
 }
 
 function otherAttempt(
@@ -264,18 +332,4 @@ function accusation(state: LedgerState, list: readonly Accusation[]): string | u
     seen.add(member)
   }
   return undefined
-}
-
-/** Whether `part` holds elements of `whole`, each once and in its order. */
-function isSublist(part: readonly MemberId[], whole: readonly MemberId[]): boolean {
-  let at = 0
-  for (const m of part) {
-    at = whole.indexOf(m, at) + 1
-    if (at === 0) return false
-  }
-  return true
-}
-
-function sameList(a: readonly MemberId[], b: readonly MemberId[]): boolean {
-  return a.length === b.length && a.every((m, i) => m === b[i])
 }

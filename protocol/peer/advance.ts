@@ -26,6 +26,8 @@ export function start(b: Books, entropy: Uint8Array, durable: Durable): void {
   assert(entropy.length === 32 && !b.entropy, 'a life starts once, with 32 fresh bytes')
   b.entropy = hkdf(entropy, ascii('medmesh/1 entropy'), 32)
   b.since = b.now
+  // All begin a part together, and what each says first is on its way to all others.
+  if (b.config.part && durable.size === 0) b.sync.rest(b.now)
   const initial = b.state.modelHash
   for (const key of [...durable.keys()].filter(k => k.startsWith('ledger/')).sort()) {
     const record = decodeRecord(durable.get(key)!)
@@ -115,7 +117,8 @@ function openAttempt(b: Books): void {
   if (!keys) return
   const own = b.join.ownIn(phase.opened, b.config.self)
   const { charter } = b.config
-  const setup = { charter, body: phase.opened, opened: phase.openedHash, keys, own, openedAt: b.since }
+  const { plan } = b.state
+  const setup = { charter, plan, body: phase.opened, opened: phase.openedHash, keys, own, openedAt: b.since }
   const attempt = new Attempt(setup, b.model, b.hands)
   b.attempt = attempt
   for (const charge of b.charges.splice(0)) attempt.find(charge)

@@ -3,10 +3,11 @@
  * folder sees it.
  */
 import type { Charter } from '../../config/charter.ts'
-import { fromHex } from '../bytes.ts'
 import type { Consensus } from '../consensus/tendermint.ts'
 import { type Fault, type FaultCode, fault, verdictOf } from '../fault.ts'
+import { memberKeys } from '../ledger/certificate.ts'
 import { decodeEntry, type Entry } from '../ledger/entry.ts'
+import type { Plan } from '../ledger/plan.ts'
 import { genesis, type LedgerState } from '../ledger/state.ts'
 import { initialState } from '../model/initial.ts'
 import { stateHash } from '../model/state.ts'
@@ -40,6 +41,8 @@ export interface PeerConfig {
   readonly self: MemberId
   /** Seed of the Ed25519 key that the charter names for `self`; 32 bytes. */
   readonly seed: Uint8Array
+  /** Of a ledger that is a part of another: what it is about and starts from. Else the charter says it. */
+  readonly part?: { readonly plan: Plan; readonly model: ModelState; readonly modelHash: Uint8Array }
 }
 
 /** Keys of durable records beside those of the ledger and of an attempt. */
@@ -64,6 +67,8 @@ export class Books {
   since: Millis = 0
   /** The model that the ledger names; undefined while it must be fetched. */
   model: ModelState | undefined
+  /** The sum that this ledger hands on, once it is certified and if this peer has opened it. */
+  sum: Uint32Array | undefined
   join = new Join()
   attempt: Attempt | undefined
   /** Faults found between attempts: at most one a member, for the next attempt to name. */
@@ -84,10 +89,12 @@ export class Books {
 
   constructor(config: PeerConfig) {
     this.config = config
-    this.keys = new Map(config.charter.members.map(m => [m.id, fromHex(m.publicKey)]))
+    this.keys = memberKeys(config.charter)
     assert(this.keys.has(config.self), 'the peer is a member of its charter')
-    this.model = initialState(config.charter)
-    this.state = genesis(config.charter, config.charterHash, stateHash(this.model))
+    const { charter, charterHash, part } = config
+    const model = part?.model ?? initialState(charter)
+    this.model = model
+    this.state = genesis(charter, charterHash, part?.modelHash ?? stateHash(model), part?.plan)
     this.hands = this.#makeHands()
   }
 

@@ -79,8 +79,9 @@ export function onModel(b: Books, from: MemberId, { hash, data }: Body<'model'>)
 
 /** Tells a few peers what is held here when their turn has come, and people what is waited for. */
 export function inform(b: Books): void {
-  const { height, phase } = b.state
-  if (phase.kind === 'finished') {
+  const { height, phase, plan } = b.state
+  // A part ends with the study's next entry, which each hears of by itself.
+  if (phase.kind === 'finished' && plan.applies) {
     // At once to all: whoever knows that everybody has finished may go.
     if (!b.toldFinished) for (const peer of [...b.connected].sort()) sendStatus(b, peer)
     b.toldFinished = true
@@ -91,8 +92,7 @@ export function inform(b: Books): void {
     }
   }
   const fingerprint = `${height}/${b.consensus.view}/${b.known.size}`
-  const others = [...b.connected].sort()
-  const turn = b.sync.turn(others, b.now, fingerprint)
+  const turn = b.sync.turn(() => [...b.connected].sort(), b.now, fingerprint)
   for (const peer of turn ?? []) tell(b, peer)
   if (!turn || phase.kind === 'finished') return
   const { voters, quorum } = b.state

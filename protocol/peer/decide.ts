@@ -101,6 +101,10 @@ export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
     b.model = computed ? outcome.model : undefined
     if (computed) puts.push([MODEL_RECORD, encodeState(outcome.model)])
   }
+  if (!next.plan.applies && entry.body.kind === 'RoundClosed') {
+    const outcome = b.attempt?.opening?.outcome
+    if (outcome && equalBytes(outcome.sumHash, entry.body.sum)) b.sum = outcome.sum
+  }
   const over = !('opened' in next.phase)
   if (over) deletes.push(...Object.values(RECORDS))
   const event = eventOf(entry, task)

@@ -29,10 +29,16 @@ export class Effects {
     this.emit({ kind: 'store', puts, deletes, release: released })
   }
 
-  run(job: Job, done: (result: JobResult) => void): void {
+  /** The job's number, by which it can be cancelled. */
+  run(job: Job, done: (result: JobResult) => void): number {
     const id = this.#nextJob++
     this.#jobs.set(id, done)
     this.emit({ kind: 'job', id, job })
+    return id
+  }
+
+  cancel(id: number): void {
+    if (this.#jobs.delete(id)) this.emit({ kind: 'cancel', id })
   }
 
   jobDone(id: number, result: JobResult): void {

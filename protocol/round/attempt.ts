@@ -7,6 +7,7 @@ import { type Charter, quorum, survivorsFloor } from '../../config/charter.ts'
 import { ascii, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { RoundOpened, SurvivorsFixed } from '../ledger/entry.ts'
+import type { Plan } from '../ledger/plan.ts'
 import type { Learned, MemberId, Metrics, Millis, ModelState, PairKey, Section } from '../ports.ts'
 import { layoutFor, vectorLength } from '../sum/layout.ts'
 import { EVIDENCE_BYTES_MAX } from '../wire/limits.ts'
@@ -24,6 +25,7 @@ import {
 
 export interface AttemptSetup {
   readonly charter: Charter
+  readonly plan: Plan
   readonly body: RoundOpened
   /** Hash of the RoundOpened entry. */
   readonly opened: Uint8Array
@@ -36,6 +38,9 @@ export interface AttemptSetup {
 /** What the sum gave: the same at every peer, bit for bit. */
 export interface Outcome {
   readonly sumHash: Uint8Array
+  /** The sum itself, where it is handed on and not applied. */
+  readonly sum: Uint32Array | undefined
+  /** After the round. */
   readonly model: ModelState
   readonly modelHash: Uint8Array
   readonly metrics: Metrics | undefined
@@ -181,7 +186,7 @@ export class Attempt {
   #offersHash: Uint8Array | undefined
 
   constructor(setup: AttemptSetup, model: ModelState | undefined, hands: Hands) {
-    const { charter, body } = setup
+    const { charter, plan, body } = setup
     this.setup = setup
     this.hands = hands
     this.model = model
@@ -194,7 +199,7 @@ export class Attempt {
       keys: setup.keys,
       threshold: quorum(cohort.length, charter.maliciousMax),
     }
-    this.sections = layoutFor(charter, body.task, cohort.length)
+    this.sections = layoutFor(charter, body.task, plan.hospitals ?? cohort.length)
     this.length = vectorLength(this.sections)
     this.shards = 4 * this.length <= charter.secureSum.gossipBytesMax ? 1 : cohort.length
     this.held = Array.from({ length: this.shards }, () => new Map<MemberId, Uint32Array>())

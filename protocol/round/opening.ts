@@ -7,11 +7,11 @@ import { sha256 } from '../crypto/hash.ts'
 import type { SurvivorsFixed } from '../ledger/entry.ts'
 import { applySum } from '../model/apply.ts'
 import { stateHash } from '../model/state.ts'
-import type { MemberId, Millis, PairKey } from '../ports.ts'
+import type { MemberId, Millis, ModelState, PairKey } from '../ports.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { shardRange } from '../sum/shards.ts'
 import type { Body } from '../wire/messages.ts'
-import { type Attempt, type Claim, type Opening, rootOf } from './attempt.ts'
+import { type Attempt, type Claim, type Opening, type Outcome, rootOf } from './attempt.ts'
 import { claimOf, freezeClaims, openDueAt, succession, takeovers } from './claims.ts'
 import { ownSlice, sendSlice } from './delivery.ts'
 import { otherInput } from './input.ts'
@@ -270,17 +270,20 @@ function unmask(a: Attempt, o: Opening): void {
   const selfKeys = o.survivors.map(m => selfMaskKey(a.context, o.seeds!.get(m)!))
   a.hands.work({ kind: 'unmask', sum, selfKeys, pairs: dropoutPairs(a, o) }, ({ output }) => {
     if (output.kind !== 'unmask' || !a.model) return
-    const { charter, body } = a.setup
-    const applied = applySum(charter, body.task, a.sections, output.sum, a.model)
-    o.outcome = {
-      sumHash: output.hash,
-      model: applied.state,
-      modelHash: stateHash(applied.state),
-      metrics: applied.metrics,
-      samples: applied.samples,
-      at: a.hands.now(),
-    }
+    o.outcome = outcomeOf(a, a.model, output.sum, output.hash)
   })
+}
+
+function outcomeOf(a: Attempt, start: ModelState, sum: Uint32Array, sumHash: Uint8Array): Outcome {
+  const { charter, plan, body } = a.setup
+  const at = a.hands.now()
+  const applied = applySum(charter, body.task, a.sections, sum, start)
+  const { samples } = applied
+  if (!plan.applies) {
+    return { sumHash, sum, model: start, modelHash: body.model, metrics: undefined, samples, at }
+  }
+  const { state: model, metrics } = applied
+  return { sumHash, sum: undefined, model, modelHash: stateHash(model), metrics, samples, at }
 }
 
 /** The masks between dropouts and survivors, with the sign that the survivor applied. */

@@ -47,6 +47,11 @@ export class Sync {
     return [...this.#direct.values()].reduce((n, slots) => n + slots.size, 0)
   }
 
+  /** Nothing can be missing yet: the first status waits as long as the second would. */
+  rest(now: Millis): void {
+    this.#nextAt = now + PAUSE_MS
+  }
+
   keepDirect(to: MemberId, slot: string, bytes: Uint8Array): void {
     const slots = this.#direct.get(to) ?? new Map<string, { prefix: string; bytes: Uint8Array }>()
     slots.set(slot, { prefix: prefixOf(bytes), bytes })
@@ -77,8 +82,8 @@ export class Sync {
     return concatBytes(...[...prefixes, ...this.#seen].slice(0, HAVE_MAX).map(fromHex))
   }
 
-  /** Whom to tell now: a few connected peers in turn; undefined while the pause lasts. */
-  turn(connected: readonly MemberId[], now: Millis, fingerprint: string): MemberId[] | undefined {
+  /** Whom to tell now: a few of those who are connected, in turn; undefined while the pause lasts. */
+  turn(others: () => readonly MemberId[], now: Millis, fingerprint: string): MemberId[] | undefined {
     if (fingerprint !== this.#lastFingerprint) {
       this.#lastFingerprint = fingerprint
       this.#pauseMs = PAUSE_MS
@@ -88,6 +93,7 @@ export class Sync {
     this.#nextAt = now + this.#pauseMs
     this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MAX_MS)
     const out: MemberId[] = []
+    const connected = others()
     for (let i = 0; i < Math.min(TOLD, connected.length); i++)
       out.push(connected[this.#cursor++ % connected.length]!)
     return out

@@ -52,7 +52,7 @@ function ringOf(n: number, seed: Uint8Array): readonly number[] {
 }
 
 /** 0 .. n - 1 in an order drawn from `seed` (Fisher and Yates, with rejection so that no order is favoured). */
-function shuffled(n: number, seed: Uint8Array): number[] {
+export function shuffled(n: number, seed: Uint8Array): number[] {
   const order = Array.from({ length: n }, (_, i) => i)
   const stream = keyStream(seed)
   let words = stream.take(CHUNK_WORDS)

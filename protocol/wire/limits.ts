@@ -23,8 +23,14 @@ export const MODEL_BYTES_MAX = STREAM_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
 /** An entry travels whole in a gossiped proposal, so it must leave room for the proposal and its envelope. */
 export const ENTRY_BYTES_MAX = GOSSIP_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
 
-/** As the charter's schema: as many as Shamir shares have abscissas. */
+/** Members that vote and sum together, all or a committee: as many as Shamir shares have abscissas. */
 export const MEMBERS_MAX = 255
+
+/** Committees of a round, as the charter's rules have it. */
+export const COMMITTEES_MAX = 512
+
+/** Accusations that the entry of a round of committees repeats. */
+export const COMMITTEE_FAULTS_MAX = 64
 
 /** A message that an accusation carries whole; of a larger one it carries the hash. */
 export const EVIDENCE_BYTES_MAX = 6_144

@@ -6,6 +6,13 @@ import { charterHash } from '../../../config/canonical.ts'
 import { type Charter, type CharterDraft, parameterCount, quorum } from '../../../config/charter.ts'
 import { MedmeshError } from '../../../config/error.ts'
 import { signCharter } from '../../../config/signed.ts'
+import {
+  committeeCount,
+  committeeLargest,
+  drawnTail,
+  roundFailure,
+  studyFailure,
+} from '../../../config/tail.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import { FILES, loadNodeConfig, readPassphrase } from '../../config.ts'
 import { loadIdentity } from '../../identity/identity.ts'
@@ -183,7 +190,9 @@ export function describeCharter(charter: Charter | CharterDraft, keyids: readonl
     ...members.map(
       m => `  ${m.id}: ${m.name}, ${m.addresses?.join(' ') ?? 'address open'}${signed(m.publicKey)}`,
     ),
-    `  up to ${f} may be malicious; a decision needs ${quorum(n, f)} of ${n}`,
+    ...(charter.committees
+      ? describeCommittees(charter, charter.committees)
+      : [`  up to ${f} may be malicious; a decision needs ${quorum(n, f)} of ${n}`]),
     '',
     `Data: ${features.join('; ')}`,
     `  label ${charter.data.label.name}: ${charter.data.label.description}`,
@@ -195,4 +204,27 @@ export function describeCharter(charter: Charter | CharterDraft, keyids: readonl
     `Privacy: ${charter.privacy.unit === 'none' ? 'no differential privacy: the sums and the model are exact' : charter.privacy.unit}`,
     `Export of the model: ${charter.export.model}`,
   ]
+}
+
+/** Who decides where not all do, and how sure it is that a lot draws good ones. */
+function describeCommittees(
+  charter: Charter | CharterDraft,
+  { size, maliciousMax }: NonNullable<Charter['committees']>,
+): string[] {
+  const n = charter.members.length
+  const f = charter.maliciousMax
+  const largest = committeeLargest(n, size)
+  const sizes = largest === size ? `${size}` : `${Math.floor(n / committeeCount(n, size))} to ${largest}`
+  const more = `more than ${maliciousMax} malicious members`
+  return [
+    `  up to ${f} may be malicious`,
+    `Committees: each round ${committeeCount(n, size)} of ${sizes} members by lot, and one of ${largest} that decides`,
+    `  up to ${maliciousMax} of one may be malicious; its decision needs ${quorum(largest, maliciousMax)} of ${largest}`,
+    `  one drawn committee has ${more} with probability ${probability(drawnTail(n, f, largest, maliciousMax))}`,
+    `  any committee of a round: at most ${probability(roundFailure(n, f, size, maliciousMax))}; of the whole study: at most ${probability(studyFailure(charter, { size, maliciousMax }))}`,
+  ]
+}
+
+function probability(p: number): string {
+  return p === 0 ? '0' : p.toPrecision(2)
 }

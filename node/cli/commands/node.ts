@@ -75,6 +75,10 @@ export function describeEvent({ event }: EventLine): string | undefined {
       const away = event.absent.length === 0 ? '' : `; without ${event.absent.join(', ')}`
       return `round ${event.round}.${event.attempt} (${event.task}) opened with ${event.cohort.join(', ')}${away}`
     }
+    case 'committee': {
+      const decides = event.decides ? '; it also decides the round' : ''
+      return `round ${event.round}: in committee ${event.index} of ${event.of} with ${event.members.join(', ')}${decides}`
+    }
     case 'phase':
       return `round ${event.round}.${event.attempt}: ${event.phase}`
     case 'survivorsFixed': {

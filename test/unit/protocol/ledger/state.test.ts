@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ascii } from '../../../../protocol/bytes.ts'
 import { decodeEntry, encodeEntry, entryHash } from '../../../../protocol/ledger/entry.ts'
-import { applyEntry, cohortMin, eligible, survivorsMin, taskOf } from '../../../../protocol/ledger/state.ts'
+import { taskOf } from '../../../../protocol/ledger/plan.ts'
+import { applyEntry, cohortMin, eligible, survivorsMin } from '../../../../protocol/ledger/state.ts'
 import { ENTRY_BYTES_MAX } from '../../../../protocol/wire/limits.ts'
 import {
   aborted,

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concatBytes } from '../../../../protocol/bytes.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
+import { studyPlan } from '../../../../protocol/ledger/plan.ts'
 import type { MemberId } from '../../../../protocol/ports.ts'
 import { Attempt, ROOT_BYTES, rootOf } from '../../../../protocol/round/attempt.ts'
 import { bitmapOf } from '../../../../protocol/round/bitmap.ts'
@@ -32,7 +33,8 @@ function attempt(gossipBytesMax: number): Attempt {
     cohort: cohort.map(member => ({ member, keys: bytes(0) })),
     absent: [],
   }
-  const setup = { charter, body, opened: bytes(7), keys: new Map(), own: undefined, openedAt: 0 }
+  const plan = studyPlan(charter)
+  const setup = { charter, plan, body, opened: bytes(7), keys: new Map(), own: undefined, openedAt: 0 }
   const a = new Attempt(setup, undefined, hands)
   const offer = { round: 0, attempt: 0, opened: bytes(7), digests: bytes(0, 64 * n), ciphertexts: [] }
   for (const m of cohort) a.offers.set(m, offer)
