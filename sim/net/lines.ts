@@ -70,7 +70,7 @@ export class Lines {
   readonly #reach: Reach
   readonly #loses: LinesOptions['loses']
   #links: LinkOf
-  readonly #pipes: (Pipe | undefined)[][]
+  readonly #pipes: ((Pipe | undefined)[] | undefined)[]
   /** What was sent into a cut, by direction. */
   readonly #held = new Map<number, Held>()
   /** When the access lines have sent and received what they were given so far. */
@@ -90,7 +90,7 @@ export class Lines {
     this.#reach = reach
     this.#loses = options.loses
     this.#links = options.links ?? (() => DEFAULT_LINK)
-    this.#pipes = Array.from(hosts, () => [])
+    this.#pipes = Array.from(hosts, () => undefined)
     this.#uplinkFreeAt = new Float64Array(this.#n)
     this.#downlinkFreeAt = new Float64Array(this.#n)
     this.#takenInAt = new Float64Array(this.#n)
@@ -114,19 +114,40 @@ export class Lines {
     this.#messages[i]!++
   }
 
-  /** From `a` to `b`. */
+  /** From `a` to `b`; made when it is first used, as most pairs of many hospitals never talk to each other. */
   pipe(a: number, b: number): Pipe {
-    const row = this.#pipes[a]!
+    let row = this.#pipes[a]
+    if (row === undefined) {
+      row = new Array<Pipe | undefined>(this.#n)
+      this.#pipes[a] = row
+    }
     const pipe = row[b] ?? new Pipe(this.#link(a, b), this.#link(b, a))
     row[b] = pipe
     return pipe
+  }
+
+  /** Of something small, at random. */
+  latency(a: number, b: number): Millis {
+    const pipe = this.#pipes[a]?.[b]
+    const { random } = this.#w
+    return pipe ? pipe.latency(random) : random.draw(this.#link(a, b).latencyMs)
+  }
+
+  /** When all that was sent that way has arrived. */
+  drainedAt(a: number, b: number): Millis {
+    return this.#pipes[a]?.[b]?.drainedAt ?? 0
+  }
+
+  /** A fresh connection. */
+  reset(a: number, b: number): void {
+    this.#pipes[a]?.[b]?.reset(this.#w.now())
   }
 
   /** Other links from now on. */
   relink(links: LinkOf): void {
     this.#links = links
     this.#pipes.forEach((row, a) => {
-      row.forEach((pipe, b) => void pipe?.relink(this.#link(a, b), this.#link(b, a)))
+      row?.forEach((pipe, b) => void pipe?.relink(this.#link(a, b), this.#link(b, a)))
     })
   }
 
@@ -134,7 +155,7 @@ export class Lines {
   heal(): void {
     const before = this.#links
     this.relink((from, to) => ({ ...before(from, to), lossRate: 0, duplicateRate: 0, reorderRate: 0 }))
-    for (const row of this.#pipes) for (const pipe of row) pipe?.unclogAll()
+    for (const row of this.#pipes) for (const pipe of row ?? []) pipe?.unclogAll()
   }
 
   /** Counts a copy that is handed to the transport; its bytes on the wire, or 0 where a test takes it away. */

@@ -64,13 +64,13 @@ export class Network {
     this.#lines = new Lines(options, this.#reach, world)
     const up = (i: number) => hosts[i]!.up
     const runs = (i: number) => hosts[i]!.up && !hosts[i]!.paused
-    const latency = (a: number, b: number) => this.#lines.pipe(a, b).latency(random)
+    const latency = (a: number, b: number) => this.#lines.latency(a, b)
     this.#connections = new Connections(this.#reach, n, { ...CONNECTION_TIMES, ...options.times }, random, {
       now,
       at,
       runs,
       latency,
-      drainedAt: (a, b) => this.#lines.pipe(a, b).drainedAt,
+      drainedAt: (a, b) => this.#lines.drainedAt(a, b),
       told: (x, y, connected) => this.#told(x, y, connected),
       reopened: (a, b) => this.#lines.reopened(a, b),
       lost: (a, b) => this.#lost(a, b),
@@ -203,9 +203,8 @@ export class Network {
   // --- connections ---
 
   #joined(a: number, b: number): void {
-    const now = this.#w.now()
-    this.#lines.pipe(a, b).reset(now)
-    this.#lines.pipe(b, a).reset(now)
+    this.#lines.reset(a, b)
+    this.#lines.reset(b, a)
     this.#rejects.delete(this.#key(a, b))
     this.#rejects.delete(this.#key(b, a))
     if (!this.#reach.direct(a, b)) return
