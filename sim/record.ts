@@ -52,6 +52,8 @@ interface Book {
   readonly lane: Lane
   crashes: number
   round: number
+  /** The one that it was drawn into last, where committees sum. */
+  committee: { readonly index: number; readonly size: number } | undefined
   finished: boolean
   up: boolean
 }
@@ -79,6 +81,7 @@ export class Recorder implements Observer {
           lane: new Lane(spans),
           crashes: 0,
           round: 0,
+          committee: undefined,
           finished: false,
           up: false,
         },
@@ -130,10 +133,11 @@ export class Recorder implements Observer {
     const book = this.#book(host.id)
     this.#tellRounds(host, event, at)
     if (event.kind === 'studyFinished') book.finished = true
-    // It may train already: the job's effect came with the event's.
-    if (event.kind === 'roundOpened' && book.lane.now === 'learning' && book.round === event.round) return
+    if (event.kind === 'committee') book.committee = { index: event.index, size: event.members.length }
     const next = phaseAfter(event, host.id, book.round)
-    if (!next) return
+    // It may train already: the job's effect came with the event's.
+    const trains = book.lane.now === 'learning' && next?.round === book.round
+    if (!next || (trains && next.what === 'sharing')) return
     book.round = next.round
     book.lane.phase(at, next.what, next.round)
   }
@@ -216,10 +220,11 @@ export class Recorder implements Observer {
 
   #tellRounds(host: SimHost, event: Event, at: Millis): void {
     if (event.kind === 'roundOpened') this.#rounds.opened(event, at, this.#sent)
-    if (event.kind === 'phase' && event.phase === 'delivered')
-      this.#rounds.delivered(event.round, host.id, at)
+    if (event.kind === 'committee') this.#rounds.drawn(event.round, at, this.#sent)
+    if (event.kind === 'phase') this.#rounds.reached(event, host.id, at)
     if (event.kind === 'survivorsFixed') this.#rounds.fixed(event, at, this.#sent)
-    if (event.kind === 'roundAborted') this.#rounds.aborted(event, at, this.#sent)
+    if (event.kind === 'roundAborted')
+      this.#rounds.aborted(event, at, this.#sent, this.#book(host.id).committee)
     if (event.kind === 'roundClosed') this.#closed(host, event, at)
   }
 

@@ -6,6 +6,8 @@ import type { Injected, Violation } from './observer.ts'
 /** One attempt of a round. Times as in `RoundRecord`. */
 export interface AttemptRecord {
   readonly attempt: number
+  /** Where committees sum: whose attempt it was, if it was given up; undefined: the round as a whole. */
+  readonly committee: number | undefined
   readonly openedAt: Millis
   /** When its survivors were fixed; undefined: never. */
   readonly fixedAt: Millis | undefined
@@ -23,7 +25,7 @@ export interface AttemptRecord {
 export interface RoundRecord {
   readonly round: number
   readonly task: Task
-  /** Attempts that it took: 1 is the normal case. */
+  /** Attempts that it took, of committees the one that took most: 1 is the normal case. */
   readonly attempts: number
   /** Each of them, in order. */
   readonly tries: readonly AttemptRecord[]

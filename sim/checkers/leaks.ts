@@ -30,8 +30,9 @@ const SharesRecord = z.array(z.strictObject({ from: memberId, self: bytes(32), m
 interface Secret {
   readonly what: string
   readonly bytes: Uint8Array
-  /** A reveal has it in it: which share of whom that may be is a question of secrecy, not of form. */
+  /** A reveal has it in it, and then evidence may: which share of whom that may be is a question of secrecy, not of form. */
   readonly isShare: boolean
+  isRevealed: boolean
 }
 
 /** The secrets of one hospital, in this attempt and the last, found by their first two bytes. */
@@ -57,7 +58,7 @@ class Secrets {
 
   add(what: string, secret: Uint8Array, isShare = false): void {
     if (this.has(secret)) return
-    const one = { what, bytes: secret, isShare }
+    const one = { what, bytes: secret, isShare, isRevealed: false }
     this.#now.push(one)
     this.#index(one)
     this.searched = new WeakSet()
@@ -123,7 +124,10 @@ class Leaks extends Judge {
     secrets.searched.add(bytes)
     this.checked++
     const isReveal = readMessage(bytes)?.type === 'reveal'
-    for (const { what, isShare } of secrets.in(bytes)) if (!isReveal || !isShare) this.fail(what)
+    for (const secret of secrets.in(bytes)) {
+      if (secret.isShare && isReveal) secret.isRevealed = true
+      else if (!secret.isRevealed) this.fail(secret.what)
+    }
   }
 }
 

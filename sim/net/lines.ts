@@ -229,7 +229,10 @@ export class Lines {
     this.#uplinkFreeAt[from] = free
     const pipe = this.pipe(from, to)
     const at = pipe.send(free, wire, via, this.#w.random)
-    if (pipe.losses > 0) this.tellInjected('loss', from, to)
+    if (pipe.losses > 0) {
+      this.#sent[from]! += pipe.losses * Math.min(wire, TRANSPORT.segmentBytes + TRANSPORT.segmentHeaderBytes)
+      this.tellInjected('loss', from, to)
+    }
     if (pipe.reordered) this.tellInjected('reorder', from, to)
     return at
   }

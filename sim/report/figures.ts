@@ -93,7 +93,7 @@ export function partsOf(round: RoundRecord, from: Millis, to: Millis): PartTimes
     return took
   }
   const between = until(round.openedAt)
-  const repeat = until(round.tries.at(-1)?.openedAt)
+  const repeat = until(round.tries.findLast(t => t.aborted === undefined)?.openedAt)
   const learning = until(round.learnedAt)
   const sharing = until(round.deliveredAt)
   const delivered = until(round.fixedAt)

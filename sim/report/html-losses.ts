@@ -40,7 +40,8 @@ ${accused.length === 0 ? undefined : html`<h3>Who was found to lie</h3><ul>${acc
 function abortInWords(t: RunResult['rounds'][number]['tries'][number]): string {
   const who = t.culprits.length === 0 ? '' : `: ${listed(t.culprits.map(culpritInWords))}`
   const took = t.endedAt === undefined ? '' : ` after ${formatDuration(t.endedAt - t.openedAt)}`
-  return `attempt ${t.attempt + 1}${took} (${t.aborted}${who})`
+  const whose = t.committee === undefined ? '' : `committee ${t.committee}, `
+  return `${whose}attempt ${t.attempt + 1}${took} (${t.aborted}${who})`
 }
 
 function culpritInWords({ member, code }: { readonly member: string; readonly code: string }): string {

@@ -87,10 +87,13 @@ function course(result: RunResult, f: Figures): Markup {
   const caption = many
     ? `On top all ${result.hospitals.length} hospitals: what share of them did what (orange: down or cut off). Below the ${LANES_MAX} that missed most.`
     : 'One lane for each hospital. Numbers on top are rounds; 0 sums the statistics for normalisation, the last one only evaluates.'
+  const committees = result.scenario.committees
+    ? ' A hospital goes on opening until the sums of all committees are in.'
+    : ''
   return html`<h2>How the rounds went</h2>
 <figure>${timeline(result, f)}
 <ul class="legend">${LEGEND.filter(([css]) => used.has(css)).map(([css, words]) => legendItem(css, words))}</ul>
-<figcaption>${caption} Time is virtual.</figcaption></figure>`
+<figcaption>${caption}${committees} Time is virtual.</figcaption></figure>`
 }
 
 function legendItem(css: string, words: string): Markup {

@@ -1,6 +1,8 @@
 /** Which phase of a round a hospital is in, as its events and effects tell. */
 import type { Effect, Event, MemberId } from '../../protocol/ports.ts'
 
+const PHASES: Readonly<Record<string, string>> = { delivered: 'delivered', revealed: 'opening' }
+
 /** What a hospital does after it has heard of this; `round`: where it was. */
 export function phaseAfter(
   event: Event,
@@ -13,8 +15,10 @@ export function phaseAfter(
       return { what: 'between', round: event.round }
     case 'roundOpened':
       return { what: event.cohort.includes(self) ? 'sharing' : 'aside', round: event.round }
+    case 'committee':
+      return { what: 'between', round: event.round }
     case 'phase':
-      return event.phase === 'delivered' ? { what: 'delivered', round: event.round } : undefined
+      return { what: PHASES[event.phase] ?? 'sharing', round: event.round }
     case 'survivorsFixed':
       return { what: 'opening', round: event.round }
     case 'roundClosed':

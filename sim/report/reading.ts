@@ -50,7 +50,7 @@ export function readingOf(result: RunResult, f: Figures): string[] {
   const sentences = [
     `${calm}, a training round takes ${formatDuration(f.calmMs)} in the median. Of that the slowest hospital's training is ${share(p.learning)}; the rest, ${share(network)}, is the network and the agreement: ${formatDuration(p.between)} to gather the cohort, ${formatDuration(p.sharing)} for shares and masks, ${formatDuration(p.delivered)} to deliver and to fix the survivors, ${formatDuration(p.opening)} to open the sum.`,
     `Over all rounds the median is ${formatDuration(f.roundMs.p50)}, nine of ten take at most ${formatDuration(f.roundMs.p90)}, and the longest took ${formatDuration(f.roundMs.max)}${f.worst ? ` (round ${f.worst.round})` : ''}.`,
-    `The study took ${formatDuration(f.tookMs)}. Of that ${formatDuration(f.waitedMs)} (${formatShare(Math.min(1, f.waitedMs / Math.max(1, f.tookMs)))}) was waiting beyond what calm rounds take${f.attemptsAborted > 0 ? `; ${plural(f.attemptsAborted, 'attempt')} given up and made again took ${formatDuration(f.repeatMs)}` : ''}.`,
+    `The study took ${formatDuration(f.tookMs)}. Of that ${formatDuration(f.waitedMs)} (${formatShare(Math.min(1, f.waitedMs / Math.max(1, f.tookMs)))}) was waiting beyond what calm rounds take${f.attemptsAborted > 0 ? `; ${plural(f.attemptsAborted, 'attempt')} given up and made again${f.repeatMs > 0 ? `, which took ${formatDuration(f.repeatMs)}` : ''}` : ''}.`,
     f.inputsMissing === 0
       ? 'Every closed round has the input of every hospital.'
       : `${formatCount(f.inputsMissing)} of ${formatCount(f.inputsAll)} inputs (${formatShare(f.inputsMissing / f.inputsAll)}) are in no sum: a hospital that was away, or too late, cost its own input and not the round. ${missedMost(result, f)}`,
@@ -82,8 +82,23 @@ export function lossesInWords(losses: readonly Loss[], result: RunResult): strin
   return [...fates].map(([fate, members]) => `${listed(members, 8)} ${fate}`)
 }
 
+/** The ledger's reasons, for people. */
+const REASONS: Readonly<Record<string, string>> = {
+  absent: 'not in the cohort',
+  silent: 'left out, no input in time',
+  undelivered: 'left out, its input was not delivered whole',
+  corrupt: 'left out, its input was corrupt',
+  unshared: 'left out, it dealt no shares in time',
+  excluded: 'excluded, as the culprit of an attempt before',
+  committee: 'left out with its whole committee',
+}
+
+function reasonInWords({ reason }: Loss): string {
+  return REASONS[reason] ?? `left out (${reason})`
+}
+
 function fateInWords(loss: Loss, result: RunResult): string {
-  const how = loss.inputLost ? `left out (${loss.reason})` : 'not in the cohort'
+  const how = reasonInWords(loss)
   const fault = loss.fault === undefined ? undefined : result.injected[loss.fault]
   if (fault) {
     const lasted = fault.forMs === undefined ? '' : ` for ${formatDuration(fault.forMs)}`
@@ -100,12 +115,12 @@ export function lossCounts(losses: readonly Loss[], result: RunResult): string {
     for (const loss of losses) counts.set(name(loss), (counts.get(name(loss)) ?? 0) + 1)
     return [...counts].toSorted((x, y) => y[1] - x[1]).map(([what, n]) => `${formatCount(n)} ${what}`)
   }
-  const reasons = by(l => (l.inputLost ? `left out (${l.reason})` : 'not in the cohort'))
+  const reasons = by(reasonInWords)
   const causes = by(l => {
     const fault = l.fault === undefined ? undefined : result.injected[l.fault]
     return fault?.kind ?? (l.behaviour === undefined ? 'nothing' : 'nothing, but malicious')
   })
-  return `${plural(losses.length, 'input is', 'inputs are')} in no sum: ${listed(reasons)}. What struck them at the time: ${listed(causes, 10)}.`
+  return `${plural(losses.length, 'input is', 'inputs are')} in no sum: ${reasons.join('; ')}. What struck them at the time: ${listed(causes, 10)}.`
 }
 
 /** Costs of all faults of one kind. */

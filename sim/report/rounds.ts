@@ -14,6 +14,7 @@ interface Round extends Writable<Omit<RoundRecord, 'tries' | 'attempts' | 'bytes
   readonly bytesBefore: number
   /** Hospitals that were up when it was closed and do not know it yet. */
   waiting: Set<MemberId> | undefined
+  byCommittees: boolean
 }
 
 /** When each hospital had got so far, in rounds that are open; forgotten when they are closed. */
@@ -26,6 +27,7 @@ export class Rounds {
   readonly #closing = new Set<Round>()
   readonly #learned: Marks = new Map()
   readonly #delivered: Marks = new Map()
+  readonly #revealed: Marks = new Map()
   /** Lists of members that rounds have in common are kept once. */
   #members: readonly MemberId[] = []
 
@@ -45,6 +47,13 @@ export class Rounds {
     round.fixedAt = undefined
   }
 
+  /** Committees were drawn for a round: it begins, and nobody tells of a cohort. */
+  drawn(number: number, at: Millis, bytes: () => number): void {
+    const round = this.#round(number, at, bytes)
+    round.byCommittees = true
+    this.#attempt(round, 0, at)
+  }
+
   fixed(event: Told<'survivorsFixed'>, at: Millis, bytes: () => number): void {
     const round = this.#round(event.round, at, bytes)
     const attempt = this.#attempt(round, event.attempt, at)
@@ -53,11 +62,25 @@ export class Rounds {
     round.fixedAt = at
     round.survivors = this.#shared(event.survivors)
     round.leftOut = [...round.leftOut, ...event.leftOut]
+    if (!round.byCommittees) return
+    // It comes with the end of the round. That the survivors were fixed each committee has shown by opening its sum.
+    round.cohort = this.#shared([...event.survivors, ...event.leftOut.map(l => l.member)])
+    attempt.cohort = round.cohort.length
+    round.fixedAt = latest(this.#revealed.get(event.round), event.survivors) ?? at
   }
 
-  aborted(event: Told<'roundAborted'>, at: Millis, bytes: () => number): void {
-    const attempt = this.#attempt(this.#round(event.round, at, bytes), event.attempt, at)
+  /** `committee`: of whom it was told, where committees sum. */
+  aborted(
+    event: Told<'roundAborted'>,
+    at: Millis,
+    bytes: () => number,
+    committee?: { readonly index: number; readonly size: number },
+  ): void {
+    const round = this.#round(event.round, at, bytes)
+    const before = round.tries.findLast(t => t.committee === committee?.index)
+    const attempt = this.#attempt(round, event.attempt, before?.endedAt ?? round.openedAt, committee?.index)
     if (attempt.endedAt !== undefined) return
+    if (committee) attempt.cohort = committee.size
     attempt.endedAt = at
     attempt.aborted = event.reason
     if (attempt.culprits.length === 0) attempt.culprits = event.culprits.map(member => ({ member, code: '' }))
@@ -68,7 +91,9 @@ export class Rounds {
     of: { readonly round: number; readonly attempt: number },
     culprits: AttemptRecord['culprits'],
   ): void {
-    const attempt = this.#rounds.get(of.round)?.tries.find(t => t.attempt === of.attempt)
+    const attempt = this.#rounds
+      .get(of.round)
+      ?.tries.find(t => t.attempt === of.attempt && t.committee === undefined)
     if (attempt) attempt.culprits = culprits
   }
 
@@ -92,7 +117,7 @@ export class Rounds {
       round.accused = event.faults.map(f => ({ member: f.member, code: f.fault }))
       round.learnedAt = latest(this.#learned.get(event.round), round.survivors)
       round.deliveredAt = latest(this.#delivered.get(event.round), round.survivors)
-      for (const marks of [this.#learned, this.#delivered]) {
+      for (const marks of [this.#learned, this.#delivered, this.#revealed]) {
         for (const r of marks.keys()) if (r <= event.round) marks.delete(r)
       }
       round.waiting = new Set(up)
@@ -110,8 +135,10 @@ export class Rounds {
     this.#mark(this.#learned, round, member, at)
   }
 
-  delivered(round: number, member: MemberId, at: Millis): void {
-    this.#mark(this.#delivered, round, member, at)
+  /** A phase that a hospital says it is in. */
+  reached({ round, phase }: Told<'phase'>, member: MemberId, at: Millis): void {
+    if (phase === 'delivered') this.#mark(this.#delivered, round, member, at)
+    if (phase === 'revealed') this.#mark(this.#revealed, round, member, at)
   }
 
   distance(round: number, distance: number): void {
@@ -168,16 +195,18 @@ export class Rounds {
       bytes: 0,
       bytesBefore: bytes(),
       waiting: undefined,
+      byCommittees: false,
     }
     this.#rounds.set(number, round)
     return round
   }
 
-  #attempt(round: Round, number: number, at: Millis): Writable<AttemptRecord> {
-    const known = round.tries.find(t => t.attempt === number)
+  #attempt(round: Round, number: number, at: Millis, committee?: number): Writable<AttemptRecord> {
+    const known = round.tries.find(t => t.attempt === number && t.committee === committee)
     if (known) return known
     const attempt = {
       attempt: number,
+      committee,
       openedAt: at,
       fixedAt: undefined,
       endedAt: undefined,
@@ -216,6 +245,9 @@ function latest(
   return last
 }
 
-function finished({ waiting: _, bytesBefore: __, ...round }: Round): RoundRecord {
-  return { ...round, attempts: round.tries.length }
+function finished({ waiting: _, bytesBefore: __, byCommittees, ...round }: Round): RoundRecord {
+  const given = Map.groupBy(round.tries, t => t.committee)
+  given.delete(undefined)
+  const most = Math.max(0, ...[...given.values()].map(tries => tries.length))
+  return { ...round, attempts: byCommittees ? 1 + most : round.tries.length }
 }

@@ -4,7 +4,8 @@ import type { Behaviour } from '../../config/scenario.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { Entry } from '../../protocol/ledger/entry.ts'
 import { stateHash } from '../../protocol/model/state.ts'
-import type { MemberId } from '../../protocol/ports.ts'
+import type { PeerConfig } from '../../protocol/peer.ts'
+import type { Effect, Machine, MemberId } from '../../protocol/ports.ts'
 import { openEnvelope } from '../../protocol/wire/envelope.ts'
 import { STREAM_TYPES } from '../../protocol/wire/messages.ts'
 import { catalogue } from '../../sim/adversary/catalogue.ts'
@@ -37,6 +38,16 @@ export interface HostileRun {
   readonly sums: number
   /** Virtual milliseconds that the study took. */
   readonly ms: number
+  /** What left the liars, in its order. */
+  readonly said: readonly SaidBy[]
+}
+
+export interface SaidBy {
+  readonly by: MemberId
+  readonly at: number
+  /** Undefined: published. */
+  readonly to: MemberId | undefined
+  readonly bytes: Uint8Array
 }
 
 export interface HostileOptions extends Omit<ConsortiumOptions, 'machine'> {
@@ -56,6 +67,7 @@ export function hostileRun(o: HostileOptions): HostileRun {
   const liars = new Set([...lies.keys(), ...behaviours.keys()])
   const random = new Random((o.seed ?? 1) + 999)
   const chances = new Map([...behaviours.keys()].map(id => [id, new Random(random.u32())]))
+  const said: SaidBy[] = []
   let coalition: Coalition | undefined
   const { c, audit } = audited({
     ...o,
@@ -63,7 +75,7 @@ export function hostileRun(o: HostileOptions): HostileRun {
     site: id => (liars.has(id) ? { whispers: isGossip } : {}),
     machine: id => {
       const own = lies.get(id)
-      if (own) return liar(...own)
+      if (own) return recorded(liar(...own), said)
       const behaviour = behaviours.get(id)
       const make = behaviour && catalogue[behaviour].machine
       if (!make) return undefined
@@ -72,7 +84,7 @@ export function hostileRun(o: HostileOptions): HostileRun {
           [...behaviours.keys()].map(m => c.configs.get(m)!),
           o.seed ?? 1,
         )
-        return make(config, coalition, chances.get(id)!)
+        return recorded(c => make(c, coalition!, chances.get(id)!), said)(config)
       }
     },
     learner: (id, honest) => {
@@ -87,7 +99,7 @@ export function hostileRun(o: HostileOptions): HostileRun {
   c.world.startAll()
   o.before?.(c)
   const done = c.world.run(() => c.finished(), o.limitMs ?? 600_000)
-  const { sums } = audit.check(c)
+  const { sums } = audit.checked
   const up = honest.filter(h => h.up)
   const longest = up.map(h => ledgerOf(h)).reduce((a, b) => (b.length > a.length ? b : a))
   const entries = longest.map(s => s.entry)
@@ -96,12 +108,33 @@ export function hostileRun(o: HostileOptions): HostileRun {
   const hashes = new Set(up.map(h => h.peer?.model && toHex(stateHash(h.peer.model))))
   if (done && hashes.size !== 1) problems.push('models differ')
   const aborted = entries.filter(e => e.body.kind === 'RoundAborted').length
-  return { c, done, problems, named, entries, aborted, sums, ms: c.world.now - from }
+  return { c, done, problems, named, entries, aborted, sums, ms: c.world.now - from, said }
 }
 
 function isGossip(bytes: Uint8Array): boolean {
   const raw = openEnvelope(bytes)
   return raw.ok && !(STREAM_TYPES as readonly string[]).includes(raw.value.type)
+}
+
+/** The machine, with a note of all that leaves it. */
+function recorded(make: (config: PeerConfig) => Machine, said: SaidBy[]): (config: PeerConfig) => Machine {
+  return config => {
+    const machine = make(config)
+    const note = (effects: readonly Effect[], at: number): void => {
+      for (const e of effects) {
+        if (e.kind === 'store') note(e.release, at)
+        else if (e.kind === 'publish') said.push({ by: config.self, at, to: undefined, bytes: e.bytes })
+        else if (e.kind === 'send') said.push({ by: config.self, at, to: e.to, bytes: e.bytes })
+      }
+    }
+    return {
+      handle: (input, now) => {
+        const output = machine.handle(input, now)
+        note(output.effects, now)
+        return output
+      },
+    }
+  }
 }
 
 /** What the ledger says of who was not there. */

@@ -23,7 +23,7 @@ describe('an undisturbed study', () => {
           [3, 0],
           [4, 0],
         ])
-      expect(audit.check(c)).toEqual({ sums: 5, opened: 20 })
+      expect(audit.checked).toEqual({ sums: 5, opened: 20 })
       expect(audit.problems).toEqual([])
     })
   }

@@ -190,8 +190,92 @@ describe('rounds', () => {
     ])
     const culprits = [{ member: 'cc', code: 'unshared' }]
     expect(round!.tries).toEqual([
-      { attempt: 0, openedAt: 10, fixedAt: undefined, endedAt: 51, cohort: 4, aborted: 'culprit', culprits },
-      { attempt: 1, openedAt: 80, fixedAt: 90, endedAt: 99, cohort: 2, aborted: undefined, culprits: [] },
+      {
+        attempt: 0,
+        committee: undefined,
+        openedAt: 10,
+        fixedAt: undefined,
+        endedAt: 51,
+        cohort: 4,
+        aborted: 'culprit',
+        culprits,
+      },
+      {
+        attempt: 1,
+        committee: undefined,
+        openedAt: 80,
+        fixedAt: 90,
+        endedAt: 99,
+        cohort: 2,
+        aborted: undefined,
+        culprits: [],
+      },
+    ])
+  })
+
+  it('of committees begin with the lot, and end with who is in the sum; attempts are those of the slowest committee', () => {
+    const s = new Stage(['a', 'b', 'c', 'd'])
+    const drawn = (index: number, ...members: string[]): Event => ({
+      kind: 'committee',
+      round: 2,
+      index,
+      of: 2,
+      members,
+      decides: index === 0,
+    })
+    const gaveUp = (attempt: number): Event => ({
+      kind: 'roundAborted',
+      round: 2,
+      attempt,
+      reason: 'culprit',
+      culprits: ['b'],
+    })
+    s.at(10)
+      .say('a', drawn(0, 'a', 'b'))
+      .say('b', drawn(0, 'a', 'b'))
+    s.at(12)
+      .say('c', drawn(1, 'c', 'd'))
+      .say('d', drawn(1, 'c', 'd'))
+    s.at(20).say('a', { kind: 'phase', round: 2, attempt: 0, phase: 'sharing' })
+    s.at(40).say('a', gaveUp(0))
+    s.at(41).say('b', gaveUp(0))
+    s.at(60).say('c', gaveUp(0)).say('d', gaveUp(0))
+    s.at(70).say('a', gaveUp(1))
+    for (const [id, at] of [
+      ['a', 100],
+      ['c', 110],
+      ['b', 130],
+    ] as const) {
+      s.at(at).recorder.onJob(s.hosts[id]!, { kind: 'learn', round: 2 } as Job)
+      s.at(at + 1).say(id, delivered(2, 1))
+      s.at(at + 50).say(id, { kind: 'phase', round: 2, attempt: 1, phase: 'revealed' })
+    }
+    s.at(200)
+      .say('d', fixed(2, ['a', 'c'], ['b', 'd']))
+      .say('d', closed(2))
+    const { rounds, hospitals } = s.at(210).recorder.recorded()
+    expect(rounds[0]).toMatchObject({
+      attempts: 3,
+      openedAt: 10,
+      learnedAt: 110,
+      deliveredAt: 111,
+      // When the last of the survivors began to open its committee's sum.
+      fixedAt: 160,
+      closedAt: 200,
+      cohort: ['a', 'c', 'b', 'd'],
+      survivors: ['a', 'c'],
+    })
+    expect(rounds[0]!.leftOut.map(l => l.member)).toEqual(['b', 'd'])
+    expect(rounds[0]!.tries.map(t => [t.committee, t.attempt, t.cohort, t.openedAt, t.endedAt])).toEqual([
+      [undefined, 0, 4, 10, 200],
+      [0, 0, 2, 10, 40],
+      [1, 0, 2, 10, 60],
+      [0, 1, 2, 40, 70],
+    ])
+    expect(hospitals[0]!.spans.slice(1, 4).map(x => [x.what, x.from, x.to])).toEqual([
+      ['between', 10, 20],
+      ['sharing', 20, 40],
+      ['between', 40, 101],
     ])
   })
 

@@ -43,6 +43,22 @@ describe('an access line', () => {
     }
   })
 
+  it('carries again what was lost, a segment at a time', () => {
+    const s = scripted({ n: 2, network: alike({ latencyMs: 20, lossRate: 0.3 }) }).startAll()
+    const before = s.world.traffic(s.id(0)).bytesSent
+    for (let k = 0; k < 20; k++) s.send(0, 1, 'x')
+    s.pass(100_000)
+    const lost = s.injected.filter(i => i.kind === 'loss' && i.hospitals[0] === s.id(0)).length
+    const one = wireBytes(1, 'stream')
+    const sent = (s.world.traffic(s.id(0)).bytesSent - before) / one
+    expect(s.texts(1)).toHaveLength(20)
+    expect(lost).toBeGreaterThan(2)
+    // A message may be lost more than once, and is told as one that was.
+    expect(sent).toBeGreaterThanOrEqual(20 + lost)
+    expect(sent).toBeLessThan(20 + 3 * lost)
+    expect(Number.isInteger(sent)).toBe(true)
+  })
+
   it('carries copies that nobody needs as well', () => {
     const s = scripted({ n: 5, network }).startAll()
     const before = s.world.traffic(s.id(3))

@@ -167,7 +167,7 @@ describe('what it says', () => {
 
   it('names for each round that was not full who was missing, and the fault it coincides with', () => {
     const lost = section(page, 'What was lost, and why')
-    expect(lost).toContain('hospital-003 left out (silent): outage at 5.00 s for 9.00 s')
+    expect(lost).toContain('hospital-003 left out, no input in time: outage at 5.00 s for 9.00 s')
     expect(lost).toContain('hospital-003 not in the cohort: outage at 5.00 s for 9.00 s')
     expect(lost).toContain('round 6: attempt 1 after 1.54 s (culprit: hospital-008); closed in attempt 2')
   })

@@ -148,6 +148,7 @@ describe('what each outage cost', () => {
       const tries = [
         {
           attempt: 0,
+          committee: undefined,
           openedAt: 310,
           fixedAt: undefined,
           endedAt: 410,

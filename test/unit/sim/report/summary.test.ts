@@ -19,7 +19,7 @@ describe('the summary', () => {
     expect(lines.find(l => l.startsWith('    2  train'))).toMatch(
       /^ {4}2 {2}train +1 +5 +4 +8\.\d+ s +\S+ kB +\.780$/,
     )
-    expect(text).toContain('round 2: hospital-002 left out (silent): outage at 3.00 s for 5.00 s')
+    expect(text).toContain('round 2: hospital-002 left out, no input in time: outage at 3.00 s for 5.00 s')
     expect(text).toMatch(/^ {2}outage +1 +0 +\d +1 +0 +\d+\.\d+ s$/m)
     expect(text).toMatch(/^rounds +8 of 8 closed, \d with everybody, 0 attempts given up$/m)
     expect(text).toMatch(/^faults +outage 1$/m)
