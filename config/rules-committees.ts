@@ -1,7 +1,7 @@
 /** How the committees of a charter must fit its members, and how sure it must be that a lot draws good ones. */
 import type { CharterDraft } from './charter.ts'
 import type { Problem } from './problem.ts'
-import { committeeCount, roundFailure } from './tail.ts'
+import { committeeCount, maliciousBorne, ROUND_FAILURE_MAX, roundFailure } from './tail.ts'
 
 /** Members that can decide and sum together: as many as Shamir shares have abscissas. */
 export const TOGETHER_MAX = 255
@@ -9,8 +9,6 @@ export const TOGETHER_MAX = 255
 const COMMITTEES_MAX = 512
 /** Largest size and f that the schema allows. */
 const SIZE_MAX = 64
-/** Bound for one round of the probability that any of its committees has more malicious members than its f. */
-export const ROUND_FAILURE_MAX = 1e-4
 
 /** Rules of the section `committees`, and of its absence. */
 export function committeeProblems(charter: CharterDraft): Problem[] {
@@ -67,7 +65,6 @@ function remedy(n: number, f: number, size: number): string {
     if (does(members, faulty)) return `set size to ${members} and maliciousMax of committees to ${faulty}`
   }
   const faulty = Math.floor((size - 1) / 3)
-  let all = f
-  while (roundFailure(n, all, size, faulty) > ROUND_FAILURE_MAX) all--
+  const all = maliciousBorne(n, size, faulty)
   return `no committee of up to ${SIZE_MAX} will do: set maliciousMax of all members to ${all}, and that of committees to ${faulty}`
 }

@@ -4,6 +4,7 @@
  * is in scenario-rules.ts.
  */
 import { z } from 'zod'
+import { maliciousBorne } from './tail.ts'
 
 const slug = z
   .string()
@@ -214,8 +215,12 @@ export function hospitalsOf(
   return scenario.sites.flatMap(site => hospitalIds(site).map(id => ({ id, site })))
 }
 
-/** f: as the scenario says, or the most that n > 3f allows. */
-export function maliciousMaxOf(scenario: Pick<Scenario, 'sites' | 'maliciousMax'>): number {
+/** f: as the scenario says, or the most that n > 3f allows; with committees, that a lot of them bears. */
+export function maliciousMaxOf(
+  scenario: Pick<Scenario, 'sites' | 'maliciousMax'> & { readonly committees?: Scenario['committees'] },
+): number {
   const n = scenario.sites.reduce((sum, site) => sum + site.count, 0)
-  return scenario.maliciousMax ?? Math.floor((n - 1) / 3)
+  const { maliciousMax, committees } = scenario
+  if (maliciousMax !== undefined) return maliciousMax
+  return committees ? maliciousBorne(n, committees.size, committees.maliciousMax) : Math.floor((n - 1) / 3)
 }

@@ -62,3 +62,13 @@ export function studyFailure(
   )
   return Math.min(1, (charter.training.rounds + 3) * once)
 }
+
+/** Bound for one round of the probability that any of its committees has more malicious members than its f. */
+export const ROUND_FAILURE_MAX = 1e-4
+
+/** The largest f of all `n` members for which committees of `size` with `faultyMax` malicious ones are sure enough. */
+export function maliciousBorne(n: number, size: number, faultyMax: number): number {
+  let f = Math.min(faultyMax, n)
+  while (3 * (f + 1) < n && roundFailure(n, f + 1, size, faultyMax) <= ROUND_FAILURE_MAX) f++
+  return f
+}

@@ -11,6 +11,8 @@ export interface SimCharterOptions {
   readonly members: readonly MemberId[]
   /** f; the most that the number of members allows where it is left out. */
   readonly maliciousMax?: number
+  /** Size and f of committees; default none. */
+  readonly committees?: Charter['committees']
   /** Training rounds; default 5. */
   readonly rounds?: number
   /** Numeric features from -10 to 10, so model inputs; the linear model on them has one weight more. Default 8. */
@@ -54,6 +56,7 @@ export function simCharter(o: SimCharterOptions): Charter {
       addresses: [`/ip4/127.0.0.1/tcp/${20_000 + i}`],
     })),
     maliciousMax: f,
+    ...(o.committees && { committees: o.committees }),
     data: dataOf(features),
     model: linearModel(features),
     training: {
@@ -72,7 +75,7 @@ export function simCharter(o: SimCharterOptions): Charter {
     privacy: { unit: 'none' },
     secureSum: {
       modulus: 2_147_483_647,
-      survivorsMin: Math.max(f, 1) + 2,
+      survivorsMin: Math.max(o.committees?.maliciousMax ?? f, 1) + 2,
       joinDeadlineMs: 2000,
       inputDeadlineMs: 8000,
       openDeadlineMs: 4000,

@@ -12,6 +12,8 @@ import { shuffled } from '../sum/pairs.ts'
 import { shardRange } from '../sum/shards.ts'
 
 export interface Draw {
+  /** Who takes part, in the charter's order. */
+  readonly members: readonly MemberId[]
   /** Each active member is in one of them; each in the charter's order. */
   readonly committees: readonly (readonly MemberId[])[]
   /** In the charter's order: the voters of the round's entry. */
@@ -48,6 +50,7 @@ export function drawOf(
   const pieces = Array.from({ length: count }, (_, k) => order.slice(...shardRange(order.length, count, k)))
   const path = order.map(i => members[i]!)
   const drawn: Draw = {
+    members,
     committees: pieces.map(named),
     deciders: named(bench.slice(...shardRange(bench.length, count, 0))),
     order: path,

@@ -41,9 +41,16 @@ export function beginInner(b: CommitteeBooks): void {
   // Known before the start, so that not everybody tells everybody what nobody has yet.
   for (const peer of committee.members)
     if (b.connected.has(peer)) feed(b, b.inner, { kind: 'connected', peer })
-  const { round } = phase
-  const members = committee.members
+  const { round, task } = phase
+  const { members } = committee
   const of = b.draw.committees.length
+  if (durable.size === 0) {
+    const cohort = b.draw.members
+    b.effects.emit({
+      kind: 'event',
+      event: { kind: 'roundOpened', round, attempt: 0, task, cohort, absent: [] },
+    })
+  }
   b.effects.emit({
     kind: 'event',
     event: { kind: 'committee', round, index, of, members, decides: b.decides },

@@ -3,6 +3,7 @@
  * charter alone, a ledger only grows, one model for each round; and nobody honest is held to have lied, by a peer or by
  * an entry (F2, F3).
  */
+import { committeeLargest } from '../../config/tail.ts'
 import { equalBytes, fromHex } from '../../protocol/bytes.ts'
 import { precommitBody } from '../../protocol/consensus/message.ts'
 import { verify } from '../../protocol/crypto/sign.ts'
@@ -76,7 +77,11 @@ class Agreement extends Judge {
 
   #certificate(host: MemberId, { entry, hash, certificate }: Certified): void {
     const voters = this.context.charter.members.map(m => m.id).filter(m => !this.#suspended.has(m))
-    const needed = quorumOf(voters.length, this.context.f)
+    // A lot decides whose votes count (the checker of committees asks that); how many, charter and size.
+    const { committees } = this.context.charter
+    const needed = committees
+      ? quorumOf(committeeLargest(voters.length, committees.size), committees.maliciousMax)
+      : quorumOf(voters.length, this.context.f)
     const signers = new Set(certificate.votes.map(v => v.member))
     const what = `the certificate of entry ${entry.height} at ${host}`
     if (signers.size !== certificate.votes.length) this.fail(`${what} counts a vote twice`)

@@ -2,6 +2,7 @@
 import type { Checker } from '../observer.ts'
 import { agreement } from './agreement.ts'
 import { bounds } from './bounds.ts'
+import { committeeSums } from './committees.ts'
 import { consistency } from './consistency.ts'
 import type { CheckContext } from './context.ts'
 import { durability } from './durability.ts'
@@ -29,6 +30,10 @@ const FACTORIES = [
   liveness,
 ] as const
 
+/** Where committees sum and decide; what follows one ledger in which all take part has nothing to go by there. */
+const WITH_COMMITTEES = [agreement, committeeSums, leaks, durability, consistency, bounds, liveness] as const
+
 export function allCheckers(context: CheckContext): readonly Checker[] {
-  return FACTORIES.map(make => make(context))
+  const factories = context.charter.committees ? WITH_COMMITTEES : FACTORIES
+  return factories.map(make => make(context))
 }

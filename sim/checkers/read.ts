@@ -1,5 +1,6 @@
 /** Messages and records as checkers read them: each array once, however many hosts send, store and receive it. */
 import { toHex } from '../../protocol/bytes.ts'
+import { COMMITTEE_BODIES, type CommitteeType } from '../../protocol/committees/messages.ts'
 import { type ConsensusMessage, isConsensusType, parseConsensus } from '../../protocol/consensus/message.ts'
 import { Lru } from '../../protocol/crypto/lru.ts'
 import { type Certificate, decodeRecord } from '../../protocol/ledger/certificate.ts'
@@ -38,8 +39,13 @@ function parse(bytes: Uint8Array): Message | undefined {
     const vote = parseConsensus(raw.value)
     return vote.ok ? { type, author, raw: raw.value, body: undefined, vote: vote.value } : undefined
   }
-  if (!(type in BODIES)) return undefined
-  const body = decode<unknown>(raw.value.body, BODIES[type as BodyType])
+  const schema = Object.hasOwn(BODIES, type)
+    ? BODIES[type as BodyType]
+    : Object.hasOwn(COMMITTEE_BODIES, type)
+      ? COMMITTEE_BODIES[type as CommitteeType]
+      : undefined
+  if (!schema) return undefined
+  const body = decode<unknown>(raw.value.body, schema)
   return body.ok ? { type, author, raw: raw.value, body: body.value, vote: undefined } : undefined
 }
 

@@ -13,6 +13,7 @@ export function scenarioCharter(scenario: Scenario): Charter {
   return simCharter({
     members: hospitalsOf(scenario).map(h => h.id),
     maliciousMax: maliciousMaxOf(scenario),
+    ...(scenario.committees && { committees: scenario.committees }),
     rounds: study.rounds,
     features: study.features,
     secureSum: { ...deadlines, gossipBytesMax: delivery === 'gossip' ? GOSSIP_BYTES_MAX : 0 },

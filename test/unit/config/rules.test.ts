@@ -454,3 +454,65 @@ describe('rules across fields', () => {
     expect(n - f - d).toBeGreaterThanOrEqual(q)
   })
 })
+
+describe('committees', () => {
+  /** A charter of `n` members, with made-up ids and keys. */
+  function many(n: number, f: number, committees: unknown, survivorsMin: number): unknown {
+    const change: Change = c => {
+      c.members = Array.from({ length: n }, (_, i) => ({
+        ...c.members[0],
+        id: `hospital-${i}`,
+        name: `Hospital ${i}`,
+        publicKey: keyOf(i),
+        addresses: [`/dns4/h${i}.example/tcp/4001`],
+      }))
+      c.maliciousMax = f
+      c.threshold = quorum(n, f)
+      c.secureSum.survivorsMin = survivorsMin
+      c.training.weightMax = 100
+      c.evaluation.rowsMax = 1000
+      if (committees !== undefined) c.committees = committees
+    }
+    return changed(charter, change)
+  }
+
+  it('of ten bear three malicious of sixty', () => {
+    expect(() => parseCharter(many(60, 3, { size: 10, maliciousMax: 3 }, 5))).not.toThrow()
+  })
+
+  it.each<[string, number, number, unknown, number, RegExp]>([
+    ['CHARTER_COMMITTEE_AGREEMENT', 60, 3, { size: 9, maliciousMax: 3 }, 5, /at most 2/],
+    ['CHARTER_COMMITTEE_SIZE', 19, 3, { size: 10, maliciousMax: 3 }, 5, /at most 9/],
+    [
+      'CHARTER_SURVIVORS',
+      60,
+      3,
+      { size: 10, maliciousMax: 3 },
+      4,
+      /at least max\(f, 1\) \+ 2 = 5.*at most 10/,
+    ],
+    ['CHARTER_SURVIVORS', 60, 3, { size: 10, maliciousMax: 3 }, 11, /at most 10/],
+    // 7 committees, each with 0.00043.
+    ['CHARTER_COMMITTEE_TAIL', 60, 4, { size: 10, maliciousMax: 3 }, 5, /up to 0\.0030; at most 0\.0001/],
+  ])('%s: %i members, %i malicious, %j', (code, n, f, committees, survivorsMin, says) => {
+    const error = errorOf(() => parseCharter(many(n, f, committees, survivorsMin)))
+    expect(error.code).toBe(code)
+    expect(error.message).toMatch(says)
+  })
+
+  it('that are too risky: the error names what would do, and that does', () => {
+    const { fix } = errorOf(() => parseCharter(many(60, 4, { size: 10, maliciousMax: 3 }, 5)))
+    const [, size, faulty] = /set size to (\d+) and maliciousMax of committees to (\d+)/.exec(fix)!
+    const does = { size: Number(size), maliciousMax: Number(faulty) }
+    expect(() => parseCharter(many(60, 4, does, does.maliciousMax + 2))).not.toThrow()
+    const less = errorOf(() => parseCharter(many(60, 4, { size: 13, maliciousMax: 1 }, 3)))
+    expect(less.fix).toBe('set it to 4')
+  })
+
+  it('are needed above 255 members', () => {
+    const error = errorOf(() => parseCharter(many(256, 3, undefined, 5)))
+    expect(error.code).toBe('CHARTER_MEMBERS')
+    expect(error.fix).toContain('committees')
+    expect(() => parseCharter(many(256, 3, { size: 16, maliciousMax: 5 }, 7))).not.toThrow()
+  })
+})

@@ -4,6 +4,8 @@ import {
   committeeCount,
   committeeLargest,
   drawnTail,
+  maliciousBorne,
+  ROUND_FAILURE_MAX,
   roundFailure,
   studyFailure,
 } from '../../../config/tail.ts'
@@ -82,6 +84,18 @@ describe('committees of a round', () => {
   it('all count, and the one that decides', () => {
     expect(roundFailure(1000, 20, 20, 6)).toBeCloseTo(51 * 2.661161998489924e-8, 18)
     expect(roundFailure(59, 3, 20, 0)).toBe(1)
+  })
+
+  it('bear so many malicious members, and not one more', () => {
+    for (const [n, size, faulty] of [
+      [1000, 20, 6],
+      [1000, 20, 5],
+      [60, 10, 3],
+    ] as const) {
+      const f = maliciousBorne(n, size, faulty)
+      expect(roundFailure(n, f, size, faulty)).toBeLessThanOrEqual(ROUND_FAILURE_MAX)
+      expect(roundFailure(n, f + 1, size, faulty)).toBeGreaterThan(ROUND_FAILURE_MAX)
+    }
   })
 
   it('a study counts every draw', () => {
