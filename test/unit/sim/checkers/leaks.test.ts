@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest'
+import { concatBytes } from '../../../../protocol/bytes.ts'
+import { decodeSeed } from '../../../../protocol/round/join.ts'
+import { attemptKeys } from '../../../../protocol/round/secrets.ts'
+import { quantiseSections } from '../../../../protocol/sum/kernels.ts'
+import { leaks } from '../../../../sim/checkers/leaks.ts'
+import type { SimHost } from '../../../../sim/host.ts'
+import { memberName } from '../../../support/consortium.ts'
+import { said, says as say } from '../../../support/says.ts'
+import { type Forge, tape } from '../../../support/watched.ts'
+
+const run = tape({ n: 4, features: 40 })
+const [first, victim] = [0, 1].map(memberName) as [string, string]
+
+/** In the middle of other bytes. */
+const wrapped = (secret: Uint8Array) => concatBytes(new Uint8Array(37).fill(9), secret, new Uint8Array(5))
+
+/** When the victim's input leaves in round 1, more leaves. */
+function telling(secret: (host: SimHost) => Uint8Array): Forge {
+  return honest => ({
+    onRelease: (host, to, bytes) => {
+      honest.onRelease?.(host, to, bytes)
+      if (host.id === victim && said(bytes, victim, 'input')?.round === 1)
+        honest.onRelease?.(host, first, wrapped(secret(host)))
+    },
+  })
+}
+
+const seedOf = (host: SimHost) => decodeSeed(host.disk.get('attempt/seed'))!.seed
+
+describe('leaks', () => {
+  it('searches what leaves', () => {
+    const { checker, says } = run.play(leaks)
+    expect(says).toEqual([])
+    expect(checker.checked).toBeGreaterThan(100)
+  })
+
+  for (const [what, secret, says] of [
+    ['the seed', seedOf, 'sends the seed of its attempt'],
+    ['the mask seed', (h: SimHost) => attemptKeys(seedOf(h)).maskSeed, 'sends its mask seed'],
+    ['the self-mask seed', (h: SimHost) => attemptKeys(seedOf(h)).selfSeed, 'sends its self seed'],
+  ] as const) {
+    it(`finds ${what}`, () => {
+      expect(run.play(leaks, { forge: telling(secret) }).says).toEqual([`${victim} ${says}`])
+      expect(run.play(leaks, { liars: [1], forge: telling(secret) }).says).toEqual([])
+    })
+  }
+
+  it('finds mask keys and values in the clear', () => {
+    const forge: Forge = honest => ({
+      onJob: (host, job, result) => {
+        honest.onJob?.(host, job, result)
+        if (host.id !== victim || job.kind !== 'vector' || job.work.kind !== 'mask') return
+        const { work } = job
+        const residues = quantiseSections(work.values, work.sections, work.roundingKey)
+        for (const clear of [residues, work.values]) {
+          const bytes = new Uint8Array(clear.buffer, clear.byteOffset, clear.byteLength)
+          honest.onRelease?.(host, first, wrapped(bytes))
+        }
+        for (const key of [work.roundingKey, work.selfKey, work.pairs[1]!.key])
+          honest.onRelease?.(host, first, wrapped(key))
+      },
+    })
+    expect([...run.play(leaks, { forge }).says].sort()).toEqual([
+      `${victim} sends a pairwise mask key`,
+      `${victim} sends its input in the clear`,
+      `${victim} sends its numbers in the clear`,
+      `${victim} sends its rounding key`,
+      `${victim} sends its self-mask key`,
+    ])
+  })
+
+  it('finds shares, but for those of the own reveal, which evidence may repeat', () => {
+    let times = 0
+    const forge: Forge = honest => ({
+      onRelease: (host, to, bytes) => {
+        const body = host.id === victim ? said(bytes, victim, 'reveal') : undefined
+        const own = body?.shares.subarray(0, 32)
+        // Before it is revealed, and after.
+        if (own && times++ === 0) honest.onRelease?.(host, first, wrapped(own))
+        honest.onRelease?.(host, to, bytes)
+        if (own && times === 3) honest.onRelease?.(host, first, wrapped(own))
+      },
+    })
+    expect(run.play(leaks, { forge }).says).toEqual([
+      `${victim} sends a share of the self-mask seed of ${first} in the clear`,
+    ])
+    expect(times).toBe(3)
+  })
+
+  it('a reveal may hold shares and nothing else', () => {
+    const forge: Forge = (honest, c) => ({
+      onRelease: (host, to, bytes) => {
+        const body = host.id === victim ? said(bytes, victim, 'reveal') : undefined
+        const told = body && say(c, victim, 'reveal', { ...body, claims: seedOf(host) })
+        honest.onRelease?.(host, to, told ?? bytes)
+      },
+    })
+    expect(run.play(leaks, { forge }).says).toEqual([`${victim} sends the seed of its attempt`])
+  })
+})
