@@ -249,5 +249,6 @@ function finished({ waiting: _, bytesBefore: __, byCommittees, ...round }: Round
   const given = Map.groupBy(round.tries, t => t.committee)
   given.delete(undefined)
   const most = Math.max(0, ...[...given.values()].map(tries => tries.length))
-  return { ...round, attempts: byCommittees ? 1 + most : round.tries.length }
+  const tries = round.tries.toSorted((a, b) => a.attempt - b.attempt)
+  return { ...round, tries, attempts: byCommittees ? 1 + most : tries.length }
 }

@@ -311,7 +311,11 @@ describe('rounds', () => {
     s.at(10).say('a', closed(3))
     s.at(20).say('a', fixed(4, ['a']))
     s.at(25).say('b', opened(4, ['a', 'b'], ['c']))
+    s.at(26).say('a', opened(5, ['a', 'b'], ['c'], 1))
+    s.at(27).say('b', opened(5, ['a', 'b', 'c']))
     const { rounds } = s.at(30).recorder.recorded()
+    expect(rounds[2]).toMatchObject({ round: 5, attempts: 2, cohort: ['a', 'b'] })
+    expect(rounds[2]!.tries.map(t => t.attempt)).toEqual([0, 1])
     expect(rounds[0]).toMatchObject({ round: 3, openedAt: 10, closedAt: 10, cohort: [], survivors: [] })
     expect(rounds[1]).toMatchObject({
       round: 4,
