@@ -100,7 +100,12 @@ export class Network {
     this.#gossip.publish(from, bytes)
   }
 
+  /** Gossip to one alone; over a stream where the two have no direct connection. */
   whisper(from: number, to: number, bytes: Uint8Array): void {
+    if (!this.connected(from, to) || !this.#reach.direct(from, to)) {
+      this.send(from, to, bytes)
+      return
+    }
     this.#lines.said(from)
     this.#gossip.whisper(from, to, bytes)
   }

@@ -109,6 +109,15 @@ describe('hosts behind translation of addresses', () => {
     expect(s.delivered.at(-1)!.from).toBe(s.id(2))
   })
 
+  it('whisper to each other through the relay, as nobody passes on what it cannot read', () => {
+    const { site } = nat(0, 1)
+    const s = scripted({ n: 3, network, site: i => ({ ...site(i), whispers: () => i === 0 }) }).startAll()
+    s.send(0, 1, 'psst')
+    s.pass(500)
+    expect(s.texts(1, 'stream')).toEqual(['psst'])
+    expect(s.texts(2)).toEqual([])
+  })
+
   it('go over to another relay when theirs is gone, and have none when none is left', () => {
     const s = scripted({ n: 4, ...nat(0, 1) }).startAll()
     s.send(0, 1, 'one')
