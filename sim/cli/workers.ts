@@ -8,9 +8,10 @@ import { type Crypto, useCrypto } from './options.ts'
 export interface WorkersOptions extends SwarmOptions {
   readonly workers: number
   readonly crypto: Crypto
+  /** Seeds that a process takes at a time; default 25. */
+  readonly pieceSeeds?: number
 }
 
-/** Seeds that a process takes at a time. */
 const PIECE_SEEDS = 25
 
 /** From parent to child: play these, then say so. */
@@ -29,11 +30,12 @@ export async function runWorkers(o: WorkersOptions): Promise<SwarmFigures> {
 async function runChildren(o: WorkersOptions): Promise<SwarmFigures> {
   const start = performance.now()
   let figures = NO_FIGURES
+  const size = o.pieceSeeds ?? PIECE_SEEDS
   let next = o.from
   const nextPiece = (): Piece | undefined => {
     const over = o.signal?.aborted || performance.now() - start > (o.limitMs ?? Number.POSITIVE_INFINITY)
     if (over || next > o.to) return undefined
-    const piece = { from: next, to: Math.min(o.to, next + PIECE_SEEDS - 1) }
+    const piece = { from: next, to: Math.min(o.to, next + size - 1) }
     next = piece.to + 1
     return piece
   }
@@ -42,7 +44,7 @@ async function runChildren(o: WorkersOptions): Promise<SwarmFigures> {
     for (const failure of one.failures) o.onFailure?.(failure)
     o.onProgress?.(figures)
   }
-  const count = Math.min(o.workers, Math.ceil((o.to - o.from + 1) / PIECE_SEEDS))
+  const count = Math.min(o.workers, Math.ceil((o.to - o.from + 1) / size))
   await Promise.all(Array.from({ length: count }, () => work(o, nextPiece, told)))
   return figures
 }

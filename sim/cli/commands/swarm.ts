@@ -8,6 +8,7 @@ import type { Failure, SwarmFigures } from '../../swarm-figures.ts'
 import { type Crypto, cryptoOption, type Seeds, seeds, whole } from '../options.ts'
 import { Progress, timeLeft } from '../progress.ts'
 import { figuresTable } from '../swarm-table.ts'
+import type { WorkersOptions } from '../workers.ts'
 
 interface Options {
   readonly seeds: Seeds
@@ -17,7 +18,8 @@ interface Options {
   readonly crypto: Crypto
 }
 
-export function registerSwarm(program: Command, io: Io): void {
+/** `play`: what plays the seeds. */
+export function registerSwarm(program: Command, io: Io, play = inProcesses): void {
   program
     .command('swarm')
     .description('plays random scenarios, with faults and adversaries, and says which of them break a rule')
@@ -40,8 +42,7 @@ Examples:
       const total = o.seeds.to - o.seeds.from + 1
       const limitMs = o.minutes === undefined ? Number.POSITIVE_INFINITY : o.minutes * 60_000
       const progress = new Progress(io)
-      const { runWorkers } = await import('../workers.ts')
-      const figures = await runWorkers({
+      const figures = await play({
         ...o.seeds,
         ...o,
         limitMs,
@@ -61,6 +62,11 @@ Examples:
       if (figures.failures.length > 0) throw new Exit(EXIT.violated)
       if (io.signal.aborted) throw new Exit(EXIT.interrupted)
     })
+}
+
+async function inProcesses(o: WorkersOptions): Promise<SwarmFigures> {
+  const { runWorkers } = await import('../workers.ts')
+  return await runWorkers(o)
 }
 
 export function replayCommand(seed: number, crypto: Crypto): string {
