@@ -75,7 +75,9 @@ describe('a study on a bad network', () => {
     }
   }
 
-  it('a third of all is lost for ten minutes with two crashes; then it gets on within a bound', () => {
+  it('a third of all is lost for ten minutes with two crashes; then all goes on in time', {
+    timeout: 120_000,
+  }, () => {
     for (const seed of [1, 2, 3, 4]) {
       let bad = true
       const { c, audit } = audited({
