@@ -36,6 +36,8 @@ export class Consensus {
   readonly #heard: Heard
   /** The highest view in which a member was heard, kept also where the message is not. */
   readonly #latest = new Map<MemberId, number>()
+  /** The highest view that f + 1 members have reached; undefined: to be looked for. */
+  #reached: number | undefined
   /** Types of own messages in the present view: never a second of one, also after a restart. Views only grow. */
   readonly #said = new Set<ConsensusMessage['type']>()
   readonly #verdicts = new Map<Uint8Array, { verdict: Verdict; prevoters: number }>()
@@ -148,7 +150,10 @@ export class Consensus {
     if (m.type === 'proposal' && m.from !== this.#o.proposerOf(m.view)) {
       return by(m.from, fault('notProposer', what), [m.raw.bytes])
     }
-    this.#latest.set(m.from, Math.max(m.view, this.#latest.get(m.from) ?? -1))
+    if (m.view > (this.#latest.get(m.from) ?? -1)) {
+      this.#latest.set(m.from, m.view)
+      this.#reached = undefined
+    }
     if (ahead) return by(m.from, fault('early', what))
     if (novelty.kind === 'new' || novelty.backed) this.#heard.add(m)
     if (novelty.kind === 'new' || novelty.blamed) return undefined
@@ -322,8 +327,8 @@ export class Consensus {
 
   /** 55: the highest view that f + 1 members have reached, so one honest member at least. */
   #skipTarget(): number {
-    const reached = [...this.#latest.values()].sort((a, b) => b - a)
-    return reached[this.#o.faultyMax] ?? -1
+    this.#reached ??= [...this.#latest.values()].sort((a, b) => b - a)[this.#o.faultyMax] ?? -1
+    return this.#reached
   }
 
   #lock(view: number, id: Uint8Array): void {
@@ -359,9 +364,10 @@ export class Consensus {
 
   /** The host's judgement, asked again when more members vouch for the value. */
   #verdict(p: Proposal): Verdict {
-    const prevoters = this.#heard.prevoters(p.id)
     const known = this.#verdicts.get(p.id)
-    if (known && (known.verdict === 'valid' || known.prevoters >= prevoters.length)) return known.verdict
+    if (known?.verdict === 'valid') return known.verdict
+    const prevoters = this.#heard.prevoters(p.id)
+    if (known && known.prevoters >= prevoters.length) return known.verdict
     const verdict = this.#o.host.check(p.value, prevoters)
     this.#verdicts.set(p.id, { verdict, prevoters: prevoters.length })
     return verdict

@@ -133,28 +133,29 @@ function openAttempt(b: Books): void {
 export function wakeAt(b: Books): Millis | undefined {
   if (!b.entropy) return undefined
   const { joinDeadlineMs, viewTimeoutMs, inputDeadlineMs, openDeadlineMs } = b.config.charter.secureSum
-  const times = [
-    b.since + joinDeadlineMs,
-    b.since + 2 * joinDeadlineMs,
-    b.since + 3 * (inputDeadlineMs + openDeadlineMs),
-  ]
-  const a = b.attempt
-  if (a) {
-    times.push(a.complainAt, a.inputDueAt, a.inputDueAt + viewTimeoutMs, a.inputDueAt + 3 * viewTimeoutMs)
-    times.push(a.inputDueAt + 4 * viewTimeoutMs)
-    times.push(...a.deliveredTo.map(d => d.at + reassignMs(a)))
-    if (a.unreceiptedAt !== undefined) times.push(a.unreceiptedAt + receiptMs(a))
-    const o = a.opening
-    if (o)
-      times.push(
-        o.fixedAt + openDeadlineMs / 4,
-        openDueAt(a, o),
-        o.fixedAt + (takeovers(a, o) + 1) * takeoverMs(a),
-      )
-    if (o?.outcome) times.push(o.outcome.at + viewTimeoutMs, o.outcome.at + PATIENCE_VIEWS * viewTimeoutMs)
+  let next = Math.max(b.sync.nextAt, b.now + 1)
+  const consider = (at: Millis) => {
+    if (at > b.now && at < next) next = at
   }
-  const ahead = times.filter(t => t > b.now)
-  if (b.consensusWakeAt !== undefined) ahead.push(Math.max(b.consensusWakeAt, b.now))
-  ahead.push(Math.max(b.sync.nextAt, b.now + 1))
-  return ahead.length === 0 ? undefined : Math.min(...ahead)
+  if (b.consensusWakeAt !== undefined) next = Math.min(next, Math.max(b.consensusWakeAt, b.now))
+  consider(b.since + joinDeadlineMs)
+  consider(b.since + 2 * joinDeadlineMs)
+  consider(b.since + 3 * (inputDeadlineMs + openDeadlineMs))
+  const a = b.attempt
+  if (!a) return next
+  consider(a.complainAt)
+  for (const views of [0, 1, 3, 4]) consider(a.inputDueAt + views * viewTimeoutMs)
+  a.deliveredTo.forEach(d => {
+    consider(d.at + reassignMs(a))
+  })
+  if (a.unreceiptedAt !== undefined) consider(a.unreceiptedAt + receiptMs(a))
+  const o = a.opening
+  if (!o) return next
+  consider(o.fixedAt + openDeadlineMs / 4)
+  consider(openDueAt(a, o))
+  consider(o.fixedAt + (takeovers(a, o) + 1) * takeoverMs(a))
+  if (!o.outcome) return next
+  consider(o.outcome.at + viewTimeoutMs)
+  consider(o.outcome.at + PATIENCE_VIEWS * viewTimeoutMs)
+  return next
 }

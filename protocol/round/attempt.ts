@@ -88,6 +88,8 @@ export interface Opening {
     MemberId,
     { readonly body: Body<'tags'>; readonly words: Uint32Array; readonly message: Uint8Array }
   >
+  /** Tags, slices or the claims that they are of have changed since tags were compared. */
+  tagsChanged: boolean
   /** Tags that were compared with their slice: `${shard}/${member}`. */
   readonly compared: Set<string>
   revealed: boolean

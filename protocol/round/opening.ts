@@ -37,6 +37,7 @@ export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array
     shares: new Map(a.cohort.map(m => [m, new Map()])),
     reveals: new Map(),
     tags: new Map(),
+    tagsChanged: false,
     compared: new Set(),
     revealed: false,
     frozen: undefined,
@@ -189,7 +190,8 @@ function takeSums(a: Attempt, o: Opening): void {
 
 /** Own shares, once and durably, after all sums have been claimed. */
 function reveal(a: Attempt, o: Opening): void {
-  if (o.revealed || !a.takesPart || !a.cohort.every(m => a.shares.has(m))) return
+  if (o.revealed || !a.takesPart || a.shares.size < a.cohort.length) return
+  if (!a.cohort.every(m => a.shares.has(m))) return
   const claims = freezeClaims(a, o)
   if (!claims) return
   const { round, attempt } = a.context
@@ -228,6 +230,7 @@ function tag(a: Attempt, o: Opening): void {
     output.tags.forEach((t, i) => {
       o.computed.set(names[i]!, t)
     })
+    o.tagsChanged = true
     publishTags(a, o)
   })
 }
@@ -257,6 +260,7 @@ export function acceptTags(a: Attempt, from: MemberId, body: Body<'tags'>, messa
   const words = residuesFromBytes(body.tags)
   if (!words) return false
   o.tags.set(from, { body, words, message })
+  o.tagsChanged = true
   return true
 }
 

@@ -80,9 +80,8 @@ export function checkReveals(a: Attempt, o: Opening): void {
 
 /** Recovers all seeds as soon as each has t valid shares, and the coin, which no one could know before. */
 export function recover(a: Attempt, o: Opening): void {
-  if (o.seeds || !sameOffers(a, o)) return
   const t = a.context.threshold
-  if (a.cohort.some(m => o.shares.get(m)!.size < t)) return
+  if (o.seeds || a.cohort.some(m => o.shares.get(m)!.size < t) || !sameOffers(a, o)) return
   const claims = freezeClaims(a, o)
   if (!claims) return
   const seeds = new Map<MemberId, Uint8Array>()

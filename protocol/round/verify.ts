@@ -62,6 +62,8 @@ function publishedTag(o: Opening, member: MemberId, shard: number): Uint32Array 
 
 /** A tag that does not belong to a slice that is held here was a lie. */
 function nameLiars(a: Attempt, o: Opening): void {
+  if (!o.tagsChanged) return
+  o.tagsChanged = false
   for (const [member, tags] of o.tags) {
     for (let shard = 0; shard < a.shards; shard++) {
       const name = `${shard}/${member}`
@@ -149,7 +151,9 @@ export function answerOpen(
 
 /** After slices were opened: their tags, so that who lied is known. */
 export function retag(o: Opening, shard: number, member: MemberId, slice: Uint32Array): void {
-  if (o.coin) o.computed.set(`${shard}/${member}`, tagOf(o.coin, shard, slice))
+  if (!o.coin) return
+  o.computed.set(`${shard}/${member}`, tagOf(o.coin, shard, slice))
+  o.tagsChanged = true
 }
 
 function equalWords(a: Uint32Array, b: Uint32Array): boolean {
