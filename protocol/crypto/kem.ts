@@ -42,7 +42,12 @@ export interface Encapsulated {
 interface Secrets {
   readonly x25519: Key
   readonly mlKem: Key
+  /** X25519 secrets with peers, by their keys: each is needed in both directions. They live as long as the pair. */
+  readonly agreed: Lru<Uint8Array>
 }
+
+/** As many as a cohort has members. */
+const AGREED_MAX = 256
 
 /** Kept beside the pairs, so that printing or encoding a pair cannot show them. */
 const secretsOf = new WeakMap<HybridKeyPair, Secrets>()
@@ -55,7 +60,7 @@ export function hybridKeyPair(seed: Uint8Array): HybridKeyPair {
   const x25519 = privateKey('x25519', expanded.subarray(64))
   const mlKem = privateKey('mlkem768', mlKemSeed)
   const pair = { publicKey: concatBytes(rawPublicKey(x25519), rawPublicKey(mlKem)) }
-  secretsOf.set(pair, { x25519, mlKem })
+  secretsOf.set(pair, { x25519, mlKem, agreed: new Lru(AGREED_MAX) })
   expanded.fill(0)
   mlKemSeed.fill(0)
   return pair
@@ -114,11 +119,17 @@ function secrets(pair: HybridKeyPair): Secrets {
 /** The X25519 half; undefined for a key of low order, whose secret everybody knows (RFC 7748 section 6.1). */
 function agree(own: HybridKeyPair, peerPublicKey: Uint8Array): Uint8Array | undefined {
   if (peerPublicKey.length !== HYBRID_PUBLIC_KEY_BYTES) return undefined
-  const theirs = publicKey('x25519', peerPublicKey.subarray(0, X25519_BYTES))
+  const raw = peerPublicKey.subarray(0, X25519_BYTES)
+  const { x25519, agreed } = secrets(own)
+  const name = fingerprint(raw)
+  const before = agreed.get(name)
+  if (before !== undefined) return before
+  const theirs = publicKey('x25519', raw)
   if (theirs === undefined) return undefined
-  const { x25519 } = secrets(own)
   try {
-    return diffieHellman({ privateKey: x25519, publicKey: theirs })
+    const secret = diffieHellman({ privateKey: x25519, publicKey: theirs })
+    agreed.set(name, secret)
+    return secret
   } catch {
     return undefined
   }

@@ -8,7 +8,7 @@ import { ascii, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { RoundOpened, SurvivorsFixed } from '../ledger/entry.ts'
 import type { Plan } from '../ledger/plan.ts'
-import type { Learned, MemberId, Metrics, Millis, ModelState, PairKey, Section } from '../ports.ts'
+import type { Learned, MemberId, Metrics, Millis, ModelState, Section } from '../ports.ts'
 import { layoutFor, vectorLength } from '../sum/layout.ts'
 import { EVIDENCE_BYTES_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
@@ -145,7 +145,8 @@ export class Attempt {
   /** Of these, those that wait to be opened. */
   readonly #unopened = new Set<MemberId>()
   readonly shares = new Map<MemberId, MemberShares>()
-  pairs: PairKey[] | undefined
+  /** Pairwise mask keys from the dealing to the masking. */
+  pairKeys: ReadonlyMap<MemberId, Uint8Array> | undefined
   dealt = false
   learning = false
   learned: Learned | undefined

@@ -42,6 +42,7 @@ function deal(a: Attempt): void {
   const dealt = dealShares(a.context, a.hands.self, own)
   a.offers.set(a.hands.self, dealt.offer)
   a.shares.set(a.hands.self, dealt.own)
+  a.pairKeys = dealt.pairs
   const message = a.hands.sign('offer', dealt.offer)
   a.offerMessages.set(a.hands.self, message)
   a.hands.publish(`offer:${a.hands.self}`, message)
@@ -72,7 +73,10 @@ function mask(a: Attempt): void {
     return
   }
   const me = { id: a.hands.self, maskSeed: own.maskSeed, pair: own.mask }
-  const pairs = maskPartners(a.context, me.id).map(m => pairKey(a.context, me, m, a.offers.get(m)))
+  const pairs = maskPartners(a.context, me.id).map(m =>
+    pairKey(a.context, me, m, a.offers.get(m), a.pairKeys?.get(m)),
+  )
+  a.pairKeys = undefined
   a.hands.work(
     {
       kind: 'mask',

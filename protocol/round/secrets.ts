@@ -126,6 +126,8 @@ export interface OwnShares {
   readonly sealed: ReadonlyMap<MemberId, Body<'sealed'>>
   /** Own shares of the own seeds. */
   readonly own: MemberShares
+  /** Pairwise mask keys with those who were encapsulated to. */
+  readonly pairs: ReadonlyMap<MemberId, Uint8Array>
 }
 
 /** The two shares that one member holds of another's seeds; 32 bytes each. */
@@ -145,6 +147,7 @@ export function dealShares(context: CohortContext, me: MemberId, own: AttemptKey
   const digests: Uint8Array[] = []
   const ciphertexts: Uint8Array[] = []
   const sealed = new Map<MemberId, Body<'sealed'>>()
+  const pairs = new Map<MemberId, Uint8Array>()
   const head = { round: context.round, attempt: context.attempt, opened: context.opened }
   context.cohort.forEach((to, j) => {
     const self = shares.self[j]!
@@ -156,7 +159,10 @@ export function dealShares(context: CohortContext, me: MemberId, own: AttemptKey
     if (targets.has(to)) {
       const randomness = maskRandomness(context, own.maskSeed, me, to)
       const sent = encapsulate(own.mask, theirs.mask, randomness, pairInfo(context, me, to))
-      if (sent) ciphertexts.push(sent.ciphertext)
+      if (sent) {
+        ciphertexts.push(sent.ciphertext)
+        pairs.set(to, sent.secret)
+      }
     }
     const toThem = info(context, 'channel', me, to)
     const channel = encapsulate(own.channel, theirs.channel, hkdf(own.seed, toThem, 32), toThem)
@@ -169,6 +175,7 @@ export function dealShares(context: CohortContext, me: MemberId, own: AttemptKey
     offer: { ...head, digests: concatBytes(...digests), ciphertexts },
     sealed,
     own: { self: shares.self[mine]!, mask: shares.mask[mine]! },
+    pairs,
   }
 }
 
@@ -221,18 +228,20 @@ function maskRandomness(
 
 /**
  * The pairwise mask key of `a` and `b`, computed with the key pair of `a`: its own, or one recovered from shares.
- * The sign is the one that `a` applies: the earlier in the cohort adds.
+ * The sign is the one that `a` applies: the earlier in the cohort adds. `dealt`: the key, where `a` has just encapsulated it.
  */
 export function pairKey(
   context: CohortContext,
   a: { readonly id: MemberId; readonly maskSeed: Uint8Array; readonly pair: HybridKeyPair },
   b: MemberId,
   offerOfB: Body<'offer'> | undefined,
+  dealt?: Uint8Array,
 ): PairKey | undefined {
   const i = context.cohort.indexOf(a.id)
   const j = context.cohort.indexOf(b)
   const theirs = context.keys.get(b)!.mask
   const sign = pairSign(i, j)
+  if (dealt) return { key: dealt, sign }
   if (encapsulates(i, j)) {
     const sent = encapsulate(
       a.pair,
