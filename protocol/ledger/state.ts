@@ -126,6 +126,7 @@ export function faultyMax(charter: Charter): number {
  * the round only while enough others are left: a round that could never be opened again would cost everybody the study.
  */
 export function eligible(state: LedgerState): readonly MemberId[] {
+  if (state.excluded.length === 0) return state.voters
   const others = state.voters.filter(m => !state.excluded.includes(m))
   return others.length >= cohortMin(state) ? others : state.voters
 }

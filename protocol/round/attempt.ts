@@ -121,6 +121,14 @@ export interface Commitment {
   readonly message: Uint8Array
 }
 
+/** What one owner's receipts say, with one place for each of the cohort. */
+export interface OwnerReceipts {
+  /** The commitment that they name of each; undefined: none yet. */
+  readonly roots: (string | undefined)[]
+  /** 1 for those whose slice of a shard they name; and how many these are. */
+  readonly held: Map<number, { readonly members: Uint8Array; size: number }>
+}
+
 export class Attempt {
   readonly setup: AttemptSetup
   readonly context: CohortContext
@@ -160,15 +168,14 @@ export class Attempt {
   readonly versions = new Map<MemberId, { readonly body: Body<'input'>; readonly message: Uint8Array }[]>()
   /** Slices held here, by shard and member, each equal to its commitment. */
   readonly held: Map<MemberId, Uint32Array>[]
-  /** Receipts: owner -> shard -> members; and of which commitments, owner -> member -> root. */
-  readonly receipts = new Map<MemberId, Map<number, Set<MemberId>>>()
-  readonly receiptRoots = new Map<MemberId, Map<MemberId, string>>()
+  readonly receipts = new Map<MemberId, OwnerReceipts>()
   /** Of each member whose commitment is known: how many owners' receipts name each of its shards. */
   readonly covers = new Map<MemberId, Uint8Array>()
   /** Grows whenever receipts may say something else than before. */
   receiptsChanged = 0
   readonly receiptedAt = new Map<MemberId, Millis>()
   readonly receiptMessages = new Map<MemberId, Uint8Array>()
+  readonly #positions: ReadonlyMap<MemberId, number>
   /** Shards of which own receipts have told, in this life or before. */
   readonly promised = new Set<number>()
   receiptSent = 0
@@ -194,6 +201,7 @@ export class Attempt {
     this.hands = hands
     this.model = model
     const cohort = body.cohort.map(c => c.member)
+    this.#positions = new Map(cohort.map((m, i) => [m, i]))
     this.context = {
       round: body.round,
       attempt: body.attempt,
@@ -214,6 +222,11 @@ export class Attempt {
 
   get cohort(): readonly MemberId[] {
     return this.context.cohort
+  }
+
+  /** Place of a member in the cohort; undefined: it is not in it. */
+  positionOf(member: MemberId): number | undefined {
+    return this.#positions.get(member)
   }
 
   /** Whether this peer takes part with an input. */

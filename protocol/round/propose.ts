@@ -58,11 +58,12 @@ function timing(o: Outlook) {
 function openRound(o: Outlook): RoundOpened | undefined {
   const { phase } = o.state
   if (phase.kind !== 'between') return undefined
+  if (o.join.announced.size < cohortMin(o.state)) return undefined
   const candidates = eligible(o.state)
-  const cohort = cohortNow(o)
   const due = o.now >= o.since + timing(o).joinDeadlineMs
-  const missing = candidates.some(m => !o.join.announced.has(m))
-  if (cohort.length < cohortMin(o.state) || (missing && !due)) return undefined
+  if (!due && candidates.some(m => !o.join.announced.has(m))) return undefined
+  const cohort = cohortNow(o)
+  if (cohort.length < cohortMin(o.state)) return undefined
   return {
     kind: 'RoundOpened',
     round: phase.round,

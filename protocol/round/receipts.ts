@@ -15,9 +15,11 @@ export function reassignMs(a: Attempt): number {
 
 /** Whether the receipt of `owner` says that it holds the slice of `member`, of the commitment that is known here. */
 export function isReceipted(a: Attempt, owner: MemberId, shard: number, member: MemberId): boolean {
-  if (!a.receipts.get(owner)?.get(shard)?.has(member)) return false
+  const receipts = a.receipts.get(owner)
+  const at = a.positionOf(member)
   const commitment = a.commitments.get(member)
-  return commitment !== undefined && a.receiptRoots.get(owner)?.get(member) === commitment.rootName
+  if (!receipts || at === undefined || !commitment) return false
+  return receipts.held.get(shard)?.members[at] === 1 && receipts.roots[at] === commitment.rootName
 }
 
 /** Whether any owner's receipt says that it holds the slice of `member`. */
@@ -28,10 +30,11 @@ export function isCovered(a: Attempt, shard: number, member: MemberId): boolean 
 /** Counts anew who holds the slices of `member`, whose commitment has become known or is another one now. */
 export function recount(a: Attempt, member: MemberId): void {
   const rootName = a.commitments.get(member)?.rootName
+  const at = a.positionOf(member)!
   const owners = new Uint8Array(a.shards)
-  for (const [owner, roots] of a.receiptRoots) {
-    if (roots.get(member) !== rootName) continue
-    for (const [shard, members] of a.receipts.get(owner)!) if (members.has(member)) owners[shard]!++
+  for (const { roots, held } of a.receipts.values()) {
+    if (roots[at] !== rootName) continue
+    for (const [shard, { members }] of held) owners[shard]! += members[at]!
   }
   a.covers.set(member, owners)
   a.receiptsChanged++
@@ -44,7 +47,7 @@ export function recount(a: Attempt, member: MemberId): void {
 export function receipt(a: Attempt): void {
   if (!a.takesPart || a.opening || a.receiptSent >= 2 * (a.setup.charter.maliciousMax + 3) + 4) return
   const now = a.hands.now()
-  const known = a.receipts.get(a.hands.self)
+  const known = a.receipts.get(a.hands.self)?.held
   const news = a.held.filter((h, shard) => (known?.get(shard)?.size ?? 0) < h.size)
   if (news.length === 0) return
   a.unreceiptedAt ??= now
@@ -87,12 +90,11 @@ function encodeHeld(a: Attempt): Uint8Array {
   return encode({ commitments, slices })
 }
 
-/** A receipt's body in the cohort's names. */
+/** A receipt's body, with one place for each of the cohort. */
 interface Read {
   readonly opened: Uint8Array
-  /** In the cohort's order. */
   readonly roots: readonly string[]
-  readonly held: readonly { readonly shard: number; readonly members: ReadonlySet<MemberId> }[]
+  readonly held: readonly { readonly shard: number; readonly places: readonly number[] }[]
 }
 /** What was read before, as each of the peers of a simulation reads it. */
 const readBefore = new WeakMap<Body<'receipt'>, Read>()
@@ -103,11 +105,11 @@ function read(a: Attempt, body: Body<'receipt'>): Read | undefined {
   if (before && equalBytes(before.opened, a.context.opened)) return before
   if (body.roots.length !== ROOT_BYTES * a.cohort.length) return undefined
   const roots = a.cohort.map((_, i) => toHex(body.roots.subarray(ROOT_BYTES * i, ROOT_BYTES * (i + 1))))
-  const held: { readonly shard: number; readonly members: ReadonlySet<MemberId> }[] = []
+  const held: { readonly shard: number; readonly places: readonly number[] }[] = []
   for (const { shard, from } of body.held) {
     const members = membersOf(a.cohort, from)
     if (!members || shard >= a.shards) return undefined
-    held.push({ shard, members })
+    held.push({ shard, places: Array.from(members, m => a.positionOf(m)!) })
   }
   const fresh = { opened: a.context.opened, roots, held }
   readBefore.set(body, fresh)
@@ -127,40 +129,29 @@ export function acceptReceipt(
   if (!a.cohort.includes(owner)) return false
   const said = read(a, body)
   if (!said) return false
-  const receipts = a.receipts.get(owner) ?? new Map<number, Set<MemberId>>()
-  const roots = a.receiptRoots.get(owner) ?? new Map<MemberId, string>()
-  const fresh = new Map<MemberId, string>()
-  const news = said.held.map(({ shard, members }) => {
-    const before = receipts.get(shard)
-    const added: MemberId[] = []
-    a.cohort.forEach((m, i) => {
-      if (!members.has(m) || before?.has(m)) return
-      // Of each member the first commitment that this owner named: the slices of another are nothing to build on.
-      const root = said.roots[i]!
-      if ((roots.get(m) ?? root) !== root) return
-      fresh.set(m, root)
-      added.push(m)
-    })
-    return { shard, added }
-  })
-  if (fresh.size === 0) return undefined
-  for (const [m, root] of fresh) roots.set(m, root)
-  a.receiptRoots.set(owner, roots)
-  a.receipts.set(owner, receipts)
+  const before = a.receipts.get(owner) ?? { roots: new Array(a.cohort.length), held: new Map() }
+  // Of each member the first commitment that this owner named: the slices of another are nothing to build on.
+  const isNews = (shard: number, at: number) =>
+    before.held.get(shard)?.members[at] !== 1 && (before.roots[at] ?? said.roots[at]) === said.roots[at]
+  if (!said.held.some(({ shard, places }) => places.some(at => isNews(shard, at)))) return undefined
+  a.receipts.set(owner, before)
   a.receiptMessages.set(owner, message)
-  for (const { shard, added } of news) {
-    const members = receipts.get(shard) ?? new Set()
-    receipts.set(shard, members)
-    for (const m of added) {
-      // One that names a shard twice still counts once.
-      if (members.has(m)) continue
-      members.add(m)
-      const owners = a.covers.get(m)
-      if (owners && isReceipted(a, owner, shard, m)) owners[shard]!++
+  const named = new Set<MemberId>()
+  for (const { shard, places } of said.held) {
+    const held = before.held.get(shard) ?? { members: new Uint8Array(a.cohort.length), size: 0 }
+    before.held.set(shard, held)
+    for (const at of places) {
+      if (!isNews(shard, at)) continue
+      before.roots[at] = said.roots[at]
+      held.members[at] = 1
+      held.size++
+      const member = a.cohort[at]!
+      named.add(member)
+      if (a.commitments.get(member)?.rootName === said.roots[at]) a.covers.get(member)![shard]!++
     }
   }
   a.receiptsChanged++
-  noteHeld(a, fresh.keys())
+  noteHeld(a, named)
   return true
 }
 
@@ -187,7 +178,7 @@ export function bestOwner(a: Attempt, shard: number, members: readonly MemberId[
   let most = -1
   for (let p = 0; p < a.cohort.length; p++) {
     const owner = a.owner(shard, p)
-    if (!a.receipts.get(owner)?.has(shard)) continue
+    if (!a.receipts.get(owner)?.held.has(shard)) continue
     const cover = members.filter(m => isReceipted(a, owner, shard, m)).length
     if (cover > most) {
       best = owner

@@ -4,12 +4,15 @@
  *
  * Our own and not the audited npm package, because that one draws its polynomials from ambient randomness and answers with
  * promises, and a peer must deal the identical shares again after a restart. One field element for each secret also
- * makes a share exactly as long as the secret. BigInt arithmetic takes a time that depends on its operands: whoever can
- * measure that inside a hospital's machine is inside it already (THREATS).
+ * makes a share exactly as long as the secret. What multiplies secrets is in `limbs.ts`. BigInt takes a time that depends on
+ * its operands: it reduces what is drawn and computes with what is public, and whoever can measure it inside a hospital's
+ * machine is inside it already (THREATS).
  */
 import { ascii, fromHex, toHex } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
+import { Lru } from '../crypto/lru.ts'
 import { assert, err, ok, type Result } from '../result.ts'
+import { innerProduct, polynomial } from './limbs.ts'
 
 /** The largest prime below 2^256. */
 export const SHARE_PRIME = 2n ** 256n - 189n
@@ -53,14 +56,12 @@ export function split(secret: Uint8Array, t: number, n: number, seed: Uint8Array
   )
   assert(t - 1 <= COEFFICIENTS_MAX, 't <= 171')
   if (seed.length !== 32) throw new RangeError('a polynomial is drawn from 32 bytes')
-  const constant = toElement(secret)
-  if (constant === undefined) throw new RangeError('a secret has 32 bytes and is below the prime')
+  if (!isElement(secret)) throw new RangeError('a secret has 32 bytes and is below the prime')
   const wide = t === 1 ? new Uint8Array(0) : hkdf(seed, COEFFICIENTS, WIDE * (t - 1))
-  const polynomial = [constant]
-  for (let k = 0; k < t - 1; k++) {
-    polynomial.push(toInteger(wide.subarray(WIDE * k, WIDE * (k + 1))) % SHARE_PRIME)
-  }
-  return Array.from({ length: n }, (_, i) => toBytes(evaluate(polynomial, BigInt(i + 1))))
+  const coefficients = [secret]
+  for (let k = 0; k < t - 1; k++) coefficients.push(secretFromSeed(wide.subarray(WIDE * k, WIDE * (k + 1))))
+  const valueAt = polynomial(coefficients)
+  return Array.from({ length: n }, (_, i) => valueAt(i + 1))
 }
 
 /** The secret of `t` of the shares (the first t are used). Wrong shares give a wrong secret: check it against its commitment. */
@@ -83,21 +84,21 @@ export function combiner(
     const possible = Number.isInteger(index) && index >= 0 && index < SHARES_MAX
     if (!possible || indices.indexOf(index) !== k) return err({ kind: 'badIndex', index })
   }
-  const coefficients = lagrangeAtZero(indices.map(i => BigInt(i + 1)))
+  const name = indices.join()
+  const recover = recoverers.get(name) ?? innerProduct(lagrangeAtZero(indices.map(i => BigInt(i + 1))))
+  recoverers.set(name, recover)
   return ok(shares => {
     assert(shares.length === indices.length, 'a share for each index')
-    let secret = 0n
-    for (const [k, share] of shares.entries()) {
-      const y = toElement(share)
-      if (y === undefined) return err({ kind: 'badShare', index: indices[k]! })
-      secret += coefficients[k]! * y
-    }
-    return ok(toBytes(secret % SHARE_PRIME))
+    const bad = shares.findIndex(share => !isElement(share))
+    return bad < 0 ? ok(recover(shares)) : err({ kind: 'badShare', index: indices[bad]! })
   })
 }
 
+/** By the members whose shares are used, mostly the same ones: their coefficients are public. */
+const recoverers = new Lru<(shares: readonly Uint8Array[]) => Uint8Array>(16)
+
 /** Product over the other x_j of x_j / (x_j - x_i), for each x_i; different, not 0. */
-function lagrangeAtZero(xs: readonly bigint[]): bigint[] {
+function lagrangeAtZero(xs: readonly bigint[]): Uint8Array[] {
   return xs.map(x => {
     let numerator = 1n
     let denominator = 1n
@@ -106,7 +107,7 @@ function lagrangeAtZero(xs: readonly bigint[]): bigint[] {
       numerator = (numerator * other) % SHARE_PRIME
       denominator = (denominator * (other - x)) % SHARE_PRIME
     }
-    return (numerator * inverse(denominator)) % SHARE_PRIME
+    return toBytes((numerator * inverse(denominator)) % SHARE_PRIME)
   })
 }
 
@@ -123,17 +124,11 @@ function inverse(a: bigint): bigint {
   return (t0 + SHARE_PRIME) % SHARE_PRIME
 }
 
-/** Horner's rule; `polynomial` in ascending powers. */
-function evaluate(polynomial: readonly bigint[], x: bigint): bigint {
-  let y = 0n
-  for (let k = polynomial.length - 1; k >= 0; k--) y = (y * x + polynomial[k]!) % SHARE_PRIME
-  return y
-}
-
-function toElement(bytes: Uint8Array): bigint | undefined {
-  if (bytes.length !== SHARE_BYTES) return undefined
-  const value = toInteger(bytes)
-  return value < SHARE_PRIME ? value : undefined
+function isElement(bytes: Uint8Array): boolean {
+  if (bytes.length !== SHARE_BYTES) return false
+  // At or above the prime: 31 bytes of ones, and a last one that is not below its last.
+  for (let i = 0; i < SHARE_BYTES - 1; i++) if (bytes[i] !== 255) return true
+  return bytes[SHARE_BYTES - 1]! < 256 - 189
 }
 
 function toInteger(bytes: Uint8Array): bigint {
