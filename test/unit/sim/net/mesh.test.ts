@@ -109,6 +109,14 @@ describe('the mesh', () => {
     )
   })
 
+  it('has no room for more than its most, whoever comes first', () => {
+    const n = 60
+    const rig = new Rig(n, 1)
+    // Host 0 is the first that all others meet.
+    for (let a = 0; a < n; a++) for (let b = a + 1; b < n; b++) rig.join([[a, b]])
+    expect(Math.max(...rig.degrees())).toBe(GOSSIP.degreeMax)
+  })
+
   it('of a thousand is whole, with no long ways', () => {
     const n = 1000
     const random = new Random(5)

@@ -59,6 +59,16 @@ describe('an access line', () => {
     expect(Number.isInteger(sent)).toBe(true)
   })
 
+  it('takes nothing in before what came first, however short the wait', () => {
+    const line = { uplinkMbps: 100, downlinkMbps: 100 }
+    const s = scripted({ n: 2, network, site: () => line }).startAll()
+    s.send(0, 1, 'large'.padEnd(9000, '.'))
+    // It comes while the large one has less than half a millisecond to go on the downlink.
+    s.world.at(1.1, () => s.send(0, 1, 'small'))
+    s.pass(100)
+    expect(s.texts(1).map(t => t.slice(0, 5))).toEqual(['large', 'small'])
+  })
+
   it('carries copies that nobody needs as well', () => {
     const s = scripted({ n: 5, network }).startAll()
     const before = s.world.traffic(s.id(3))
