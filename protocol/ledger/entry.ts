@@ -166,6 +166,17 @@ export function decodeEntry(entryBytes: Uint8Array): Result<Entry, string> {
   return decode(entryBytes, EntrySchema, ENTRY_BYTES_MAX)
 }
 
+const hashes = new WeakMap<Entry, Uint8Array>()
+
+/** Hash of an entry that was decoded or made; encoded for it once. */
+export function hashOf(entry: Entry): Uint8Array {
+  const known = hashes.get(entry)
+  if (known) return known
+  const hash = entryHash(encodeEntry(entry))
+  hashes.set(entry, hash)
+  return hash
+}
+
 /** What votes, certificates and the next entry's `prev` name: SHA-256 of the encoded entry. */
 export function entryHash(entryBytes: Uint8Array): Uint8Array {
   return sha256(entryBytes)

@@ -14,8 +14,7 @@ import {
   type Body,
   type CommitteesSummed,
   type Entry,
-  encodeEntry,
-  entryHash,
+  hashOf,
   type RoundAborted,
   type RoundClosed,
   type RoundOpened,
@@ -146,7 +145,7 @@ export function applyEntry(state: LedgerState, entry: Entry): Applied {
   if (entry.height !== state.height + 1) return err(`height ${entry.height} after ${state.height}`)
   if (!equalBytes(entry.prev, state.head)) return err('prev is not the hash of the entry before')
   if (entry.at < state.at) return err('at is before the entry before')
-  const hash = entryHash(encodeEntry(entry))
+  const hash = hashOf(entry)
   const applied = applyBody(state, entry.body, hash)
   if (!applied.ok) return err(`${entry.body.kind}: ${applied.error}`)
   const next = { ...applied.value, height: entry.height, head: hash, at: entry.at }

@@ -4,8 +4,7 @@ import { Consensus, proposerAt, type Step } from '../consensus/tendermint.ts'
 import { type Fault, verdictOf } from '../fault.ts'
 import { encodeRecord, type LedgerRecord, recordKey } from '../ledger/certificate.ts'
 import { encodeEntry } from '../ledger/entry.ts'
-import type { LedgerState } from '../ledger/state.ts'
-import { applyRecord } from '../ledger/verify.ts'
+import { applyEntry, type LedgerState } from '../ledger/state.ts'
 import { encodeState } from '../model/state.ts'
 import type { MemberId, Task } from '../ports.ts'
 import { assert } from '../result.ts'
@@ -80,7 +79,8 @@ export function apply(b: Books, step: Step, relay?: MemberId): Fault | undefined
   b.consensusWakeAt = step.wakeAt
   if (step.decided) {
     const record = { entry: step.decided.value, certificate: step.decided.certificate }
-    const next = applyRecord(b.state, b.config.network, record)
+    // Its votes were verified when they came.
+    const next = applyEntry(b.state, b.entryOf(record.entry)!)
     assert(next.ok, 'what a quorum decided follows')
     adopt(b, record, next.value)
   }

@@ -2,13 +2,13 @@
 
 import { z } from 'zod'
 import { equalBytes } from '../bytes.ts'
-import { sha256 } from '../crypto/hash.ts'
 import { isHybridPublicKey } from '../crypto/kem.ts'
 import type { RoundOpened } from '../ledger/entry.ts'
 import type { MemberId, Millis } from '../ports.ts'
 import { bytes, decode, encode, uint } from '../wire/codec.ts'
 import { ATTEMPT_MAX, ROUND_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
+import { hashOf } from './known.ts'
 import { type AttemptKeys, attemptKeys, type PublicKeys, selfCommitment } from './secrets.ts'
 
 /** Announcements of one member that are kept beside its first. */
@@ -70,7 +70,7 @@ export class Join {
 
   accept(from: MemberId, body: Body<'keys'>, message: Uint8Array, now: Millis): boolean {
     if (!isHybridPublicKey(body.mask) || !isHybridPublicKey(body.channel)) return false
-    this.announced.set(from, { body, hash: sha256(message), at: now })
+    this.announced.set(from, { body, hash: hashOf(message), at: now })
     return true
   }
 
@@ -84,7 +84,7 @@ export class Join {
   ): 'taken' | 'kept' | 'dropped' {
     this.doubted.add(from)
     if (!isHybridPublicKey(body.mask) || !isHybridPublicKey(body.channel)) return 'kept'
-    const hash = sha256(message)
+    const hash = hashOf(message)
     if (opened) {
       const named = opened.cohort.find(c => c.member === from)
       if (!named || !equalBytes(named.keys, hash)) return 'kept'

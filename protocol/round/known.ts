@@ -10,15 +10,25 @@ import { sha256 } from '../crypto/hash.ts'
 export const PREFIX_BYTES = 8
 
 /** Messages are compared by prefix again and again; nobody changes one after it came. */
-const prefixes = new WeakMap<Uint8Array, string>()
+const hashes = new WeakMap<Uint8Array, { readonly hash: Uint8Array; readonly prefix: string }>()
+
+function hashed(message: Uint8Array): { readonly hash: Uint8Array; readonly prefix: string } {
+  const known = hashes.get(message)
+  if (known) return known
+  const hash = sha256(message)
+  const fresh = { hash, prefix: toHex(hash.subarray(0, PREFIX_BYTES)) }
+  hashes.set(message, fresh)
+  return fresh
+}
+
+/** SHA-256 of a whole message. */
+export function hashOf(message: Uint8Array): Uint8Array {
+  return hashed(message).hash
+}
 
 /** Hex of the first bytes of the hash of a whole message. */
 export function prefixOf(message: Uint8Array): string {
-  const known = prefixes.get(message)
-  if (known !== undefined) return known
-  const prefix = toHex(sha256(message).subarray(0, PREFIX_BYTES))
-  prefixes.set(message, prefix)
-  return prefix
+  return hashed(message).prefix
 }
 
 export class Known {

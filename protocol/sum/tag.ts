@@ -12,7 +12,7 @@
 
 import { ascii, concatBytes, u32be } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
-import { CHUNK_WORDS, type KeyStream, keyStream } from '../crypto/keystream.ts'
+import { type KeyStream, keyStream } from '../crypto/keystream.ts'
 import { assert } from '../result.ts'
 import { add, mul, P, reduce, sub } from './field.ts'
 
@@ -22,6 +22,8 @@ const BLOCK = 2048
 /** Products of 16 by 31 bits that are added up exactly in a double: 64 of them would just fit; 32 leave room. */
 const LAZY = 32
 const LABEL = ascii('medmesh tag coefficients v1')
+/** Words drawn at a time: most vectors of a small model need no more. */
+const DRAWN_WORDS = 512
 
 /**
  * The tag function of shard `shard` under `coin` (32 bytes): vector of residues -> TAG_WORDS residues. Coefficients do
@@ -29,15 +31,18 @@ const LABEL = ascii('medmesh tag coefficients v1')
  */
 export function tagger(coin: Uint8Array, shard: number): (vector: Uint32Array) => Uint32Array {
   assert(coin.length === 32, 'a coin of 32 bytes')
-  const key = hkdf(coin, concatBytes(LABEL, u32be(shard)), 32)
-  const draw = residues(keyStream(key))
-  /** a_j as TAG_WORDS doubles each: the inner loop multiplies in floating point. */
+  const keys = hkdf(coin, concatBytes(LABEL, u32be(shard)), 64)
+  const drawWithin = residues(keyStream(keys.subarray(0, 32)))
+  const drawBetween = residues(keyStream(keys.subarray(32)))
+  /** a_j as TAG_WORDS doubles each: the inner loop multiplies in floating point. As many as were needed so far. */
   const within = new Float64Array(TAG_WORDS * BLOCK)
-  for (let i = 0; i < within.length; i++) within[i] = draw()
+  let drawn = 0
   const between: number[] = []
   return vector => {
     const blocks = Math.ceil(vector.length / BLOCK)
-    while (between.length < TAG_WORDS * blocks) between.push(draw())
+    const needed = TAG_WORDS * Math.min(vector.length, BLOCK)
+    while (drawn < needed) within[drawn++] = drawWithin()
+    while (between.length < TAG_WORDS * blocks) between.push(drawBetween())
     const tag = new Uint32Array(TAG_WORDS)
     const block = new Float64Array(TAG_WORDS)
     for (let k = 0; k < blocks; k++) {
@@ -122,7 +127,7 @@ export function residues(stream: KeyStream): () => number {
   return () => {
     for (;;) {
       if (used === words.length) {
-        words = new Uint32Array(stream.take(CHUNK_WORDS / 2))
+        words = new Uint32Array(stream.take(DRAWN_WORDS))
         used = 0
       }
       const residue = words[used++]! >>> 1

@@ -22,15 +22,18 @@ function residues(n: number, byte: number): Uint32Array {
 
 /** The definition, element by element, in BigInt. */
 function slowTag(coin: Uint8Array, shard: number, vector: Uint32Array): number[] {
-  const stream = keyStream(hkdf(coin, concatBytes(ascii('medmesh tag coefficients v1'), u32be(shard)), 32))
-  const draw = (): bigint => {
-    for (;;) {
-      const w = stream.take(1)[0]! >>> 1
-      if (w !== P) return BigInt(w)
-    }
+  const keys = hkdf(coin, concatBytes(ascii('medmesh tag coefficients v1'), u32be(shard)), 64)
+  const drawn = (key: Uint8Array, length: number): bigint[] => {
+    const stream = keyStream(key)
+    return Array.from({ length }, () => {
+      for (;;) {
+        const w = stream.take(1)[0]! >>> 1
+        if (w !== P) return BigInt(w)
+      }
+    })
   }
-  const within = Array.from({ length: BLOCK * TAG_WORDS }, draw)
-  const between = Array.from({ length: Math.ceil(vector.length / BLOCK) * TAG_WORDS }, draw)
+  const within = drawn(keys.slice(0, 32), BLOCK * TAG_WORDS)
+  const between = drawn(keys.slice(32), Math.ceil(vector.length / BLOCK) * TAG_WORDS)
   const tag = [0n, 0n, 0n, 0n]
   vector.forEach((x, i) => {
     const [k, j] = [Math.floor(i / BLOCK), i % BLOCK]
