@@ -9,8 +9,16 @@ import type { ConsensusMessage, Proposal, Vote } from './message.ts'
 
 const noVotes: ReadonlyMap<MemberId, Vote> = new Map()
 
+/** Of ids in messages, which are looked up at each further message. */
+const names = new WeakMap<Uint8Array, string>()
+
 function keyOf(id: Uint8Array | null): string {
-  return id === null ? 'nil' : toHex(id)
+  if (id === null) return 'nil'
+  const known = names.get(id)
+  if (known !== undefined) return known
+  const name = toHex(id)
+  names.set(id, name)
+  return name
 }
 
 /** The votes of one type in one view. */

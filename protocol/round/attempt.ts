@@ -76,8 +76,8 @@ export interface Opening {
   readonly given: Map<string, Uint32Array>
   /** To how many of a shard's owners, in their order, the own slice was sent since the survivors are fixed. */
   readonly sentTo: number[]
-  /** Valid shares, by the member whose seed they belong to, then by the holder's index. */
-  readonly shares: Map<MemberId, Map<number, Uint8Array>>
+  /** By the holder's place in the cohort: of each dealer the share that it revealed, where that is valid. */
+  readonly shares: Map<number, ReadonlyMap<MemberId, Uint8Array>>
   /** Reveals that wait for an offer or for the own claims. */
   readonly reveals: Map<
     MemberId,
@@ -88,8 +88,8 @@ export interface Opening {
     MemberId,
     { readonly body: Body<'tags'>; readonly words: Uint32Array; readonly message: Uint8Array }
   >
-  /** Tags, slices or the claims that they are of have changed since tags were compared. */
-  tagsChanged: boolean
+  /** Members whose tags, slices or the claims that they are of have changed since their tags were compared. */
+  readonly uncompared: Set<MemberId>
   /** Tags that were compared with their slice: `${shard}/${member}`. */
   readonly compared: Set<string>
   revealed: boolean
@@ -169,8 +169,10 @@ export class Attempt {
   /** Slices held here, by shard and member, each equal to its commitment. */
   readonly held: Map<MemberId, Uint32Array>[]
   readonly receipts = new Map<MemberId, OwnerReceipts>()
-  /** Of each member whose commitment is known: how many owners' receipts name each of its shards. */
-  readonly covers = new Map<MemberId, Uint8Array>()
+  /** Of each member how many owners' receipts name each shard of its commitment: at its place times `shards`. */
+  readonly covers: Uint8Array
+  /** The names of commitments' roots, by place. */
+  readonly rootNames: (string | undefined)[]
   /** Grows whenever receipts may say something else than before. */
   receiptsChanged = 0
   readonly receiptedAt = new Map<MemberId, Millis>()
@@ -213,6 +215,8 @@ export class Attempt {
     this.sections = layoutFor(charter, body.task, plan.hospitals ?? cohort.length)
     this.length = vectorLength(this.sections)
     this.shards = 4 * this.length <= charter.secureSum.gossipBytesMax ? 1 : cohort.length
+    this.covers = new Uint8Array(cohort.length * this.shards)
+    this.rootNames = new Array(cohort.length).fill(undefined)
     this.held = Array.from({ length: this.shards }, () => new Map<MemberId, Uint32Array>())
     this.patience = Math.min(body.attempt + 1, 8)
     const inputMs = charter.secureSum.inputDeadlineMs * this.patience

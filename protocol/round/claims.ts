@@ -61,7 +61,7 @@ export function freezeClaims(a: Attempt, o: Opening): Uint8Array | undefined {
   const own = o.reveals.get(a.hands.self)
   if (own && !equalBytes(own.body.claims, hash)) return undefined
   o.frozen = { hash, claims }
-  o.tagsChanged = true
+  for (const m of o.tags.keys()) o.uncompared.add(m)
   // A sum that was taken under another claim may have been made when the coin was known elsewhere.
   for (const { shard, claim } of claims.map((claim, shard) => ({ shard, claim }))) {
     const taken = o.sums.get(shard)

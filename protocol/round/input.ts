@@ -119,12 +119,32 @@ function encodeShares(a: Attempt): Uint8Array {
   return encode([...a.shares].map(([from, s]) => ({ from, self: s.self, mask: s.mask })))
 }
 
+/** What follows from an input alone; the same for each of the peers of a simulation. */
+interface ReadInput {
+  readonly root: Uint8Array
+  readonly rootName: string
+  /** Of data that come along: undefined where they are not what the input commits to, or no residues. */
+  readonly words: Uint32Array | undefined
+}
+const readBefore = new WeakMap<Body<'input'>, ReadInput>()
+
+function readInput(body: Body<'input'>): ReadInput {
+  const before = readBefore.get(body)
+  if (before) return before
+  const root = rootOf(body.hashes)
+  const rootName = toHex(root.subarray(0, ROOT_BYTES))
+  const words = sliceMatches(body.hashes, 0, body.data) ? residuesFromBytes(body.data) : undefined
+  const read = { root, rootName, words }
+  readBefore.set(body, read)
+  return read
+}
+
 /** Keeps a commitment; false: it is not one of this attempt's shape, or its data are not what it commits to. */
 export function acceptInput(a: Attempt, from: MemberId, body: Body<'input'>, message: Uint8Array): boolean {
   if (!a.cohort.includes(from) || body.hashes.length !== 32 * a.shards) return false
+  const { root, rootName, words } = readInput(body)
   if (a.shards === 1) {
     if (body.data.length !== 4 * a.length) return false
-    const words = sliceMatches(body.hashes, 0, body.data) ? residuesFromBytes(body.data) : undefined
     if (!words) {
       // Signed, and wrong in itself: the message is its own evidence.
       a.find({ member: from, code: 'badShard', evidence: evidenceOf(message) })
@@ -134,8 +154,6 @@ export function acceptInput(a: Attempt, from: MemberId, body: Body<'input'>, mes
     a.held[0]!.set(from, words)
   } else if (body.data.length > 0) return false
   const { hashes, offers } = body
-  const root = rootOf(hashes)
-  const rootName = toHex(root.subarray(0, ROOT_BYTES))
   a.commitments.set(from, { hashes, offers, root, rootName, message })
   recount(a, from)
   noteHeld(a, [from])

@@ -18,7 +18,7 @@ import { otherInput } from './input.ts'
 import { RECORDS } from './records.ts'
 import { checkReveals, kindOf, recover } from './reveals.ts'
 import { maskPair, maskPartners, pairKey, selfMaskKey } from './secrets.ts'
-import { checkTags, nameAbsent } from './verify.ts'
+import { checkTags, compareAnew, nameAbsent } from './verify.ts'
 
 export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array, now: Millis): void {
   const survivors = body.survivors.map(s => s.member)
@@ -34,10 +34,10 @@ export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array
     claims: new Map(),
     given: new Map(),
     sentTo: [],
-    shares: new Map(a.cohort.map(m => [m, new Map()])),
+    shares: new Map(),
     reveals: new Map(),
     tags: new Map(),
-    tagsChanged: false,
+    uncompared: new Set(),
     compared: new Set(),
     revealed: false,
     frozen: undefined,
@@ -230,7 +230,7 @@ function tag(a: Attempt, o: Opening): void {
     output.tags.forEach((t, i) => {
       o.computed.set(names[i]!, t)
     })
-    o.tagsChanged = true
+    compareAnew(o)
     publishTags(a, o)
   })
 }
@@ -260,7 +260,7 @@ export function acceptTags(a: Attempt, from: MemberId, body: Body<'tags'>, messa
   const words = residuesFromBytes(body.tags)
   if (!words) return false
   o.tags.set(from, { body, words, message })
-  o.tagsChanged = true
+  o.uncompared.add(from)
   return true
 }
 

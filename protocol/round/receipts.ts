@@ -17,26 +17,25 @@ export function reassignMs(a: Attempt): number {
 export function isReceipted(a: Attempt, owner: MemberId, shard: number, member: MemberId): boolean {
   const receipts = a.receipts.get(owner)
   const at = a.positionOf(member)
-  const commitment = a.commitments.get(member)
-  if (!receipts || at === undefined || !commitment) return false
-  return receipts.held.get(shard)?.members[at] === 1 && receipts.roots[at] === commitment.rootName
+  if (!receipts || at === undefined || a.rootNames[at] === undefined) return false
+  return receipts.held.get(shard)?.members[at] === 1 && receipts.roots[at] === a.rootNames[at]
 }
 
 /** Whether any owner's receipt says that it holds the slice of `member`. */
 export function isCovered(a: Attempt, shard: number, member: MemberId): boolean {
-  return (a.covers.get(member)?.[shard] ?? 0) > 0
+  return a.covers[a.positionOf(member)! * a.shards + shard]! > 0
 }
 
 /** Counts anew who holds the slices of `member`, whose commitment has become known or is another one now. */
 export function recount(a: Attempt, member: MemberId): void {
-  const rootName = a.commitments.get(member)?.rootName
   const at = a.positionOf(member)!
-  const owners = new Uint8Array(a.shards)
+  a.rootNames[at] = a.commitments.get(member)?.rootName
+  const owners = a.covers.subarray(at * a.shards, (at + 1) * a.shards)
+  owners.fill(0)
   for (const { roots, held } of a.receipts.values()) {
-    if (roots[at] !== rootName) continue
+    if (roots[at] !== a.rootNames[at]) continue
     for (const [shard, { members }] of held) owners[shard]! += members[at]!
   }
-  a.covers.set(member, owners)
   a.receiptsChanged++
 }
 
@@ -129,25 +128,24 @@ export function acceptReceipt(
   if (!a.cohort.includes(owner)) return false
   const said = read(a, body)
   if (!said) return false
-  const before = a.receipts.get(owner) ?? { roots: new Array(a.cohort.length), held: new Map() }
+  const { roots, held } = a.receipts.get(owner) ?? { roots: [], held: new Map() }
   // Of each member the first commitment that this owner named: the slices of another are nothing to build on.
-  const isNews = (shard: number, at: number) =>
-    before.held.get(shard)?.members[at] !== 1 && (before.roots[at] ?? said.roots[at]) === said.roots[at]
-  if (!said.held.some(({ shard, places }) => places.some(at => isNews(shard, at)))) return undefined
-  a.receipts.set(owner, before)
+  const isNews = (members: Uint8Array | undefined, at: number) =>
+    members?.[at] !== 1 && (roots[at] === undefined || roots[at] === said.roots[at])
+  if (!said.held.some(h => h.places.some(at => isNews(held.get(h.shard)?.members, at)))) return undefined
+  a.receipts.set(owner, { roots, held })
   a.receiptMessages.set(owner, message)
   const named = new Set<MemberId>()
   for (const { shard, places } of said.held) {
-    const held = before.held.get(shard) ?? { members: new Uint8Array(a.cohort.length), size: 0 }
-    before.held.set(shard, held)
+    const of = held.get(shard) ?? { members: new Uint8Array(a.cohort.length), size: 0 }
+    held.set(shard, of)
     for (const at of places) {
-      if (!isNews(shard, at)) continue
-      before.roots[at] = said.roots[at]
-      held.members[at] = 1
-      held.size++
-      const member = a.cohort[at]!
-      named.add(member)
-      if (a.commitments.get(member)?.rootName === said.roots[at]) a.covers.get(member)![shard]!++
+      if (!isNews(of.members, at)) continue
+      roots[at] = said.roots[at]
+      of.members[at] = 1
+      of.size++
+      named.add(a.cohort[at]!)
+      if (a.rootNames[at] === said.roots[at]) a.covers[at * a.shards + shard]!++
     }
   }
   a.receiptsChanged++
@@ -168,8 +166,9 @@ export function isHeld(a: Attempt, member: MemberId): boolean {
   if (!commitment || !offers || a.barred.has(member) || a.misdealt.has(member)) return false
   // Made of other offers than those that are known here: somebody has told its recipients different things.
   if (!equalBytes(commitment.offers, offers)) return false
-  const owners = a.covers.get(member)!
-  return a.shards === 1 ? owners[0]! >= a.context.threshold : owners.every(count => count > 0)
+  const at = a.positionOf(member)! * a.shards
+  if (a.shards === 1) return a.covers[at]! >= a.context.threshold
+  return a.covers.subarray(at, at + a.shards).every(count => count > 0)
 }
 
 /** Who holds most of these members' slices of a shard, the earliest in the order of owners; undefined: nobody any. */

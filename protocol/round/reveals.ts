@@ -72,37 +72,62 @@ export function checkReveals(a: Attempt, o: Opening): void {
     r.checked = true
     if (wrongShares(a, o, from, r.body))
       a.find({ member: from, code: 'badShare', evidence: evidenceOf(r.message) })
-    const index = a.cohort.indexOf(from)
-    for (const [dealer, share] of validShares(a, o, from, r.body, offers))
-      o.shares.get(dealer)!.set(index, share)
+    o.shares.set(a.positionOf(from)!, validShares(a, o, from, r.body, offers))
   }
 }
+
+/** The seeds that were recovered of these shares and others; the same for each of the peers of a simulation. */
+interface Recovered {
+  /** Of every member the same holders' shares were used: their places. */
+  readonly places: string
+  readonly seeds: ReadonlyMap<MemberId, Uint8Array>
+}
+const recoveredBefore = new WeakMap<ReadonlyMap<MemberId, Uint8Array>, Recovered>()
 
 /** Recovers all seeds as soon as each has t valid shares, and the coin, which no one could know before. */
 export function recover(a: Attempt, o: Opening): void {
   const t = a.context.threshold
-  if (o.seeds || a.cohort.some(m => o.shares.get(m)!.size < t) || !sameOffers(a, o)) return
+  if (o.seeds || o.shares.size < t || !sameOffers(a, o)) return
+  const places = [...o.shares.keys()].sort((p, q) => p - q)
+  const holders = (member: MemberId) => places.filter(p => o.shares.get(p)!.has(member)).slice(0, t)
+  if (a.cohort.some(m => holders(m).length < t)) return
   const claims = freezeClaims(a, o)
   if (!claims) return
+  // Where all holders are honest the first t give every seed, and the digests that they fit determine them.
+  const first = o.shares.get(places[0]!)!
+  const usual = places.slice(0, t)
+  const isUsual = usual.every(p => o.shares.get(p)!.size === a.cohort.length)
+  const before = isUsual ? recoveredBefore.get(first) : undefined
+  const known = before?.places === usual.join() ? before.seeds : undefined
+  const seeds = known ?? recoverAll(a, o, isUsual ? () => usual : holders)
+  if (!seeds) return
+  if (isUsual && !known) recoveredBefore.set(first, { places: usual.join(), seeds })
+  o.seeds = seeds
+  o.coin = sha256(ascii('medmesh/1 coin'), o.fixed, claims, ...o.survivors.map(m => seeds.get(m)!))
+}
+
+/** All seeds of the shares of these holders; undefined where one cannot be made, whose dealer is then named. */
+function recoverAll(
+  a: Attempt,
+  o: Opening,
+  holders: (member: MemberId) => readonly number[],
+): ReadonlyMap<MemberId, Uint8Array> | undefined {
   const seeds = new Map<MemberId, Uint8Array>()
-  const combiners = new Map<string, ReturnType<typeof combiner>>()
   for (const member of a.cohort) {
-    const points = [...o.shares.get(member)!].sort((p, q) => p[0] - q[0]).slice(0, t)
-    const indices = points.map(p => p[0])
-    if (o.failed.get(member) === indices.join()) return
-    const combine = combiners.get(indices.join()) ?? combiner(indices)
-    combiners.set(indices.join(), combine)
-    const seed = combine.ok ? combine.value(points.map(p => p[1])) : combine
+    const places = holders(member)
+    const name = places.join()
+    if (o.failed.get(member) === name) return undefined
+    const combine = combiner(places)
+    const seed = combine.ok ? combine.value(places.map(p => o.shares.get(p)!.get(member)!)) : combine
     if (!seed.ok || !seedFits(a, o, member, seed.value)) {
       // Every share is as its dealer committed, and yet they are not of one secret: the dealer lied.
-      o.failed.set(member, indices.join())
+      o.failed.set(member, name)
       a.find({ member, code: 'badShare', evidence: dealt(a, o, member) })
-      return
+      return undefined
     }
     seeds.set(member, seed.value)
   }
-  o.seeds = seeds
-  o.coin = sha256(ascii('medmesh/1 coin'), o.fixed, claims, ...o.survivors.map(m => seeds.get(m)!))
+  return seeds
 }
 
 /** The dealer's digests, and revealed shares that fit them. */

@@ -60,11 +60,16 @@ function publishedTag(o: Opening, member: MemberId, shard: number): Uint32Array 
   return tags.words.subarray(TAG_WORDS * shard, TAG_WORDS * (shard + 1))
 }
 
+/** All tags are to be compared: slices' own are there now. */
+export function compareAnew(o: Opening): void {
+  for (const m of o.tags.keys()) o.uncompared.add(m)
+}
+
 /** A tag that does not belong to a slice that is held here was a lie. */
 function nameLiars(a: Attempt, o: Opening): void {
-  if (!o.tagsChanged) return
-  o.tagsChanged = false
-  for (const [member, tags] of o.tags) {
+  for (const member of o.uncompared) {
+    const tags = o.tags.get(member)
+    if (!tags) continue
     for (let shard = 0; shard < a.shards; shard++) {
       const name = `${shard}/${member}`
       const computed = o.compared.has(name) ? undefined : o.computed.get(name)
@@ -75,6 +80,7 @@ function nameLiars(a: Attempt, o: Opening): void {
       a.find({ member, code: 'badTag', evidence: evidenceOf(tags.message) })
     }
   }
+  o.uncompared.clear()
 }
 
 /** A shard's sum is good when it was made here of all slices, or when all survivors' tags add up to its tag. */
@@ -155,7 +161,7 @@ export function answerOpen(
 export function retag(o: Opening, shard: number, member: MemberId, slice: Uint32Array): void {
   if (!o.coin) return
   o.computed.set(`${shard}/${member}`, tagOf(o.coin, shard, slice))
-  o.tagsChanged = true
+  o.uncompared.add(member)
 }
 
 function equalWords(a: Uint32Array, b: Uint32Array): boolean {
