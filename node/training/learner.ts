@@ -38,17 +38,29 @@ export async function createLearner(charter: Charter, dataset: Dataset, backend:
   }
   const model = await buildModel(charter)
   return {
-    learn: (job, cancelled = () => false) => {
-      if (job.task === 'statistics') return statistics(charter, dataset)
-      checkState(job.model, dataset.d)
-      model.set(job.model.parameters)
-      const evaluation = evaluateOn(model, charter, job.model, dataset)
-      if (job.task === 'evaluate') return { samples: 0, evaluation }
-      const delta = train(model, charter, job, dataset, cancelled)
-      return { samples: dataset.train.y.length, delta, evaluation }
-    },
+    learn: (job, cancelled = () => false) => learnOn(model, charter, dataset, job, cancelled),
     dispose: () => model.dispose(),
   }
+}
+
+/**
+ * One job on a hospital's data by a model of the charter's, whose weights are set by each job: a simulation's hospitals
+ * share one. Throws as `Learner.learn` does.
+ */
+export function learnOn(
+  model: TrainedModel,
+  charter: Charter,
+  dataset: Dataset,
+  job: LearnJob,
+  cancelled: () => boolean = () => false,
+): Learned {
+  if (job.task === 'statistics') return statistics(charter, dataset)
+  checkState(job.model, dataset.d)
+  model.set(job.model.parameters)
+  const evaluation = evaluateOn(model, charter, job.model, dataset)
+  if (job.task === 'evaluate') return { samples: 0, evaluation }
+  const delta = train(model, charter, job, dataset, cancelled)
+  return { samples: dataset.train.y.length, delta, evaluation }
 }
 
 function statistics(charter: Charter, { train }: Dataset): Learned {
