@@ -7,8 +7,7 @@ import { MedmeshError } from '../../config/error.ts'
 import { parseDraft } from '../../config/parse.ts'
 import type { Scenario } from '../../config/scenario.ts'
 import { loadDataset } from '../../node/data/csv.ts'
-import { tfjsStudy } from '../learner/tfjs.ts'
-import type { Study } from '../run.ts'
+import { type RealStudy, tfjsStudy } from '../learner/tfjs.ts'
 import { scenarioCharter } from '../scenario/charter.ts'
 
 const STUDIES = fileURLToPath(new URL('../../config/studies/', import.meta.url))
@@ -18,7 +17,7 @@ const STUDIES = fileURLToPath(new URL('../../config/studies/', import.meta.url))
  * the order of the study's members; data, model and training plan are the study's, all else the scenario's. Throws MedmeshError
  * SIM_STUDY where there is no such study or it has too few hospitals, and what reading its charter and data throws.
  */
-export async function studyOf(scenario: Scenario, _seed: number): Promise<Study | undefined> {
+export async function studyOf(scenario: Scenario, _seed: number): Promise<RealStudy | undefined> {
   const { learner, data, rounds } = scenario.study
   if (learner === 'synthetic' || data === undefined) return undefined
   const folder = join(STUDIES, data)

@@ -11,15 +11,23 @@ import type { MemberId } from '../../protocol/ports.ts'
 import type { Learner } from '../host.ts'
 import type { Study } from '../run.ts'
 
+export interface RealStudy extends Study {
+  readonly datasets: ReadonlyMap<MemberId, Dataset>
+}
+
 /**
  * A study on `datasets`, one for each member of the charter. Chooses tfjs' backend of this thread. Throws MedmeshError
  * (BACKEND_ and MODEL_ codes); its learners throw RangeError for who has no data, and as a node's learner does.
  */
-export async function tfjsStudy(charter: Charter, datasets: ReadonlyMap<MemberId, Dataset>): Promise<Study> {
+export async function tfjsStudy(
+  charter: Charter,
+  datasets: ReadonlyMap<MemberId, Dataset>,
+): Promise<RealStudy> {
   await chooseBackend()
   const model = await buildModel(charter)
   return {
     charter,
+    datasets,
     learner: (id): Learner => {
       const dataset = datasets.get(id)
       if (!dataset) throw new RangeError(`${id} has no data`)
