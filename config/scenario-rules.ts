@@ -1,6 +1,7 @@
 /** What the schema of scenarios cannot say: how their fields must fit each other. Each rule has its own code. */
 import { type Path, type Problem, showPath } from './problem.ts'
 import { hospitalIds, hospitalsOf, maliciousMaxOf, type Scenario } from './scenario.ts'
+import { maliciousBorne, ROUND_FAILURE_MAX, roundFailure } from './tail.ts'
 
 /** As the charter's schema has it: without committees everybody shares with everybody. */
 const MEMBERS_MIN = 3
@@ -98,24 +99,30 @@ function numberProblems(scenario: Scenario): Problem[] {
       f < most ? `lower their counts, or raise maliciousMax (to ${most} at most)` : 'lower their counts',
     )
   }
-  if (committees !== undefined && committees.size > n) {
-    add(
-      'SCENARIO_COMMITTEES',
-      ['committees', 'size'],
-      `must be at most ${n}, the number of hospitals`,
-      'lower it, or leave committees out',
-    )
+  return [...problems, ...committeeProblems(committees, n, f)]
+}
+
+/** As the charter's rules have them (rules-committees.ts), in the scenario's fields. */
+function committeeProblems(committees: Scenario['committees'], n: number, f: number): Problem[] {
+  if (committees === undefined) return []
+  const { size, maliciousMax } = committees
+  const problem = (path: Path, says: string, fix: string): Problem[] => [
+    { code: 'SCENARIO_COMMITTEES', path, says, fix },
+  ]
+  const fits = Math.floor((size - 1) / 3)
+  if (maliciousMax > fits) {
+    const says = `must be at most ${fits}: agreement in a committee of ${size} needs size > 3 maliciousMax`
+    return problem(['committees', 'maliciousMax'], says, `set it to ${fits} or less, or raise size`)
   }
-  if (committees !== undefined && committees.size <= 3 * committees.maliciousMax) {
-    const fits = Math.floor((committees.size - 1) / 3)
-    add(
-      'SCENARIO_COMMITTEES',
-      ['committees', 'maliciousMax'],
-      `must be at most ${fits}: agreement in a committee of ${committees.size} needs size > 3 maliciousMax`,
-      `set it to ${fits} or less, or raise size`,
-    )
+  const most = Math.floor(n / 2)
+  if (size > most) {
+    const says = `must be at most ${most}: ${n} hospitals make at least two committees`
+    return problem(['committees', 'size'], says, 'lower it, or leave committees out')
   }
-  return problems
+  if (roundFailure(n, f, size, maliciousMax) <= ROUND_FAILURE_MAX) return []
+  const borne = maliciousBorne(n, size, maliciousMax)
+  const says = `must be at most ${borne}: of more, a lot draws too many into one committee too often`
+  return problem(['maliciousMax'], says, `set it to ${borne} or less, or raise committees.maliciousMax`)
 }
 
 function linkProblems({ sites, links }: Scenario): Problem[] {

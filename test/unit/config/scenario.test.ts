@@ -297,7 +297,7 @@ describe('rules', () => {
       (s: Any) => {
         s.committees = { size: 8, maliciousMax: 2 }
       },
-      'committees.size must be at most 7',
+      'committees.size must be at most 3: 7 hospitals',
     ],
     [
       'SCENARIO_COMMITTEES',
@@ -305,6 +305,15 @@ describe('rules', () => {
         s.committees = { size: 6, maliciousMax: 2 }
       },
       'committees.maliciousMax must be at most 1',
+    ],
+    [
+      'SCENARIO_COMMITTEES',
+      (s: Any) => {
+        s.sites[0].count = 300
+        s.committees = { size: 20, maliciousMax: 5 }
+        s.maliciousMax = 60
+      },
+      '^maliciousMax must be at most \\d+: of more, a lot draws',
     ],
   ])('%s', (code, change, says) => {
     const scenario = JSON.parse(JSON.stringify(parseScenario(BASE)))
