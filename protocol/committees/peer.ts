@@ -15,7 +15,7 @@ import type { Durable, Input, Machine, Millis, ModelState, Output, Verdict } fro
 import { assert } from '../result.ts'
 import { takeSeat } from './adopt.ts'
 import { CommitteeBooks, RECORD } from './books.ts'
-import { beginInner, feed, met, restoredInner } from './inner.ts'
+import { beginInner, feed, type Inner, met, restoredInner } from './inner.ts'
 import { deliveryDueAt } from './propose.ts'
 import { receive } from './receive.ts'
 import { askModel, deliverSum, greet, inform } from './spread.ts'
@@ -48,6 +48,11 @@ export class CommitteePeer implements Machine {
       heard: Math.max(own.heard, ballot?.messages().length ?? 0),
       jobs: effects.jobs,
     }
+  }
+
+  /** The machine of its committee in the present round, for checks; undefined between two. */
+  get inner(): Pick<Inner, 'committee' | 'peer'> | undefined {
+    return this.#b.inner
   }
 
   handle(input: Input, now: Millis): Output {

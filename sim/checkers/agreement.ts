@@ -3,7 +3,6 @@
  * charter alone, a ledger only grows, one model for each round; and nobody honest is held to have lied, by a peer or by
  * an entry (F2, F3).
  */
-import { committeeLargest } from '../../config/tail.ts'
 import { equalBytes, fromHex } from '../../protocol/bytes.ts'
 import { precommitBody } from '../../protocol/consensus/message.ts'
 import { verify } from '../../protocol/crypto/sign.ts'
@@ -13,7 +12,7 @@ import type { Event, MemberId } from '../../protocol/ports.ts'
 import { signingBytes } from '../../protocol/wire/envelope.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
-import { type CheckContext, quorumOf } from './context.ts'
+import { type CheckContext, decidingQuorum } from './context.ts'
 import { Judge } from './judge.ts'
 import { type Certified, heightOfKey, readRecord } from './read.ts'
 
@@ -77,11 +76,8 @@ class Agreement extends Judge {
 
   #certificate(host: MemberId, { entry, hash, certificate }: Certified): void {
     const voters = this.context.charter.members.map(m => m.id).filter(m => !this.#suspended.has(m))
-    // A lot decides whose votes count (the checker of committees asks that); how many, charter and size.
-    const { committees } = this.context.charter
-    const needed = committees
-      ? quorumOf(committeeLargest(voters.length, committees.size), committees.maliciousMax)
-      : quorumOf(voters.length, this.context.f)
+    // Where a lot decides whose votes count, another checker asks whose they are.
+    const needed = decidingQuorum(this.context)
     const signers = new Set(certificate.votes.map(v => v.member))
     const what = `the certificate of entry ${entry.height} at ${host}`
     if (signers.size !== certificate.votes.length) this.fail(`${what} counts a vote twice`)

@@ -10,13 +10,15 @@ import { exactness } from './exactness.ts'
 import { keys } from './keys.ts'
 import { leaks } from './leaks.ts'
 import { liveness } from './liveness.ts'
+import { parts } from './parts.ts'
 import { privacy } from './privacy.ts'
 import { rules } from './rules.ts'
 import { voting } from './voting.ts'
 
 export type { CheckContext } from './context.ts'
 
-const FACTORIES = [
+/** Of one ledger, in which all take part. */
+const OF_LEDGER = [
   agreement,
   rules,
   voting,
@@ -26,14 +28,16 @@ const FACTORIES = [
   leaks,
   durability,
   consistency,
-  bounds,
-  liveness,
 ] as const
 
-/** Where committees sum and decide; what follows one ledger in which all take part has nothing to go by there. */
-const WITH_COMMITTEES = [agreement, committeeSums, leaks, durability, consistency, bounds, liveness] as const
+/** Where a lot decides who sums with whom, and who decides: the study's own ledger. */
+const OF_COMMITTEES = [agreement, voting, committeeSums, durability, consistency] as const
+
+const OF_HOSTS = [bounds, liveness] as const
 
 export function allCheckers(context: CheckContext): readonly Checker[] {
-  const factories = context.charter.committees ? WITH_COMMITTEES : FACTORIES
-  return factories.map(make => make(context))
+  const all = context.charter.committees
+    ? [...OF_COMMITTEES.map(make => make(context)), ...parts(OF_LEDGER, context)]
+    : OF_LEDGER.map(make => make(context))
+  return [...all, ...OF_HOSTS.map(make => make(context))]
 }

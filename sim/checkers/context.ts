@@ -1,5 +1,6 @@
 /** What checkers know of a run beforehand: more than any peer, and all of it fixed before the first event. */
 import type { Charter } from '../../config/charter.ts'
+import { committeeLargest } from '../../config/tail.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
 import type { MemberId, Millis } from '../../protocol/ports.ts'
 
@@ -22,6 +23,13 @@ export interface CheckContext {
 /** Floor((n + f) / 2) + 1, said here again: a checker that asked the protocol would believe its mistakes. */
 export function quorumOf(n: number, f: number): number {
   return Math.floor((n + f) / 2) + 1
+}
+
+/** Votes that an entry of this study's ledger needs: of all members, or of those that a lot draws to decide. */
+export function decidingQuorum({ charter, f }: CheckContext): number {
+  const { committees, members } = charter
+  if (!committees) return quorumOf(members.length, f)
+  return quorumOf(committeeLargest(members.length, committees.size), committees.maliciousMax)
 }
 
 /**

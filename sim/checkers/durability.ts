@@ -95,7 +95,7 @@ class Durability extends Judge {
   }
 
   onRelease(host: SimHost, _to: MemberId | undefined, bytes: Uint8Array): void {
-    const message = readMessage(bytes)
+    const message = this.isNew(bytes) ? readMessage(bytes) : undefined
     const input = message && bodyOf(message, 'input')
     if (input) this.#committed(bytes)
     if (!message || message.author !== host.id || !this.isHonest(host.id)) return

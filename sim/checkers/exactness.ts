@@ -69,9 +69,12 @@ export class Exactness extends Judge implements Checker {
   /** By the hash of the entry that fixed the survivors. */
   readonly #openings = new Map<string, Opening>()
   #model: ModelState | undefined
+  readonly #applies: boolean
 
   constructor(context: CheckContext) {
     super('exactness', context)
+    const [config] = context.configs.values()
+    this.#applies = config?.part?.plan.applies !== false
     this.#model = initialState(context.charter)
   }
 
@@ -184,6 +187,8 @@ export class Exactness extends Judge implements Checker {
     }
     for (const [by, hash] of opening?.by ?? []) if (hash !== certified) this.#another(by, what)
     if (opening) opening.certified = certified
+    // A part's sum makes no model of its own.
+    if (!this.#applies) return
     const opened = opening?.sums.get(certified) ?? (sum && certifies(sum, certified) ? sum : undefined)
     this.#follow(host, body, fixed.body, opened, what)
   }

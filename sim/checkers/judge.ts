@@ -13,6 +13,7 @@ export abstract class Judge implements Checker {
   checked = 0
   protected readonly context: CheckContext
   readonly #said = new Set<string>()
+  readonly #judged = new WeakSet<Uint8Array>()
   #world: World | undefined
   #startedAt: Millis = 0
 
@@ -33,6 +34,13 @@ export abstract class Judge implements Checker {
 
   protected get world(): World | undefined {
     return this.#world
+  }
+
+  /** What is sent to many, or again for who missed it, is judged when it first leaves. */
+  protected isNew(bytes: Uint8Array): boolean {
+    if (this.#judged.has(bytes)) return false
+    this.#judged.add(bytes)
+    return true
   }
 
   protected isHonest(member: MemberId): boolean {

@@ -107,7 +107,7 @@ class Keys extends Judge {
   }
 
   onRelease(host: SimHost, _to: MemberId | undefined, bytes: Uint8Array): void {
-    const message = readMessage(bytes)
+    const message = this.isNew(bytes) ? readMessage(bytes) : undefined
     if (message?.author !== host.id) return
     const announced = bodyOf(message, 'keys')
     if (announced) {

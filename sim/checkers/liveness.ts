@@ -33,7 +33,9 @@ const STATUS_MS = 8000
 const TOLD = 3
 
 /** How long it may take from an attempt `from` to the closing of its round, once all is well. */
-export function boundMs({ charter, f, slowestMs = 0 }: CheckContext, from: number): Millis {
+export function boundMs({ charter, f: all, slowestMs = 0 }: CheckContext, from: number): Millis {
+  // Committees that cannot sum are left out sooner than a round is given up (SPEC T5).
+  const f = charter.committees?.maliciousMax ?? all
   const { joinDeadlineMs: j, inputDeadlineMs: i, openDeadlineMs: o, viewTimeoutMs: v } = charter.secureSum
   const decision = 6 * v + (3 * v * (f + 4) * (f + 5)) / 2
   const told = 2 * STATUS_MS * Math.ceil(charter.members.length / TOLD)
@@ -87,7 +89,7 @@ class Liveness extends Judge {
       if (body.kind === 'RoundOpened') p.attempt = body.attempt
       else if (body.kind === 'RoundAborted') p.attempt = body.attempt + 1
       else if (body.kind === 'StudyFinished') p.closed = this.#last
-      else if (body.kind === 'RoundClosed') {
+      else if (body.kind === 'RoundClosed' || body.kind === 'CommitteesSummed') {
         p.closed = body.round + 1
         p.attempt = 0
       }

@@ -137,7 +137,7 @@ class Privacy extends Judge {
   }
 
   onRelease(host: SimHost, _to: MemberId | undefined, bytes: Uint8Array): void {
-    if (!this.isHonest(host.id)) return
+    if (!this.isHonest(host.id) || !this.isNew(bytes)) return
     const message = readMessage(bytes)
     if (message?.author !== host.id) return
     const offer = bodyOf(message, 'offer')

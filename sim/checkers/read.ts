@@ -1,6 +1,10 @@
 /** Messages and records as checkers read them: each array once, however many hosts send, store and receive it. */
 import { toHex } from '../../protocol/bytes.ts'
-import { COMMITTEE_BODIES, type CommitteeType } from '../../protocol/committees/messages.ts'
+import {
+  COMMITTEE_BODIES,
+  type CommitteeBody,
+  type CommitteeType,
+} from '../../protocol/committees/messages.ts'
 import { type ConsensusMessage, isConsensusType, parseConsensus } from '../../protocol/consensus/message.ts'
 import { Lru } from '../../protocol/crypto/lru.ts'
 import { type Certificate, decodeRecord } from '../../protocol/ledger/certificate.ts'
@@ -49,9 +53,15 @@ function parse(bytes: Uint8Array): Message | undefined {
   return body.ok ? { type, author, raw: raw.value, body: body.value, vote: undefined } : undefined
 }
 
+type BodyOf<T extends BodyType | CommitteeType> = T extends BodyType
+  ? Body<T>
+  : T extends CommitteeType
+    ? CommitteeBody<T>
+    : never
+
 /** The body of a message, where it is of this type. */
-export function bodyOf<T extends BodyType>(message: Message, type: T): Body<T> | undefined {
-  return message.type === type ? (message.body as Body<T>) : undefined
+export function bodyOf<T extends BodyType | CommitteeType>(message: Message, type: T): BodyOf<T> | undefined {
+  return message.type === type ? (message.body as BodyOf<T>) : undefined
 }
 
 /** An entry with its certificate, as it lies on a disk. */

@@ -5,6 +5,7 @@
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import type { Entry, RoundClosed, RoundOpened, SurvivorsFixed } from '../../protocol/ledger/entry.ts'
+import { type Plan, studyPlan } from '../../protocol/ledger/plan.ts'
 import { initialState } from '../../protocol/model/initial.ts'
 import { stateHash } from '../../protocol/model/state.ts'
 import type { MemberId } from '../../protocol/ports.ts'
@@ -32,6 +33,8 @@ class Rules extends Judge {
   #opened: RoundOpened | undefined
   #fixed = false
   #finished = false
+  /** Rounds that this ledger is about: all of a study, or one that a committee has a part in. */
+  readonly #plan: Plan
   /** Hex of the hashes of the keys that an honest member announced, and of the roots that it committed to, by attempt. */
   readonly #said = new Map<MemberId, Map<string, { keys?: string; root?: string }>>()
 
@@ -39,11 +42,13 @@ class Rules extends Judge {
     super('rules', context)
     const [config] = context.configs.values()
     this.#head = config!.charterHash
-    this.#model = stateHash(initialState(context.charter))
+    this.#plan = config!.part?.plan ?? studyPlan(context.charter)
+    this.#model = config!.part?.modelHash ?? stateHash(initialState(context.charter))
+    this.#round = this.#plan.first
   }
 
   onRelease(host: SimHost, _to: MemberId | undefined, bytes: Uint8Array): void {
-    if (!this.isHonest(host.id)) return
+    if (!this.isHonest(host.id) || !this.isNew(bytes)) return
     const message = readMessage(bytes)
     if (message?.author !== host.id) return
     const keys = bodyOf(message, 'keys')
@@ -113,7 +118,7 @@ class Rules extends Judge {
         this.#opened = undefined
         break
       case 'StudyFinished':
-        if (this.#opened || this.#round !== this.context.charter.training.rounds + 2)
+        if (this.#opened || this.#round !== this.#plan.last + 1 || !this.#plan.applies)
           this.fail(`${what} ends the study in round ${this.#round}`)
         if (!equalBytes(body.model, this.#model)) this.fail(`${what} ends the study with another model`)
         this.#finished = true
@@ -130,6 +135,7 @@ class Rules extends Judge {
     const { charter, configs } = this.context
     const [config] = configs.values()
     if (this.#opened) this.fail(`${what} opens a round while one is open`)
+    if (body.round > this.#plan.last) this.fail(`${what} opens a round after the last`)
     if (body.round !== this.#round || body.attempt !== this.#attempt)
       this.fail(`${what} opens ${attemptName(body)} instead of ${this.#round}.${this.#attempt}`)
     if (body.task !== taskOf(charter.training.rounds, body.round))
@@ -171,8 +177,10 @@ class Rules extends Judge {
 
   #close(what: string, body: RoundClosed): void {
     this.#ofAttempt(what, body, true)
-    const last = body.round === this.context.charter.training.rounds + 1
-    if (last && !equalBytes(body.model, this.#model)) this.fail(`${what} changes the model by evaluating it`)
+    const isSame = equalBytes(body.model, this.#model)
+    if (taskOf(this.context.charter.training.rounds, body.round) === 'evaluate' && !isSame)
+      this.fail(`${what} changes the model by evaluating it`)
+    if (!this.#plan.applies && !isSame) this.fail(`${what} changes the model by a part of a round`)
     this.#model = body.model
     this.#round = body.round + 1
     this.#attempt = 0

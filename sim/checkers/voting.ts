@@ -13,7 +13,7 @@ import { verifyEnvelope } from '../../protocol/wire/envelope.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
-import { type CheckContext, quorumOf } from './context.ts'
+import { type CheckContext, decidingQuorum } from './context.ts'
 import { Judge } from './judge.ts'
 import { bodyOf, heightOfKey, type Message, readMessage } from './read.ts'
 
@@ -53,7 +53,7 @@ class Voting extends Judge {
 
   constructor(context: CheckContext) {
     super('voting', context)
-    this.#quorum = quorumOf(context.charter.members.length, context.f)
+    this.#quorum = decidingQuorum(context)
   }
 
   onStart(host: SimHost): void {

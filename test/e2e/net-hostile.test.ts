@@ -125,7 +125,6 @@ test("a stranger's gossip that a member relays is rejected", async () => {
   await stranger.dial(p2p(rogue))
   await until('all are subscribed', () => bad.services.pubsub.getSubscribers(TOPIC).length >= 2)
   await until('the stranger knows it', () => stranger.services.pubsub.getSubscribers(TOPIC).length >= 1)
-  await until('it goes on to basel', () => bad.services.pubsub.getMeshPeers(TOPIC).length >= 2)
   await stranger.services.pubsub.publish(TOPIC, Uint8Array.of(1))
   await until('basel rejected it', () => stat(honest[0]!, 'ulm').rejected === 1)
   expect(honest[0]!.received).toEqual([])
