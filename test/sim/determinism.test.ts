@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "a764bc731a135b76745451df50be8c59e3642cb33d17096ae477cf74c3bf55e8",
-        "3": "71dd848be3e5c5beae6295865a24a8a2884efef4db75a89a6f666b3a34ff444c",
-        "31": "48ec6ae68e063fa268692b04205e771c045389a6998d3a2c815c44f8a9dc8735",
+        "28": "f6b14986701f7ac4cdf08d867b5dc23b1338952f1de37f516363f8bb5b103351",
+        "3": "c093dc48ec7584d354531bb346450958b651cc30edb77525ce4f00d39ba034cd",
+        "31": "439d2191da505232417ac1cd2cc4491e4db7c5d2e0dd1b1e0fa33d0b7b48c5e5",
       }
     `)
   })
