@@ -2,7 +2,7 @@
  * The stroke study in the simulator: 98 hospitals with real patients and real training, through the whole protocol. What
  * does the federated model lose against one that was trained on all rows in one place?
  *
- *   node [--import ./sim/ideal/register.ts] test/study/stroke.ts [rounds [hospitals]]
+ *   node [--import ./sim/ideal/register.ts] test/study/stroke.ts [rounds [hospitals [committees]]]
  */
 import { checkScenario } from '../../config/scenario-parse.ts'
 import { joinRows, scoreOn } from '../../node/evaluation.ts'
@@ -22,6 +22,8 @@ export interface StrokeOptions {
   readonly hospitals: number
   readonly rounds: number
   readonly checkers: boolean
+  /** Sums and votes in committees of 20 instead of among all. */
+  readonly committees?: boolean
 }
 
 export interface StrokeOutcome {
@@ -38,7 +40,9 @@ export async function strokeStudy(o: StrokeOptions): Promise<StrokeOutcome> {
   const scenario = checkScenario({
     ...whole,
     sites: [{ ...site, count: o.hospitals }],
-    maliciousMax: Math.min(whole.maliciousMax!, Math.floor((o.hospitals - 1) / 4)),
+    ...(o.committees
+      ? { committees: { size: 20, maliciousMax: 6 }, maliciousMax: 5 }
+      : { maliciousMax: Math.min(whole.maliciousMax!, Math.floor((o.hospitals - 1) / 4)) }),
     study: { ...whole.study, rounds: o.rounds },
   })
   const study = (await studyOf(scenario, o.seed))!
@@ -64,13 +68,15 @@ export async function strokeStudy(o: StrokeOptions): Promise<StrokeOutcome> {
 }
 
 async function main(): Promise<void> {
-  const [rounds = 20, hospitals = 98] = process.argv.slice(2).map(Number)
+  const [rounds = 20, hospitals = 98] = process.argv.slice(2, 4).map(Number)
+  const committees = process.argv[4] === 'committees'
   const from = process.cpuUsage()
   const { result, federatedAuc, pooledAuc } = await strokeStudy({
     seed: 1,
     hospitals,
     rounds,
     checkers: false,
+    committees,
   })
   const { user, system } = process.cpuUsage(from)
   const cpu = ((user + system) / 1e6).toFixed(1)
