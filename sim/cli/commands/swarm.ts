@@ -54,6 +54,7 @@ Examples:
         onProgress: so => progress.show(() => progressLine(so, total, limitMs, progress.elapsedMs)),
       })
       progress.clear()
+      if (io.signal.aborted) io.err(`stopped by ${String(io.signal.reason)}\n`)
       io.out(figuresTable(figures, progress.elapsedMs))
       if (o.json !== undefined) {
         const json = { ...o.seeds, crypto: o.crypto, realMs: progress.elapsedMs, ...figures }

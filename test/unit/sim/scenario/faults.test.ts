@@ -198,8 +198,12 @@ describe('who', () => {
   it('is not killed while it is down, and started only once', () => {
     const crash = once('crash', { when: { everyMs: 10, firstMs: 0 }, forMs: 25 })
     const { log } = played([crash], { healAtMs: 100 })
-    expect(log.filter(l => /^\d+ crash bb/.test(l)).map(l => Number(l.split(' ')[0]))).toEqual([0, 30, 60, 90])
-    expect(log.filter(l => /^\d+ start bb/.test(l)).map(l => Number(l.split(' ')[0]))).toEqual([25, 55, 85, 100])
+    expect(log.filter(l => /^\d+ crash bb/.test(l)).map(l => Number(l.split(' ')[0]))).toEqual([
+      0, 30, 60, 90,
+    ])
+    expect(log.filter(l => /^\d+ start bb/.test(l)).map(l => Number(l.split(' ')[0]))).toEqual([
+      25, 55, 85, 100,
+    ])
   })
 
   it('is not slow twice over', () => {
