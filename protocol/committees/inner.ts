@@ -22,6 +22,8 @@ export interface Inner {
   readonly records: Map<string, Uint8Array>
   /** The study's numbers of its jobs. */
   readonly jobs: Map<number, number>
+  /** Messages as they go to the committee. */
+  readonly wraps: WeakMap<Uint8Array, Uint8Array>
   wakeAt: Millis | undefined
 }
 
@@ -32,7 +34,14 @@ export function beginInner(b: CommitteeBooks): void {
   if (b.inner || phase.kind !== 'between' || !b.model || index === undefined) return
   const committee = committeeAt(b.state, b.config.network, index)
   const peer = new Peer(partOf(b.config, b.state, committee, b.model))
-  b.inner = { committee, peer, records: new Map(), jobs: new Map(), wakeAt: undefined }
+  b.inner = {
+    committee,
+    peer,
+    records: new Map(),
+    jobs: new Map(),
+    wraps: new WeakMap(),
+    wakeAt: undefined,
+  }
   const entropy = hkdf(b.entropy!, concatBytes(ascii('medmesh/1 committee entropy'), committee.hash), 32)
   b.entropy = hkdf(b.entropy!, ascii('medmesh/1 next entropy'), 32)
   const durable = b.restored
@@ -80,9 +89,14 @@ export function endInner(b: CommitteeBooks): void {
   b.restored = new Map()
 }
 
-function wrapped(b: CommitteeBooks, { committee }: Inner, message: Uint8Array): Uint8Array {
+/** What is said again is the same bytes again, encoded once; and read once by the many peers of a simulation. */
+function wrapped(b: CommitteeBooks, { committee, wraps }: Inner, message: Uint8Array): Uint8Array {
+  const known = wraps.get(message)
+  if (known) return known
   const { round, hash } = committee
-  return plainEnvelope('committee', b.config.self, encode({ round, committee: hash, message }))
+  const bytes = plainEnvelope('committee', b.config.self, encode({ round, committee: hash, message }))
+  wraps.set(message, bytes)
+  return bytes
 }
 
 function translate(b: CommitteeBooks, inner: Inner, effect: Effect): void {
@@ -166,7 +180,7 @@ function recordOf(inner: Inner, height: number): LedgerRecord | undefined {
 
 /** Connections matter to the committee's machine only where they are to its members; whether it was told. */
 export function met(b: CommitteeBooks, kind: 'connected' | 'disconnected', peer: MemberId): boolean {
-  if (!b.inner?.committee.members.includes(peer)) return false
+  if (!b.inner || b.draw.committeeOf.get(peer) !== b.inner.committee.index) return false
   feed(b, b.inner, { kind, peer })
   return true
 }

@@ -22,6 +22,8 @@ import { askModel, deliverSum, greet, inform } from './spread.ts'
 
 export class CommitteePeer implements Machine {
   readonly #b: CommitteeBooks
+  /** As it was last said. */
+  #wakeAt: Millis | undefined
 
   constructor(config: PeerConfig) {
     this.#b = new CommitteeBooks(config)
@@ -87,8 +89,10 @@ export class CommitteePeer implements Machine {
         break
     }
     // At a start each of a thousand hears of each.
-    if (b.entropy && changes) advance(b)
-    return { effects: b.effects.take(), wakeAt: wakeAt(b), verdict }
+    if (!changes) return { effects: b.effects.take(), wakeAt: this.#wakeAt, verdict }
+    if (b.entropy) advance(b)
+    this.#wakeAt = wakeAt(b)
+    return { effects: b.effects.take(), wakeAt: this.#wakeAt, verdict }
   }
 }
 
