@@ -139,6 +139,8 @@ export function answerOpen(
   to: MemberId,
   wanted: readonly { member: MemberId; shard: number }[],
 ): void {
+  // Inputs that are gossiped whole are everywhere already.
+  if (a.shards === 1) return
   const { round, attempt, opened } = a.context
   for (const { member, shard } of wanted) {
     const slice =
