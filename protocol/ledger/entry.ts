@@ -12,6 +12,7 @@ import {
   ATTEMPT_MAX,
   COMMITTEE_FAULTS_MAX,
   COMMITTEES_MAX,
+  CONFLICTS_MAX,
   ENTRY_BYTES_MAX,
   EVIDENCE_MAX,
   HEIGHT_MAX,
@@ -92,6 +93,11 @@ export const RoundAbortedSchema = z.strictObject({
   reason: z.enum(['tooFewInputs', 'notOpened', 'culprit']),
   /** They are not in the cohort of this round's later attempts. */
   culprits: list(AccusationSchema, MEMBERS_MAX),
+  /**
+   * Of whom one or the other did not do its part, or could not reach the other: by index in the cohort, the lower first, in
+   * ascending order; twice the same: who did not do its part for all. Not both of a pair are in later cohorts of the round.
+   */
+  conflicts: list(z.tuple([uint(MEMBERS_MAX), uint(MEMBERS_MAX)]), CONFLICTS_MAX),
 })
 
 /** Where committees sum: the round as a whole, decided by the committee that was drawn for it (SPEC T5). */

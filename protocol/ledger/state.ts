@@ -9,6 +9,7 @@ import { type Draw, drawOf, nextBeacon } from '../committees/draw.ts'
 import { wrongCommittees } from '../committees/summed.ts'
 import type { MemberId, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
+import { type Conflict, peaceful } from './conflicts.ts'
 import {
   type Accusation,
   type Body,
@@ -54,6 +55,8 @@ export interface LedgerState {
   readonly suspended: readonly MemberId[]
   /** Culprits of aborted attempts of the present round: not in its later cohorts. */
   readonly excluded: readonly MemberId[]
+  /** Of aborted attempts of the present round. */
+  readonly conflicts: readonly Conflict[]
   /** Who decides the next entry, in the charter's order: its members less the suspended, or a committee of them. */
   readonly voters: readonly MemberId[]
   readonly quorum: number
@@ -85,6 +88,7 @@ export function genesis(
     modelHash: initialModelHash,
     suspended: [],
     excluded: [],
+    conflicts: [],
     voters: [],
     quorum: 0,
     beacon: charterHash,
@@ -120,14 +124,23 @@ export function faultyMax(charter: Charter): number {
   return charter.committees?.maliciousMax ?? charter.maliciousMax
 }
 
+const eligibleIn = new WeakMap<LedgerState, readonly MemberId[]>()
+
 /**
- * Who may be in the next cohort, in the charter's order; those who are not in it are its `absent`. Culprits stay out of
- * the round only while enough others are left: a round that could never be opened again would cost everybody the study.
+ * Who may be in the next cohort, in the charter's order; those who are not in it are its `absent`. Culprits, and one or the
+ * other of those in conflict, stay out of the round only while enough others are left: a round that could never be opened
+ * again would cost everybody the study.
  */
 export function eligible(state: LedgerState): readonly MemberId[] {
-  if (state.excluded.length === 0) return state.voters
+  if (state.excluded.length === 0 && state.conflicts.length === 0) return state.voters
+  const known = eligibleIn.get(state)
+  if (known) return known
+  const least = cohortMin(state)
   const others = state.voters.filter(m => !state.excluded.includes(m))
-  return others.length >= cohortMin(state) ? others : state.voters
+  const left = others.length >= least ? others : state.voters
+  const found = (state.conflicts.length > 0 && peaceful(left, state.conflicts, least)) || left
+  eligibleIn.set(state, found)
+  return found
 }
 
 /** Smallest cohort that may be opened now. */
@@ -228,7 +241,7 @@ function applyClosed(state: LedgerState, body: RoundClosed): Applied {
   if (changed !== undefined) return err(changed)
   const accused = accusation(state, body.faults)
   if (accused !== undefined) return err(accused)
-  return ok({ ...state, modelHash: body.model, excluded: [], phase: phaseAfter(state, round) })
+  return ok({ ...state, modelHash: body.model, excluded: [], conflicts: [], phase: phaseAfter(state, round) })
 }
 
 /** What is wrong with the model and the metrics that a round of `task` is said to give; undefined: nothing. */
@@ -279,12 +292,22 @@ function applyAborted(state: LedgerState, body: RoundAborted): Applied {
   const cohort = phase.opened.cohort.map(c => c.member)
   const culprits = body.culprits.map(c => c.member)
   if (!culprits.every(m => cohort.includes(m))) return err('a culprit is not of the cohort')
+  if (!arePairs(body.conflicts, cohort.length))
+    return err('conflicts are not pairs of the cohort in their order')
+  const conflicts = body.conflicts.map(([x, y]): Conflict => [cohort[x]!, cohort[y]!])
   const { round, attempt, task } = phase.opened
   return ok({
     ...state,
     excluded: [...state.excluded, ...culprits],
+    conflicts: [...state.conflicts, ...conflicts],
     phase: { kind: 'between', round, attempt: attempt + 1, task },
   })
+}
+
+/** Whether these are pairs of indices below n, each once, the lower first, in ascending order. */
+function arePairs(pairs: RoundAborted['conflicts'], n: number): boolean {
+  const places = pairs.map(([x, y]) => x * n + y)
+  return pairs.every(([x, y], i) => x <= y && y < n && (i === 0 || places[i]! > places[i - 1]!))
 }
 
 function applySuspended(state: LedgerState, member: MemberId): Applied {

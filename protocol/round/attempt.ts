@@ -189,8 +189,8 @@ export class Attempt {
   betterSoughtAt = -1
   /** Own slices that were sent: `shard:${shard}:${owner}`. */
   readonly sent = new Set<string>()
-  readonly complaints = new Map<MemberId, ReadonlySet<MemberId>>()
-  readonly complaintMessages = new Map<MemberId, Uint8Array>()
+  /** Of whom each member has complained, with the message that says so. */
+  readonly complaints = new Map<MemberId, ReadonlyMap<MemberId, Uint8Array>>()
   readonly findings: Finding[] = []
   /** Slices and shard sums that came before the commitment or claim that they are checked against; one a slot. */
   readonly early = new Map<string, () => void>()

@@ -16,16 +16,22 @@ export function complain(a: Attempt): void {
   a.hands.publish(`complaint:${a.hands.self}`, message)
 }
 
+/**
+ * False: not of this attempt's shape. Undefined: nothing new. Complaints add up, so that whoever tells each peer another one ends
+ * with the same for all, after few messages.
+ */
 export function acceptComplaint(
   a: Attempt,
   from: MemberId,
   body: Body<'complaint'>,
   message: Uint8Array,
-): boolean {
+): boolean | undefined {
   const missing = membersOf(a.cohort, body.missing)
   if (!missing || !a.cohort.includes(from)) return false
-  a.complaints.set(from, missing)
-  a.complaintMessages.set(from, message)
+  const before = a.complaints.get(from) ?? new Map<MemberId, Uint8Array>()
+  const fresh = [...missing].filter(m => !before.has(m))
+  if (fresh.length === 0) return undefined
+  a.complaints.set(from, new Map([...before, ...fresh.map(m => [m, message] as const)]))
   return true
 }
 

@@ -14,9 +14,11 @@ import type {
 } from '../ledger/entry.ts'
 import { applyEntry, cohortMin, eligible, type LedgerState } from '../ledger/state.ts'
 import type { MemberId, Millis } from '../ports.ts'
+import { EVIDENCE_MAX } from '../wire/limits.ts'
 import { type Attempt, evidenceOf } from './attempt.ts'
 import { openDueAt } from './claims.ts'
 import { unshared } from './complaints.ts'
+import { conflictsOf } from './conflicts.ts'
 import { accusations, bounded, concur, proves, provesMisdealt } from './evidence.ts'
 import type { Join } from './join.ts'
 import { isHeld, isReceipted, survivorsNow } from './receipts.ts'
@@ -117,12 +119,13 @@ function leftOut(a: Attempt, member: MemberId): SurvivorsFixed['leftOut'][number
 function abortInput(o: Outlook, a: Attempt): RoundAborted | undefined {
   const { round, attempt } = a.context
   const sure = bounded([...misdealt(a), ...unsharedCulprits(a)])
-  if (sure.length > 0) return { kind: 'RoundAborted', round, attempt, reason: 'culprit', culprits: sure }
+  if (sure.length > 0)
+    return { kind: 'RoundAborted', round, attempt, reason: 'culprit', culprits: sure, conflicts: [] }
   const dueAt = a.inputDueAt + 4 * timing(o).viewTimeoutMs
   if (o.now < dueAt) return undefined
   const culprits = culpritsAt(o, a, dueAt)
   const reason = culprits.length > 0 ? 'culprit' : 'tooFewInputs'
-  return { kind: 'RoundAborted', round, attempt, reason, culprits }
+  return { kind: 'RoundAborted', round, attempt, reason, culprits, conflicts: conflictsOf(a) }
 }
 
 /** Those that dealt different shares to different members: inputs may have been made of either. */
@@ -150,10 +153,7 @@ function unsharedCulprits(a: Attempt): Accusation[] {
   return unshared(a).map(member => ({
     member,
     code: 'unshared',
-    evidence: [...a.complaintMessages]
-      .filter(([by]) => a.complaints.get(by)!.has(member))
-      .map(([, message]) => message)
-      .slice(0, 8),
+    evidence: [...a.complaints.values()].flatMap(c => c.get(member) ?? []).slice(0, EVIDENCE_MAX),
   }))
 }
 
@@ -185,6 +185,7 @@ function abortOpening(o: Outlook, a: Attempt): RoundAborted | undefined {
     attempt,
     reason: culprits.length > 0 ? 'culprit' : 'notOpened',
     culprits,
+    conflicts: conflictsOf(a),
   }
 }
 
@@ -287,12 +288,15 @@ function judgeAborted(o: Outlook, body: RoundAborted): Judgement {
   const a = o.attempt
   const own = proposable(o)
   const innocent = body.culprits.length === 0
+  const peace = body.conflicts.length === 0
   // Whoever cannot get further agrees to give up in the end, whatever it was that others lacked.
   const stuck =
     o.now >=
     o.since + 3 * (timing(o).inputDeadlineMs + timing(o).openDeadlineMs) * ((a?.context.attempt ?? 0) + 1)
-  if (stuck && innocent) return 'valid'
+  if (stuck && innocent && peace) return 'valid'
   if (!a) return 'unknown'
+  const known = peace ? [] : conflictsOf(a)
+  if (!body.conflicts.every(([x, y]) => known.some(k => k[0] === x && k[1] === y))) return 'unknown'
   const unsharedHere = unshared(a)
   const isSure = (c: Accusation) =>
     c.code === 'unshared' ? unsharedHere.includes(c.member) || proves(a, c) : provesMisdealt(a, c)

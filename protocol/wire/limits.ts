@@ -35,6 +35,9 @@ export const COMMITTEE_FAULTS_MAX = 64
 /** A message that an accusation carries whole; of a larger one it carries the hash. */
 export const EVIDENCE_BYTES_MAX = 6_144
 
+/** Pairs of members that an aborted attempt leaves in conflict: all pairs of 64. */
+export const CONFLICTS_MAX = 2_080
+
 /** Evidence in one accusation: two contradicting messages, or a message and what it is measured against. */
 export const EVIDENCE_MAX = 8
 

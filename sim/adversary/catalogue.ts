@@ -67,9 +67,9 @@ const PARTS: Readonly<Record<Exclude<Behaviour, 'everything'>, Part>> = {
     tactic: dealsWrong,
   },
   withheldShares: {
-    does: 'Sends no seed shares to some honest members, the same ones as its fellows.',
+    does: 'Sends no seed shares to some honest members, the same ones as its fellows or others, and at times no input or reveal.',
     stoppedBy:
-      'More complaints than f exclude the dealer; up to f victims are left out of the attempt, in the open (S5, L6, L8).',
+      'More complaints than f exclude the dealer; of those in conflict one is in no later attempt of the round (S5, L6, L8).',
     tactic: withholdsShares,
   },
   wrongSum: {

@@ -377,6 +377,6 @@ export class Conspiracy {
     if (!('opened' in phase)) return
     const { round, attempt } = phase.opened
     const reason = phase.kind === 'opened' ? 'tooFewInputs' : 'notOpened'
-    this.certify({ kind: 'RoundAborted', round, attempt, reason, culprits: [] })
+    this.certify({ kind: 'RoundAborted', round, attempt, reason, culprits: [], conflicts: [] })
   }
 }

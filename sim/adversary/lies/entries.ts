@@ -86,6 +86,7 @@ export function abortsFor(victim: MemberId): Lie {
           attempt: body.attempt,
           reason: 'culprit',
           culprits: [{ member: victim, code: 'badShard', evidence: [new Uint8Array(64)] }],
+          conflicts: [],
         }
       : undefined,
   )

@@ -22,6 +22,19 @@ export const splitReceipts: Lie = (said, l) => {
   })
 }
 
+/** Holds nothing of these many others, whatever they send: no sum can be made of what it says that it holds. */
+export function omits(count: number): Lie {
+  return about('receipt', (body, l) => {
+    const others = l.cohort.filter(m => m !== l.self).slice(0, count)
+    const held = body.held.map(({ shard, from }) => {
+      const rest = from.slice()
+      for (const m of others) rest[l.cohort.indexOf(m) >> 3]! &= ~(1 << (l.cohort.indexOf(m) & 7))
+      return { shard, from: rest }
+    })
+    return { ...body, held }
+  })
+}
+
 function allHeld(l: Liar): Body<'receipt'>['held'] {
   const cohort = l.cohort
   const from = new Uint8Array(Math.ceil(cohort.length / 8))

@@ -113,7 +113,7 @@ function aborted(
   member: MemberId,
 ): EntryBody {
   const culprits = [{ member, code: 'badSum' as const, evidence: [new Uint8Array(64)] }]
-  return { kind: 'RoundAborted', round, attempt, reason: 'culprit', culprits }
+  return { kind: 'RoundAborted', round, attempt, reason: 'culprit', culprits, conflicts: [] }
 }
 
 /** The same survivors but one. */

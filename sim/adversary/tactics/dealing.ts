@@ -123,23 +123,26 @@ function twoPolynomials(coalition: Coalition, known: Announced): Lie {
   }
 }
 
-/** Keeps its shares from some honest members, the same as its fellows do: mostly so few that nobody else sees it. */
-export function withholdsShares(coalition: Coalition): Tactic {
-  const victims = eachAttempt(l => {
-    const random = coalition.random(`withheld ${l.attempt}`)
+/**
+ * Keeps its shares from some honest members, the same as its fellows or others than they: mostly so few that no dealer is
+ * shown to be at fault. In some attempts it gives no input either, or has no share to reveal.
+ */
+export function withholdsShares(coalition: Coalition, random: Random): Tactic {
+  const plan = eachAttempt(l => {
+    const alike = coalition.random(`withheld ${l.attempt}`)
     const f = Math.max(1, l.config.charter.maliciousMax)
-    const count = random.chance(0.7) ? 1 + random.below(f) : 1 + random.below(coalition.honest.length)
-    return {
-      of: coalition.shuffled(`withheld ${l.attempt}`, coalition.honest).slice(0, count),
-      all: random.chance(0.2),
-    }
+    const count = alike.chance(0.7) ? 1 + alike.below(f) : 1 + alike.below(coalition.honest.length)
+    const order = coalition.shuffled(`withheld ${l.attempt}`, coalition.honest)
+    const from = alike.chance(0.5) ? 0 : f * coalition.members.indexOf(l.self)
+    const of = [...order, ...order].slice(from % order.length).slice(0, count)
+    const keeps = ['offer', 'input', 'reveal', '', '', ''][random.below(6)]!
+    return { of, keeps }
   })
   return {
     lie: (said, l) => {
-      if (said.type !== 'offer' && said.type !== 'sealed') return undefined
-      const { of, all } = victims(l)
-      if (said.type === 'offer') return all ? [] : undefined
-      return of.includes(said.to!) ? [] : undefined
+      const { of, keeps } = plan(l)
+      if (said.type === keeps) return []
+      return said.type === 'sealed' && of.includes(said.to!) ? [] : undefined
     },
   }
 }

@@ -93,7 +93,7 @@ function nextBody(l: Liar): EntryBody {
   if ('opened' in phase) {
     const { round, attempt } = phase.opened
     const reason = phase.kind === 'opened' ? 'tooFewInputs' : 'notOpened'
-    return { kind: 'RoundAborted', round, attempt, reason, culprits: [] }
+    return { kind: 'RoundAborted', round, attempt, reason, culprits: [], conflicts: [] }
   }
   return { kind: 'StudyFinished', rounds: charter.training.rounds, model: modelHash }
 }

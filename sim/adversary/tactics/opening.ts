@@ -13,7 +13,7 @@ import * as sums from '../lies/sums.ts'
 import { together, varying } from './common.ts'
 import { backsFellows } from './consensus.ts'
 
-/** Says that it holds what it does not, of commitments that there are not, or of its fellows only. */
+/** Says that it holds what it does not, of commitments that there are not, of its fellows only, or of some not. */
 export function receiptsWrong(coalition: Coalition, random: Random): Tactic {
   return varying(
     random,
@@ -22,6 +22,7 @@ export function receiptsWrong(coalition: Coalition, random: Random): Tactic {
     everything,
     otherRoots,
     onlyOf(coalition),
+    receipts.omits(1 + random.below(coalition.honest.length)),
     twoFaced('receipt', (body, l) => ({ ...body, held: allOf(l, body, l.cohort) })),
   )
 }

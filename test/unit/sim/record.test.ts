@@ -100,6 +100,7 @@ const abortedRecord = (member: string) =>
         attempt: 0,
         reason: 'culprit',
         culprits: [{ member, code: 'unshared', evidence: [] }],
+        conflicts: [],
       },
     }),
     certificate: { view: 0, votes: [] },

@@ -82,6 +82,7 @@ export function aborted(
     attempt,
     reason,
     culprits: culprits.map(member => ({ member, code: 'badShard', evidence: [ascii('evidence')] })),
+    conflicts: [],
   }
 }
 

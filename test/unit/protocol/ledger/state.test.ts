@@ -208,6 +208,46 @@ describe('RoundClosed and RoundAborted', () => {
     expect(eligible(apply(fixedAgain, closed(fixedAgain)))).toEqual(members)
   })
 
+  test('of two in conflict one is out for the round’s later attempts; who did not do its part is; all are back in the next', () => {
+    const fix = toFixed(start())
+    const again = apply(fix, {
+      ...aborted(fix, 'notOpened'),
+      conflicts: [
+        [0, 2],
+        [1, 2],
+      ],
+    })
+    expect(eligible(again)).toEqual([a, b, d, e])
+    const alone = apply(fix, { ...aborted(fix, 'notOpened'), conflicts: [[3, 3]] })
+    expect(eligible(alone)).toEqual([a, b, c, e])
+    const open = apply(alone, { ...opened(alone, [a, b, c, e]), absent: [] })
+    // What is known of an earlier attempt counts on.
+    const third = apply(open, { ...aborted(open, 'tooFewInputs'), conflicts: [[0, 1]] })
+    expect(eligible(third)).toEqual(members)
+    const fixedAgain = apply(open, fixed(open))
+    expect(eligible(apply(fixedAgain, closed(fixedAgain)))).toEqual(members)
+  })
+
+  test('conflicts are pairs of the cohort, each once, in their order', () => {
+    const fix = toFixed(start())
+    const refused = (...conflicts: [number, number][]) =>
+      refusal(fix, { ...aborted(fix, 'notOpened'), conflicts })
+    expect(refused([0, 1], [0, 2], [1, 1])).toBe('accepted')
+    for (const wrong of [
+      [[1, 0]],
+      [[0, 5]],
+      [
+        [0, 2],
+        [0, 1],
+      ],
+      [
+        [0, 1],
+        [0, 1],
+      ],
+    ] as [number, number][][])
+      expect(refused(...wrong)).toMatch(/conflicts/)
+  })
+
   test('more culprits than a round can spare come back rather than end the study', () => {
     const open = toOpened(start())
     expect(eligible(apply(open, aborted(open, 'culprit', [a, b])))).toEqual(members)

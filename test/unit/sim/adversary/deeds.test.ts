@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
+import { decodeEntry } from '../../../../protocol/ledger/entry.ts'
 import { openEnvelope } from '../../../../protocol/wire/envelope.ts'
 import { memberName } from '../../../support/consortium.ts'
 import type { HostileRun } from '../../../support/hostile.ts'
@@ -193,6 +194,15 @@ describe('inputs', { timeout: 120_000 }, () => {
 })
 
 describe('the opening', { timeout: 120_000 }, () => {
+  it('falseReceipts names slices that it was never given', () => {
+    const runs = [1, 2, 3].map(seed => studyWith('falseReceipts', { seed, shards: true }))
+    const claims = runs.flatMap(r => saidOf(r, 'receipt').flatMap(s => s.body.held.map(h => `${h.shard}`)))
+    // An owner of one shard says that it holds others' too.
+    expect(new Set(claims).size).toBe(4)
+    const found = namedAs(runs)
+    expect(found.has('withheld closed') || found.has('undelivered leftOut')).toBe(true)
+  })
+
   it('wrongSum is found out as a wrong sum, as withheld, or by two claims; and proposes what nobody else has', () => {
     const runs = [1, 2, 3, 4].map(seed => studyWith('wrongSum', { seed, shards: true }))
     const found = namedAs(runs)
@@ -250,6 +260,17 @@ describe('noise', { timeout: 120_000 }, () => {
     expect(renamed).toBeGreaterThan(0)
   })
 
+  it('garbage is malformed in many ways, and the honest say so', () => {
+    const runs = [1, 2, 3].map(seed => studyWith('garbage', { seed, shards: seed === 2 }))
+    const raws = runs.flatMap(r => r.said.map(s => openEnvelope(s.bytes)))
+    expect(raws.filter(x => !x.ok).length).toBeGreaterThan(15)
+    const blamed = runs.flatMap((r, i) =>
+      r.c.faults.filter(f => f.peer === memberName(liarsOf(4, i + 1)[0]!)),
+    )
+    expect(blamed.filter(f => f.fault.code === 'malformed').length).toBeGreaterThan(10)
+    expect(new Set(blamed.map(f => f.fault.code)).size).toBeGreaterThan(2)
+  })
+
   it('flood speaks of views and attempts far ahead, and more often than is kept', () => {
     const r = studyWith('flood', { rounds: 3 })
     const views = consensusOf(r).map(c => c.message.view)
@@ -260,6 +281,24 @@ describe('noise', { timeout: 120_000 }, () => {
 })
 
 describe('two stories, and none', { timeout: 120_000 }, () => {
+  it('twoModels tells different heights, sends models that nobody asked for, and entries that nobody decided', () => {
+    const r = studyWith('twoModels', { rounds: 8, shards: true })
+    const heights = saidOf(r, 'status').map(s => s.body.height)
+    expect(heights.some((h, i) => h < heights[i - 1]! - 1)).toBe(true)
+    expect(Math.max(...heights)).toBeGreaterThan(r.entries.length)
+    expect(saidOf(r, 'model').length).toBeGreaterThan(0)
+    const forged = saidOf(r, 'entry').filter(s => {
+      const entry = decodeEntry(s.body.entry)
+      return (
+        entry.ok &&
+        !r.entries.some(e => e.height === entry.value.height && e.body.kind === entry.value.body.kind)
+      )
+    })
+    expect(forged.length).toBeGreaterThan(0)
+    expect(r.c.faults.some(f => f.fault.code === 'badCertificate' && f.peer === liar)).toBe(true)
+    expect(r.c.faults.some(f => f.fault.code === 'badCertificate' && f.peer !== liar)).toBe(false)
+  })
+
   it('eclipse speaks to all but one, who hears from it late or nothing but its status', () => {
     const r = studyWith('eclipse')
     const heard = new Map(
@@ -281,5 +320,21 @@ describe('two stories, and none', { timeout: 120_000 }, () => {
     expect(Math.max(...words)).toBeGreaterThan(8)
     const first = words.findIndex(n => n < 4)
     expect(Math.max(...words.slice(first))).toBeGreaterThan(8)
+  })
+
+  it('falseAccusation complains of the honest and proposes to name them, and none is named', () => {
+    const runs = [1, 2, 3].map(seed => studyWith('falseAccusation', { seed }))
+    expect(runs.flatMap(r => saidOf(r, 'complaint')).length).toBeGreaterThan(0)
+    const accused = runs.flatMap((r, i) =>
+      proposedOf(r).flatMap(({ body }) => {
+        const liarOf = memberName(liarsOf(4, i + 1)[0]!)
+        const names =
+          body.kind === 'RoundClosed' ? body.faults : body.kind === 'RoundAborted' ? body.culprits : []
+        return names.filter(x => x.member !== liarOf)
+      }),
+    )
+    expect(accused.length).toBeGreaterThan(0)
+    for (const r of runs)
+      expect(r.named.filter(n => n.where !== 'leftOut' && n.where !== 'absent')).toEqual([])
   })
 })
