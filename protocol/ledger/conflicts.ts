@@ -29,6 +29,19 @@ export function peaceful(
   return undefined
 }
 
+/**
+ * Of the conflicts of a round's attempts, the oldest first, the latest that there can be peace in spite of: what a network that
+ * is whole again had brought must not keep what liars do now from counting.
+ */
+export function settled(
+  members: readonly MemberId[],
+  attempts: readonly (readonly Conflict[])[],
+  least: number,
+): readonly (readonly Conflict[])[] {
+  const from = attempts.findIndex((_, i) => peaceful(members, attempts.slice(i).flat(), least))
+  return from < 0 ? [] : attempts.slice(from)
+}
+
 /** Members by index, and who of them is still in conflict with how many: a search for a vertex cover, by branching. */
 class Tangle {
   readonly #others: readonly (readonly number[])[]

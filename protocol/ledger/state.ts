@@ -9,7 +9,7 @@ import { type Draw, drawOf, nextBeacon } from '../committees/draw.ts'
 import { wrongCommittees } from '../committees/summed.ts'
 import type { MemberId, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
-import { type Conflict, peaceful } from './conflicts.ts'
+import { type Conflict, peaceful, settled } from './conflicts.ts'
 import {
   type Accusation,
   type Body,
@@ -55,8 +55,8 @@ export interface LedgerState {
   readonly suspended: readonly MemberId[]
   /** Culprits of aborted attempts of the present round: not in its later cohorts. */
   readonly excluded: readonly MemberId[]
-  /** Of aborted attempts of the present round. */
-  readonly conflicts: readonly Conflict[]
+  /** Of each aborted attempt of the present round, the oldest first, as far as they count. */
+  readonly conflicts: readonly (readonly Conflict[])[]
   /** Who decides the next entry, in the charter's order: its members less the suspended, or a committee of them. */
   readonly voters: readonly MemberId[]
   readonly quorum: number
@@ -135,12 +135,16 @@ export function eligible(state: LedgerState): readonly MemberId[] {
   if (state.excluded.length === 0 && state.conflicts.length === 0) return state.voters
   const known = eligibleIn.get(state)
   if (known) return known
-  const least = cohortMin(state)
-  const others = state.voters.filter(m => !state.excluded.includes(m))
-  const left = others.length >= least ? others : state.voters
-  const found = (state.conflicts.length > 0 && peaceful(left, state.conflicts, least)) || left
+  const left = unexcluded(state, state.excluded)
+  const conflicts = state.conflicts.flat()
+  const found = (conflicts.length > 0 && peaceful(left, conflicts, cohortMin(state))) || left
   eligibleIn.set(state, found)
   return found
+}
+
+function unexcluded(state: LedgerState, excluded: readonly MemberId[]): readonly MemberId[] {
+  const others = state.voters.filter(m => !excluded.includes(m))
+  return others.length >= cohortMin(state) ? others : state.voters
 }
 
 /** Smallest cohort that may be opened now. */
@@ -296,10 +300,11 @@ function applyAborted(state: LedgerState, body: RoundAborted): Applied {
     return err('conflicts are not pairs of the cohort in their order')
   const conflicts = body.conflicts.map(([x, y]): Conflict => [cohort[x]!, cohort[y]!])
   const { round, attempt, task } = phase.opened
+  const excluded = [...state.excluded, ...culprits]
   return ok({
     ...state,
-    excluded: [...state.excluded, ...culprits],
-    conflicts: [...state.conflicts, ...conflicts],
+    excluded,
+    conflicts: settled(unexcluded(state, excluded), [...state.conflicts, conflicts], cohortMin(state)),
     phase: { kind: 'between', round, attempt: attempt + 1, task },
   })
 }

@@ -18,7 +18,7 @@ import { RECORDS } from '../round/records.ts'
 import { restoreAttempt } from '../round/restore.ts'
 import { type Books, CONSENSUS_PREFIX, MODEL_RECORD } from './books.ts'
 import { inform } from './catchup.ts'
-import { apply, decide, newConsensus, openSum } from './decide.ts'
+import { apply, decide, newConsensus, openSum, sumOf } from './decide.ts'
 import { receive } from './receive.ts'
 
 /** First input of a life: the ledger, and what was said and promised at its end, as the store holds them. */
@@ -28,19 +28,21 @@ export function start(b: Books, entropy: Uint8Array, durable: Durable): void {
   b.since = b.now
   // All begin a part together, and what each says first is on its way to all others.
   if (b.config.part && durable.size === 0) b.sync.rest(b.now)
+  b.restored = new Map([...durable].filter(([key]) => key.startsWith('attempt/')))
   const initial = b.state.modelHash
   for (const key of [...durable.keys()].filter(k => k.startsWith('ledger/')).sort()) {
     const record = decodeRecord(durable.get(key)!)
     const entry = record.ok ? decodeEntry(record.value.entry) : record
     const next = entry.ok ? applyEntry(b.state, entry.value) : entry
-    assert(next.ok, `the stored ledger holds at ${key}`)
+    assert(entry.ok && next.ok, `the stored ledger holds at ${key}`)
     b.state = next.value
+    const { body } = entry.value
+    if (!next.value.plan.applies && body.kind === 'RoundClosed') b.sum = sumOf(b, body.sum)
   }
   const stored = durable.get(MODEL_RECORD)
   const model = stored && decodeState(stored, b.config.charter)
   if (model?.ok && equalBytes(stateHash(model.value), b.state.modelHash)) b.model = model.value
   else if (!equalBytes(b.state.modelHash, initial)) b.model = undefined
-  b.restored = new Map([...durable].filter(([key]) => key.startsWith('attempt/')))
   restoreKeys(b, decodeSeed(durable.get(RECORDS.seed)))
   b.consensus = newConsensus(b)
   restoreConsensus(b, durable)

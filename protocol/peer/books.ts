@@ -13,7 +13,7 @@ import { initialState } from '../model/initial.ts'
 import { stateHash } from '../model/state.ts'
 import type { Durable, MemberId, Millis, ModelState, Verdict } from '../ports.ts'
 import { assert } from '../result.ts'
-import type { Attempt } from '../round/attempt.ts'
+import type { Attempt, Outcome } from '../round/attempt.ts'
 import { Future } from '../round/future.ts'
 import type { Finding, Hands } from '../round/hands.ts'
 import { Join } from '../round/join.ts'
@@ -75,6 +75,8 @@ export class Books {
   readonly charges: Finding[] = []
   /** Records of the attempt that a former life was in. */
   restored: Durable = new Map()
+  /** What the attempt gives, once it is stored. */
+  outcomeStored: Outcome | undefined
   /** A step further than when messages were last kept for later: they may be of use now. */
   moved = false
   consensus!: Consensus

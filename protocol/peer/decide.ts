@@ -1,12 +1,13 @@
 /** The next entry: one consensus instance a height, and what follows when an entry is certified (SPEC C1 to C3, M2). */
 import { equalBytes } from '../bytes.ts'
 import { Consensus, proposerAt, type Step } from '../consensus/tendermint.ts'
+import { sha256 } from '../crypto/hash.ts'
 import { type Fault, verdictOf } from '../fault.ts'
 import { encodeRecord, type LedgerRecord, recordKey } from '../ledger/certificate.ts'
 import { encodeEntry } from '../ledger/entry.ts'
 import { applyEntry, type LedgerState } from '../ledger/state.ts'
-import { encodeState } from '../model/state.ts'
-import type { MemberId, Task } from '../ports.ts'
+import { decodeState, encodeState, stateHash } from '../model/state.ts'
+import type { MemberId, ModelState, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { evidenceOf } from '../round/attempt.ts'
 import { eventOf } from '../round/describe.ts'
@@ -15,6 +16,7 @@ import { beginOpening } from '../round/opening.ts'
 import { judge, proposable } from '../round/propose.ts'
 import { RECORDS } from '../round/records.ts'
 import { restoreReveal } from '../round/restore.ts'
+import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { type Books, CONSENSUS_PREFIX, MODEL_RECORD } from './books.ts'
 
 /** For the entry after the last. */
@@ -66,11 +68,12 @@ export function apply(b: Books, step: Step, relay?: MemberId): Fault | undefined
       b.charge({ member: f.peer, code: f.fault.code, evidence: evidenceOf(...f.evidence) })
   }
   if (step.say.length > 0) {
-    const puts = [...step.say, ...step.keep].map(bytes => {
+    const puts: (readonly [string, Uint8Array])[] = [...step.say, ...step.keep].map(bytes => {
       const key = `${CONSENSUS_PREFIX}${String(b.consensusRecords.length).padStart(6, '0')}`
       b.consensusRecords.push(key)
       return [key, bytes] as const
     })
+    puts.push(...outcomePuts(b))
     b.effects.store(puts, [], () => {
       for (const bytes of step.say) b.effects.emit({ kind: 'publish', bytes })
     })
@@ -87,6 +90,34 @@ export function apply(b: Books, step: Step, relay?: MemberId): Fault | undefined
   return step.faults.map(f => f.fault).find(f => verdictOf(f) === 'reject') ?? step.faults[0]?.fault
 }
 
+/**
+ * What the attempt gives, if it is not stored yet. It is durable before a vote for it leaves: each certified model is on the
+ * disk of an honest peer at least, whoever crashes.
+ */
+function outcomePuts(b: Books): (readonly [string, Uint8Array])[] {
+  const outcome = b.attempt?.opening?.outcome
+  if (!outcome || outcome === b.outcomeStored) return []
+  b.outcomeStored = outcome
+  return [[RECORDS.outcome, outcome.sum ? residueBytes(outcome.sum) : encodeState(outcome.model)]]
+}
+
+/** The model with this hash, as this life or the one before it computed it; undefined: it must be fetched. */
+function modelOf(b: Books, hash: Uint8Array): ModelState | undefined {
+  const outcome = b.attempt?.opening?.outcome
+  if (outcome && equalBytes(outcome.modelHash, hash)) return outcome.model
+  const record = b.restored.get(RECORDS.outcome)
+  const stored = record && decodeState(record, b.config.charter)
+  return stored?.ok && equalBytes(stateHash(stored.value), hash) ? stored.value : undefined
+}
+
+/** The sum with this hash, as this life or the one before it opened it. */
+export function sumOf(b: Books, hash: Uint8Array): Uint32Array | undefined {
+  const outcome = b.attempt?.opening?.outcome
+  if (outcome && equalBytes(outcome.sumHash, hash)) return outcome.sum
+  const record = b.restored.get(RECORDS.outcome)
+  return record && equalBytes(sha256(record), hash) ? residuesFromBytes(record) : undefined
+}
+
 /** One certified entry further: durable, told, and the next step begins. */
 export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
   const entry = b.entryOf(record.entry)!
@@ -96,17 +127,13 @@ export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
   const puts: [string, Uint8Array][] = [[recordKey(next.height), encodeRecord(record)]]
   const deletes = b.consensusRecords
   if (!equalBytes(next.modelHash, b.state.modelHash)) {
-    const outcome = b.attempt?.opening?.outcome
-    const computed = outcome && equalBytes(outcome.modelHash, next.modelHash)
-    b.model = computed ? outcome.model : undefined
-    if (computed) puts.push([MODEL_RECORD, encodeState(outcome.model)])
+    b.model = modelOf(b, next.modelHash)
+    if (b.model) puts.push([MODEL_RECORD, encodeState(b.model)])
   }
-  if (!next.plan.applies && entry.body.kind === 'RoundClosed') {
-    const outcome = b.attempt?.opening?.outcome
-    if (outcome && equalBytes(outcome.sumHash, entry.body.sum)) b.sum = outcome.sum
-  }
+  if (!next.plan.applies && entry.body.kind === 'RoundClosed') b.sum = sumOf(b, entry.body.sum)
   const over = !('opened' in next.phase)
-  if (over) deletes.push(...Object.values(RECORDS))
+  // A sum that is handed on is not in the model: it goes with the ledger that it is of.
+  if (over) deletes.push(...Object.values(RECORDS).filter(key => key !== RECORDS.outcome || !b.sum))
   const event = eventOf(entry, task)
   b.effects.store(puts, deletes, () => {
     if (event) b.effects.emit({ kind: 'event', event })
@@ -127,6 +154,7 @@ function endAttempt(b: Books): void {
   b.effects.cancelJobs()
   b.attempt = undefined
   b.restored = new Map()
+  b.outcomeStored = undefined
   b.join = new Join()
   b.known.clear()
   b.sync.clearAttempt()

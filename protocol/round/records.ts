@@ -8,4 +8,6 @@ export const RECORDS = {
   masked: 'attempt/masked',
   held: 'attempt/held',
   reveal: 'attempt/reveal',
+  /** What the round gives, from the vote for it on. */
+  outcome: 'attempt/outcome',
 } as const

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { equalBytes } from '../bytes.ts'
 import type { Durable } from '../ports.ts'
 import { residuesFromBytes } from '../sum/field.ts'
-import { bytes, bytesMax, decode, memberId, uint } from '../wire/codec.ts'
+import { bytes, bytesMax, decode, decodeAnew, memberId, uint } from '../wire/codec.ts'
 import { openEnvelope } from '../wire/envelope.ts'
 import { GOSSIP_MESSAGE_BYTES_MAX, MEMBERS_MAX, SHARD_BYTES_MAX } from '../wire/limits.ts'
 import { BODIES, type Body, type GossipType } from '../wire/messages.ts'
@@ -30,7 +30,8 @@ export function restoreAttempt(a: Attempt, records: Durable): void {
 
 function restoreHeld(a: Attempt, records: Durable): void {
   const record = records.get(RECORDS.held)
-  const held = record && decode(record, HeldRecord)
+  // Of one's own disk, and larger than any message where there are many members.
+  const held = record && decodeAnew(record, HeldRecord)
   if (!held?.ok) return
   for (const message of held.value.commitments) {
     const input = bodyOf('input', message)

@@ -4,9 +4,9 @@
  */
 import { describe, expect, it } from 'vitest'
 import type { MemberId } from '../../protocol/ports.ts'
-import { ledgerOf } from '../support/audit.ts'
+import { audited, ledgerOf } from '../support/audit.ts'
 import { memberName } from '../support/consortium.ts'
-import { type CrashPlan, type CrashRun, crashRun } from '../support/crashes.ts'
+import { type CrashPlan, type CrashRun, closedIn, crashRun, roundOf } from '../support/crashes.ts'
 
 const others = (victim: number): MemberId[] => [0, 1, 2, 3].filter(i => i !== victim).map(memberName)
 
@@ -86,4 +86,29 @@ describe('a second crash, while it restarts or soon after', () => {
       }
     })
   }
+})
+
+describe('all crash where each knows that the round is closed, and none has it on its disk', () => {
+  it.each(['gossip', 'shards'])('%s: the model is computed by none of them again, and lost by none', how => {
+    const crashed = new Set<MemberId>()
+    const { c, audit } = audited({
+      n: 4,
+      f: 1,
+      rounds: 3,
+      seed: 11,
+      gossipBytesMax: how === 'shards' ? 0 : 32_768,
+      onStep: ({ host, when, what, detail }) => {
+        const closes = `${when} ${what} ${detail}`.startsWith('before commit ledger/') && roundOf(host) === 2
+        if (!closes || crashed.has(host.id)) return false
+        crashed.add(host.id)
+        c.world.at(2_000, () => c.world.start(host.id))
+        return true
+      },
+    })
+    c.world.startAll()
+    const done = c.world.run(() => [...c.world.hosts.keys()].every(id => closedIn(c, id, 3)), 120_000)
+    expect(crashed.size).toBe(4)
+    expect(audit.problems).toEqual([])
+    expect(done).toBe(true)
+  })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Conflict, peaceful } from '../../../../protocol/ledger/conflicts.ts'
+import { type Conflict, peaceful, settled } from '../../../../protocol/ledger/conflicts.ts'
 import { Random } from '../../../../sim/random.ts'
 
 const names = (n: number) => Array.from({ length: n }, (_, i) => `m${i}`)
@@ -77,5 +77,35 @@ describe('members free of conflicts', () => {
     const from = performance.now()
     expect(peaceful(names(255), apart, 150)).toBeUndefined()
     expect(performance.now() - from).toBeLessThan(20_000)
+  })
+})
+
+describe('conflicts of several attempts', () => {
+  const [torn, later, latest] = [pairs([0, 1], [2, 3]), pairs([0, 3]), pairs([1, 3])]
+
+  it('all count while there can be peace', () => {
+    expect(settled(names(4), [later, latest], 3)).toEqual([later, latest])
+    expect(settled(names(4), [], 3)).toEqual([])
+  })
+
+  it('the oldest are forgotten that leave too few, and those that leave too few by themselves', () => {
+    expect(settled(names(4), [torn, later, latest], 3)).toEqual([later, latest])
+    expect(settled(names(4), [later, torn], 3)).toEqual([])
+  })
+
+  it('of liars all count, whatever a torn network left before', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), seed => {
+        const random = new Random(seed)
+        const f = 1 + random.below(3)
+        const n = 3 * f + 1
+        const any = (): Conflict => [`m${random.below(n)}`, `m${random.below(n)}`]
+        const lied = (): Conflict => [`m${random.below(f)}`, `m${random.below(n)}`]
+        const before = Array.from({ length: random.below(4) }, () => [any(), any(), any()])
+        const after = Array.from({ length: 1 + random.below(6) }, () => [lied()])
+        const kept = settled(names(n), [...before, ...after], n - f)
+        expect(kept.slice(-after.length)).toEqual(after)
+      }),
+    )
   })
 })

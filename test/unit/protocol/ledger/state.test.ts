@@ -221,9 +221,10 @@ describe('RoundClosed and RoundAborted', () => {
     const alone = apply(fix, { ...aborted(fix, 'notOpened'), conflicts: [[3, 3]] })
     expect(eligible(alone)).toEqual([a, b, c, e])
     const open = apply(alone, { ...opened(alone, [a, b, c, e]), absent: [] })
-    // What is known of an earlier attempt counts on.
+    // What is known of an earlier attempt counts on, as long as there are enough others.
+    expect(eligible(apply(open, aborted(open, 'tooFewInputs')))).toEqual([a, b, c, e])
     const third = apply(open, { ...aborted(open, 'tooFewInputs'), conflicts: [[0, 1]] })
-    expect(eligible(third)).toEqual(members)
+    expect(eligible(third)).toEqual([b, c, d, e])
     const fixedAgain = apply(open, fixed(open))
     expect(eligible(apply(fixedAgain, closed(fixedAgain)))).toEqual(members)
   })
