@@ -1,4 +1,26 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** What takes minutes, the longest first: begun last, it would run alone while the other cores wait. */
+const LONG = [
+  'sim/exact-thirty',
+  'sim/exact',
+  'sim/crash',
+  'e2e/node',
+  'study/heart',
+  'sim/network',
+  'sim/quorum',
+]
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const at = LONG.findIndex(name => moduleId.endsWith(`test/${name}.test.ts`))
+      return at < 0 ? LONG.length : at
+    }
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b))
+  }
+}
 
 export default defineConfig({
   test: {
@@ -9,5 +31,6 @@ export default defineConfig({
     pool: 'forks',
     // Vitest leaves a core free; of two that is half of all.
     maxWorkers: '100%',
+    sequence: { sequencer: LongestFirst },
   },
 })

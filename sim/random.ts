@@ -64,6 +64,12 @@ export function heavyTail(u: number, jitter: number): number {
   return Math.min(30, 1 / Math.sqrt(1 - u) - 1) * jitter
 }
 
+/** The largest that a draw can give. */
+export function mostOf(draw: Draw): number {
+  if (typeof draw === 'number') return draw
+  return 'from' in draw ? draw.to : draw.base + heavyTail(1, draw.jitter)
+}
+
 /** The mean of a draw. Of the heavy tail: the integral of min(30, 1 / sqrt(1 - u) - 1) is 1 - 1 / 31. */
 export function meanOf(draw: Draw): number {
   if (typeof draw === 'number') return draw

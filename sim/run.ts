@@ -13,6 +13,7 @@ import { allCheckers } from './checkers/all.ts'
 import type { Learner, SimHost } from './host.ts'
 import { syntheticStudy } from './learner/synthetic.ts'
 import type { Checker, Observer, Violation } from './observer.ts'
+import { mostOf } from './random.ts'
 import { Recorder } from './record.ts'
 import type { RunResult } from './result.ts'
 import { hostsOf, linksOf, type Troupe } from './scenario/build.ts'
@@ -89,6 +90,7 @@ export class Run {
             configs: new Map(configs.map(c => [c.self, c])),
             liars,
             f: maliciousMaxOf(scenario),
+            slowestMs: Math.max(...cast.map(r => mostOf(r.site.trainingMs))),
             ...(scenario.healAtMs !== undefined && { healAtMs: scenario.healAtMs }),
           })
     this.#watch = new Watch(cast)

@@ -125,7 +125,7 @@ function abortInput(o: Outlook, a: Attempt): RoundAborted | undefined {
   if (o.now < dueAt) return undefined
   const culprits = culpritsAt(o, a, dueAt)
   const reason = culprits.length > 0 ? 'culprit' : 'tooFewInputs'
-  return { kind: 'RoundAborted', round, attempt, reason, culprits, conflicts: conflictsOf(a) }
+  return { kind: 'RoundAborted', round, attempt, reason, culprits, conflicts: conflictsToName(o, a) }
 }
 
 /** Those that dealt different shares to different members: inputs may have been made of either. */
@@ -185,8 +185,19 @@ function abortOpening(o: Outlook, a: Attempt): RoundAborted | undefined {
     attempt,
     reason: culprits.length > 0 ? 'culprit' : 'notOpened',
     culprits,
-    conflicts: conflictsOf(a),
+    conflicts: conflictsToName(o, a),
   }
+}
+
+/** None once the attempt is stuck: peers that do not come to know the same of each other must not be held up by it. */
+function conflictsToName(o: Outlook, a: Attempt): RoundAborted['conflicts'] {
+  return isStuck(o, a.context.attempt) ? [] : conflictsOf(a)
+}
+
+/** Whether it has lasted so long that whoever cannot get further agrees to give up, whatever it was that others lacked. */
+function isStuck(o: Outlook, attempt: number): boolean {
+  const { inputDeadlineMs, openDeadlineMs } = timing(o)
+  return o.now >= o.since + 3 * (inputDeadlineMs + openDeadlineMs) * (attempt + 1)
 }
 
 export type Judgement = 'valid' | 'invalid' | 'unknown'
@@ -289,11 +300,7 @@ function judgeAborted(o: Outlook, body: RoundAborted): Judgement {
   const own = proposable(o)
   const innocent = body.culprits.length === 0
   const peace = body.conflicts.length === 0
-  // Whoever cannot get further agrees to give up in the end, whatever it was that others lacked.
-  const stuck =
-    o.now >=
-    o.since + 3 * (timing(o).inputDeadlineMs + timing(o).openDeadlineMs) * ((a?.context.attempt ?? 0) + 1)
-  if (stuck && innocent && peace) return 'valid'
+  if (innocent && peace && isStuck(o, a?.context.attempt ?? 0)) return 'valid'
   if (!a) return 'unknown'
   const known = peace ? [] : conflictsOf(a)
   if (!body.conflicts.every(([x, y]) => known.some(k => k[0] === x && k[1] === y))) return 'unknown'

@@ -226,13 +226,12 @@ export const DEFECTS: readonly Defect[] = [
   // --- arithmetic ---
   defect(
     'wrong-reduction',
-    'p itself is left as a residue: 0 has two forms',
+    'a sum is masked to 31 bits instead of reduced modulo p',
     edit(
       'protocol/sum/field.ts',
       `    const s = (acc[i]! - P + vector[i]!) | 0
     acc[i] = s + (P & (s >> 31))`,
-      `    const s = acc[i]! + vector[i]!
-    acc[i] = s > P ? s - P : s`,
+      `    acc[i] = (acc[i]! + vector[i]!) & P`,
     ),
   ),
   // --- bounds ---

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { about, type Lie, silentAbout } from '../../sim/adversary/liar.ts'
-import { falseComplaint, omits, wrongSealed } from '../../sim/adversary/lies.ts'
+import { falseComplaint, manyInputs, omits, splitReceipts, wrongSealed } from '../../sim/adversary/lies.ts'
 import { memberName } from '../support/consortium.ts'
 import { type HostileRun, hostileRun } from '../support/hostile.ts'
 
@@ -37,6 +37,7 @@ const STALLS: readonly [string, (liar: number, f: number) => readonly Lie[]][] =
     ],
   ],
   ['no receipts', () => [silentAbout('receipt')]],
+  ['an input for each, and a receipt for each', () => [manyInputs, splitReceipts]],
 ]
 
 /** Spoilt attempts of the round that has most of them. */
@@ -51,6 +52,8 @@ describe('as many liars as there may be cannot keep a round from closing', { tim
       [7, 2],
     ] as const) {
       for (const shards of [false, true]) {
+        // What differs from one to another stays with each: no mesh passes it on.
+        const overheard = !name.includes('for each')
         it(`${f} of ${n}: ${name} (${shards ? 'shards' : 'gossip'})`, () => {
           const liars = new Map(Array.from({ length: f }, (_, i) => [n - 1 - i, lies(i, f)]))
           const honest = Array.from({ length: n - f }, (_, i) => i)
@@ -60,6 +63,7 @@ describe('as many liars as there may be cannot keep a round from closing', { tim
             rounds: 1,
             gossipBytesMax: shards ? 0 : 32_768,
             lies: liars,
+            overheard,
             victims: honest,
           })
           expect(r.problems).toEqual([])

@@ -56,6 +56,8 @@ export interface HostileOptions extends Omit<ConsortiumOptions, 'machine'> {
   /** Members that behave as the catalogue has it, and collude. */
   readonly adversaries?: ReadonlyMap<number, Behaviour>
   readonly limitMs?: number
+  /** Whether what a liar tells one member reaches the others, as a mesh passes it on; default true. */
+  readonly overheard?: boolean
   /** Honest members that are down for a while, or that a liar can keep out: the ledger may say that they were missing. */
   readonly victims?: readonly number[]
   readonly before?: (c: Consortium) => void
@@ -72,7 +74,7 @@ export function hostileRun(o: HostileOptions): HostileRun {
   const { c, audit } = audited({
     ...o,
     // What differs from one to another is passed on in the mesh, as what is published is.
-    site: id => (liars.has(id) ? { whispers: isGossip } : {}),
+    site: id => (liars.has(id) && o.overheard !== false ? { whispers: isGossip } : {}),
     machine: id => {
       const own = lies.get(id)
       if (own) return recorded(liar(...own), said)

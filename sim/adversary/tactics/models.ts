@@ -18,7 +18,7 @@ import { wrongStatus } from './silence.ts'
 
 /**
  * Statuses that differ, other models for those who ask and for those who do not, forged entries under certificates that do
- * not hold, and rounds that it opens from another model.
+ * not hold, and rounds that it opens from another model or under another charter.
  */
 export function showsOthers(coalition: Coalition, random: Random): Tactic {
   return together(
@@ -26,8 +26,10 @@ export function showsOthers(coalition: Coalition, random: Random): Tactic {
     { lie: about('model', ({ hash, data }) => otherModel(hash, data, random)) },
     {
       lie: proposes(({ body }) =>
-        body.kind === 'RoundOpened' && random.chance(0.3)
-          ? { ...body, model: flipped(body.model, 3) }
+        body.kind === 'RoundOpened' && random.chance(0.5)
+          ? random.chance(0.5)
+            ? { ...body, model: flipped(body.model, 3) }
+            : { ...body, charter: flipped(body.charter, 3) }
           : undefined,
       ),
     },
