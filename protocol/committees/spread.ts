@@ -18,8 +18,9 @@ import { type CommitteeBooks, RECORD } from './books.ts'
 import type { Delivery } from './delivery.ts'
 import { ownSum } from './inner.ts'
 
-/** Deciders to which a member sends its committee's sum at once; every view's time as many more. */
+/** Deciders to which a member sends its committee's sum at once; after a view's time as many more, then ever later. */
 const SUMS_AT_ONCE = 2
+const SUM_DOUBLINGS = 4
 /** Members that are told at once when they are connected; to tell all would be n^2 messages at every start. */
 const GREETED = 3
 /** Members that are remembered as holders of a missing model. */
@@ -64,7 +65,8 @@ function sendSum(b: CommitteeBooks, own: NonNullable<CommitteeBooks['own']>): vo
     b.emit(to, own.message)
   }
   own.step++
-  own.at = b.now + b.state.charter.secureSum.viewTimeoutMs
+  // By then somebody else of the committee has reached those who decide, or nobody can.
+  own.at = b.now + b.state.charter.secureSum.viewTimeoutMs * 2 ** Math.min(own.step - 1, SUM_DOUBLINGS)
 }
 
 function nameOf(d: Delivery): string {

@@ -20,7 +20,7 @@ import { Join } from '../round/join.ts'
 import { Known, prefixOf } from '../round/known.ts'
 import type { Outlook } from '../round/propose.ts'
 import type { Stage } from '../round/receive.ts'
-import { Sync } from '../round/sync.ts'
+import { PART_PAUSES, PAUSES, Sync } from '../round/sync.ts'
 import { encode } from '../wire/codec.ts'
 import {
   openEnvelope,
@@ -55,7 +55,7 @@ export class Books {
   readonly effects = new Effects()
   readonly hands: Hands
   readonly connected = new Set<MemberId>()
-  readonly sync = new Sync()
+  readonly sync: Sync
   readonly known = new Known()
   readonly future = new Future()
   /** Time of the present input. */
@@ -94,6 +94,7 @@ export class Books {
     this.keys = memberKeys(config.charter)
     assert(this.keys.has(config.self), 'the peer is a member of its charter')
     const { charter, charterHash, part } = config
+    this.sync = new Sync(part ? PART_PAUSES : PAUSES)
     const model = part?.model ?? initialState(charter)
     this.model = model
     this.state = genesis(charter, charterHash, part?.modelHash ?? stateHash(model), part?.plan)

@@ -8,9 +8,14 @@ import type { MemberId, Millis } from '../ports.ts'
 import { HAVE_MAX } from '../wire/limits.ts'
 import { PREFIX_BYTES, prefixOf } from './known.ts'
 
-/** First pause between two status messages; doubles while nothing changes. */
-const PAUSE_MS = 1000
-const PAUSE_MAX_MS = 8000
+/** Between two status messages: the first pause, which doubles while nothing changes, and the longest. */
+export interface Pauses {
+  readonly firstMs: Millis
+  readonly mostMs: Millis
+}
+export const PAUSES: Pauses = { firstMs: 1000, mostMs: 8000 }
+/** In studies with committees each message goes over a stream to whom it is for, and no gossip can lose it. */
+export const PART_PAUSES: Pauses = { firstMs: 4000, mostMs: 32_000 }
 /** Peers that are told at once. */
 const TOLD = 3
 /** Answers to one peer come no faster than this. */
@@ -27,10 +32,16 @@ export class Sync {
   readonly #answered = new Map<string, Millis>()
   readonly #told = new Map<MemberId, Millis>()
   readonly #entriesSent = new Map<MemberId, { upTo: number; at: Millis }>()
-  #pauseMs = PAUSE_MS
+  readonly #pauses: Pauses
+  #pauseMs: Millis
   #nextAt: Millis = 0
   #cursor = 0
   #lastFingerprint = ''
+
+  constructor(pauses = PAUSES) {
+    this.#pauses = pauses
+    this.#pauseMs = pauses.firstMs
+  }
 
   /** When the next status is due. */
   get nextAt(): Millis {
@@ -49,7 +60,7 @@ export class Sync {
 
   /** Nothing can be missing yet: the first status waits as long as the second would. */
   rest(now: Millis): void {
-    this.#nextAt = now + PAUSE_MS
+    this.#nextAt = now + this.#pauses.firstMs
   }
 
   keepDirect(to: MemberId, slot: string, bytes: Uint8Array): void {
@@ -86,12 +97,12 @@ export class Sync {
   turn(others: () => readonly MemberId[], now: Millis, fingerprint: string): MemberId[] | undefined {
     if (fingerprint !== this.#lastFingerprint) {
       this.#lastFingerprint = fingerprint
-      this.#pauseMs = PAUSE_MS
-      this.#nextAt = Math.min(this.#nextAt, now + PAUSE_MS)
+      this.#pauseMs = this.#pauses.firstMs
+      this.#nextAt = Math.min(this.#nextAt, now + this.#pauses.firstMs)
     }
     if (now < this.#nextAt) return undefined
     this.#nextAt = now + this.#pauseMs
-    this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MAX_MS)
+    this.#pauseMs = Math.min(2 * this.#pauseMs, this.#pauses.mostMs)
     const out: MemberId[] = []
     const connected = others()
     for (let i = 0; i < Math.min(TOLD, connected.length); i++)

@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "f6b14986701f7ac4cdf08d867b5dc23b1338952f1de37f516363f8bb5b103351",
-        "3": "c093dc48ec7584d354531bb346450958b651cc30edb77525ce4f00d39ba034cd",
-        "31": "439d2191da505232417ac1cd2cc4491e4db7c5d2e0dd1b1e0fa33d0b7b48c5e5",
+        "28": "e8c8ed66dd11c990c55dfcb91ce08a3dd1e2d58b2f96db39ee932ea249ec66f5",
+        "3": "7fea365bf2c95eb0693c6c34b41f4636bed2908098f6c947751e03690dc98d23",
+        "31": "f236838915fcb4f64b566a216a492e6ba5a9b210e83f8f47bf048beb2f44ee7f",
       }
     `)
   })
