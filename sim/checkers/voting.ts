@@ -8,12 +8,14 @@ import type { Vote } from '../../protocol/consensus/message.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import { Lru } from '../../protocol/crypto/lru.ts'
 import { decodeEntry, type Entry } from '../../protocol/ledger/entry.ts'
+import { taskOf } from '../../protocol/ledger/plan.ts'
 import type { Input, MemberId } from '../../protocol/ports.ts'
+import { layoutFor, vectorLength } from '../../protocol/sum/layout.ts'
 import { verifyEnvelope } from '../../protocol/wire/envelope.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
-import { type CheckContext, decidingQuorum } from './context.ts'
+import { attemptName, type CheckContext, decidingQuorum } from './context.ts'
 import { Judge } from './judge.ts'
 import { bodyOf, heightOfKey, type Message, readMessage } from './read.ts'
 
@@ -37,7 +39,7 @@ interface Voter {
   readonly heard: Map<number, Heard>
   /** The last value that it precommitted, at the height that follows. */
   lock: { readonly view: number; readonly id: string } | undefined
-  /** Hex of the entry that opened the attempt which it takes part in, in this life. */
+  /** The attempt which it takes part in, in this life: round, attempt and the hex of the entry that opened it. */
   attempt: string | undefined
   /** Different inputs of this attempt that were handed to it, by author. */
   inputs: Map<MemberId, readonly Message[]>
@@ -111,7 +113,7 @@ class Voting extends Judge {
     if (message?.vote?.type === 'proposal') this.#hear(host.id, message)
     if (!message || message.author !== host.id || !this.isHonest(host.id)) return
     const offer = bodyOf(message, 'offer')
-    if (offer) this.#takesPart(host.id, toHex(offer.opened))
+    if (offer) this.#takesPart(host.id, nameOf(offer))
     const { vote } = message
     if (!vote || vote.type === 'proposal' || !vote.id) return
     // Said again for who missed it: nothing new.
@@ -121,10 +123,10 @@ class Voting extends Judge {
     else this.#onPrecommit(host.id, vote)
   }
 
-  #takesPart(host: MemberId, opened: string): void {
+  #takesPart(host: MemberId, attempt: string): void {
     const v = this.#voter(host)
-    if (v.attempt === opened) return
-    v.attempt = opened
+    if (v.attempt === attempt) return
+    v.attempt = attempt
     v.inputs = new Map()
   }
 
@@ -164,9 +166,17 @@ class Voting extends Judge {
     const { network } = this.context.configs.get(host)!
     const key = fromHex(this.context.charter.members.find(m => m.id === given[0]!.author)!.publicKey)
     const taken = given.filter(
-      m => isWhole(bodyOf(m, 'input')!, cohort) && verifyEnvelope(m.raw, network, key),
+      m => this.#isWhole(bodyOf(m, 'input')!, cohort) && verifyEnvelope(m.raw, network, key),
     )
     return taken.length > 1
+  }
+
+  /** Whether an input is one that a peer takes in: gossiped and true to its own commitment, or of shards. */
+  #isWhole({ round, hashes, data }: Body<'input'>, cohort: number): boolean {
+    if (data.length === 0) return hashes.length === 32 * cohort
+    const { charter } = this.context
+    const length = vectorLength(layoutFor(charter, taskOf(charter, round)!, cohort))
+    return data.length === 4 * length && hashes.length === 32 && equalBytes(sha256(data), hashes)
   }
 
   #onPrecommit(host: MemberId, vote: Vote): void {
@@ -184,7 +194,7 @@ class Voting extends Judge {
     const v = this.#voter(host.id)
     const input = bodyOf(message, 'input')!
     const phase = host.peer?.state.phase
-    if (v.attempt === undefined || phase?.kind !== 'opened' || toHex(input.opened) !== v.attempt) return
+    if (v.attempt === undefined || phase?.kind !== 'opened' || nameOf(input) !== v.attempt) return
     const before = v.inputs.get(message.author) ?? []
     const isNew = !before.some(m => equalBytes(m.raw.body, message.raw.body))
     if (isNew && before.length < INPUTS_MAX) v.inputs.set(message.author, [...before, message])
@@ -220,8 +230,6 @@ class Voting extends Judge {
   }
 }
 
-/** Whether an input is one that a peer takes in: gossiped and true to its own commitment, or of shards. */
-function isWhole({ hashes, data }: Body<'input'>, cohort: number): boolean {
-  if (data.length === 0) return hashes.length === 32 * cohort
-  return hashes.length === 32 && equalBytes(sha256(data), hashes)
+function nameOf(of: { round: number; attempt: number; opened: Uint8Array }): string {
+  return `${attemptName(of)} ${toHex(of.opened)}`
 }
