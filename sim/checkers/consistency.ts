@@ -20,6 +20,8 @@ const SLOTS_MAX = 4096
 
 interface Receipted {
   readonly attempt: string
+  /** Of all of the attempt: a restarted peer may hear an old one of its own from others, and hand it on. */
+  readonly hashes: Set<string>
   readonly body: Body<'receipt'>
 }
 
@@ -42,7 +44,7 @@ class Consistency extends Judge {
     if (message.author !== host.id) return
     const receipt = bodyOf(message, 'receipt')
     if (receipt) {
-      this.#grows(host.id, receipt)
+      this.#grows(host.id, receipt, prefixOf(message.raw.body))
       return
     }
     const slot = this.#slotOf(message, to)
@@ -85,11 +87,14 @@ class Consistency extends Judge {
     }
   }
 
-  #grows(host: MemberId, body: Body<'receipt'>): void {
+  #grows(host: MemberId, body: Body<'receipt'>, hash: string): void {
     const attempt = attemptName(body)
-    const before = this.#receipts.get(host)
-    this.#receipts.set(host, { attempt, body })
-    if (before?.attempt !== attempt) return
+    const last = this.#receipts.get(host)
+    const before = last?.attempt === attempt ? last : undefined
+    if (before?.hashes.has(hash)) return
+    const hashes = (before?.hashes ?? new Set()).add(hash)
+    this.#receipts.set(host, { attempt, hashes, body })
+    if (!before) return
     this.checked++
     const now = new Map(body.held.map(h => [h.shard, h.from]))
     for (const { shard, from } of before.body.held) {

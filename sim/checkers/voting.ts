@@ -36,6 +36,8 @@ type Heard = Map<string, Set<MemberId>>
 interface Voter {
   /** Of the ledger on its disk. */
   height: number
+  /** Its votes beyond that. */
+  voted: Set<string>
   readonly heard: Map<number, Heard>
   /** The last value that it precommitted, at the height that follows. */
   lock: { readonly view: number; readonly id: string } | undefined
@@ -117,7 +119,10 @@ class Voting extends Judge {
     const { vote } = message
     if (!vote || vote.type === 'proposal' || !vote.id) return
     // Said again for who missed it: nothing new.
-    if (vote.height <= this.#voter(host.id).height) return
+    const v = this.#voter(host.id)
+    const name = `${vote.type} ${vote.height}/${vote.view}/${toHex(vote.id)}`
+    if (vote.height <= v.height || v.voted.has(name)) return
+    v.voted.add(name)
     this.checked++
     if (vote.type === 'prevote') this.#onPrevote(host, vote)
     else this.#onPrecommit(host.id, vote)
@@ -207,6 +212,7 @@ class Voting extends Judge {
       if (height === undefined) continue
       const v = this.#voter(host.id)
       v.height = height
+      v.voted = new Set()
       v.lock = undefined
       for (const h of v.heard.keys()) if (h <= height) v.heard.delete(h)
       let least = height
@@ -220,6 +226,7 @@ class Voting extends Judge {
     if (known) return known
     const fresh: Voter = {
       height: 0,
+      voted: new Set(),
       heard: new Map(),
       lock: undefined,
       attempt: undefined,
