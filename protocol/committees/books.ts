@@ -14,7 +14,7 @@ import { Effects } from '../peer/effects.ts'
 import type { Durable, MemberId, Millis, ModelState, Verdict } from '../ports.ts'
 import { assert } from '../result.ts'
 import { Future } from '../round/future.ts'
-import { PART_PAUSES, Sync } from '../round/sync.ts'
+import { PART_PACE, Sync } from '../round/sync.ts'
 import { encode } from '../wire/codec.ts'
 import { plainEnvelope } from '../wire/envelope.ts'
 import type { Body, StreamType } from '../wire/messages.ts'
@@ -48,7 +48,7 @@ export class CommitteeBooks {
   readonly connected = new Set<MemberId>()
   readonly future = new Future()
   /** What is told to any member, and to those who decide with this one. */
-  readonly sync = new Sync(PART_PAUSES)
+  readonly sync = new Sync(PART_PACE)
   readonly bench = new Sync()
   /** Time of the present input. */
   now: Millis = 0

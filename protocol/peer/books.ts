@@ -20,7 +20,7 @@ import { Join } from '../round/join.ts'
 import { Known, prefixOf } from '../round/known.ts'
 import type { Outlook } from '../round/propose.ts'
 import type { Stage } from '../round/receive.ts'
-import { PART_PAUSES, PAUSES, Sync } from '../round/sync.ts'
+import { PACE, PART_PACE, Sync } from '../round/sync.ts'
 import { encode } from '../wire/codec.ts'
 import {
   openEnvelope,
@@ -94,7 +94,7 @@ export class Books {
     this.keys = memberKeys(config.charter)
     assert(this.keys.has(config.self), 'the peer is a member of its charter')
     const { charter, charterHash, part } = config
-    this.sync = new Sync(part ? PART_PAUSES : PAUSES)
+    this.sync = new Sync(part ? PART_PACE : PACE)
     const model = part?.model ?? initialState(charter)
     this.model = model
     this.state = genesis(charter, charterHash, part?.modelHash ?? stateHash(model), part?.plan)

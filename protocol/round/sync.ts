@@ -8,16 +8,16 @@ import type { MemberId, Millis } from '../ports.ts'
 import { HAVE_MAX } from '../wire/limits.ts'
 import { PREFIX_BYTES, prefixOf } from './known.ts'
 
-/** Between two status messages: the first pause, which doubles while nothing changes, and the longest. */
-export interface Pauses {
+/** How often a status is told, and to how many at once. */
+export interface Pace {
+  /** The first pause, which doubles while nothing changes, and the longest. */
   readonly firstMs: Millis
   readonly mostMs: Millis
+  readonly told: number
 }
-export const PAUSES: Pauses = { firstMs: 1000, mostMs: 8000 }
+export const PACE: Pace = { firstMs: 1000, mostMs: 8000, told: 3 }
 /** In studies with committees each message goes over a stream to whom it is for, and no gossip can lose it. */
-export const PART_PAUSES: Pauses = { firstMs: 4000, mostMs: 32_000 }
-/** Peers that are told at once. */
-const TOLD = 3
+export const PART_PACE: Pace = { firstMs: 4000, mostMs: 32_000, told: 1 }
 /** Answers to one peer come no faster than this. */
 const ANSWER_MS = 200
 /** Most entries, and most bytes of messages, that one status is answered with. */
@@ -32,15 +32,15 @@ export class Sync {
   readonly #answered = new Map<string, Millis>()
   readonly #told = new Map<MemberId, Millis>()
   readonly #entriesSent = new Map<MemberId, { upTo: number; at: Millis }>()
-  readonly #pauses: Pauses
+  readonly #pace: Pace
   #pauseMs: Millis
   #nextAt: Millis = 0
   #cursor = 0
   #lastFingerprint = ''
 
-  constructor(pauses = PAUSES) {
-    this.#pauses = pauses
-    this.#pauseMs = pauses.firstMs
+  constructor(pace = PACE) {
+    this.#pace = pace
+    this.#pauseMs = pace.firstMs
   }
 
   /** When the next status is due. */
@@ -60,7 +60,7 @@ export class Sync {
 
   /** Nothing can be missing yet: the first status waits as long as the second would. */
   rest(now: Millis): void {
-    this.#nextAt = now + this.#pauses.firstMs
+    this.#nextAt = now + this.#pace.firstMs
   }
 
   keepDirect(to: MemberId, slot: string, bytes: Uint8Array): void {
@@ -97,15 +97,15 @@ export class Sync {
   turn(others: () => readonly MemberId[], now: Millis, fingerprint: string): MemberId[] | undefined {
     if (fingerprint !== this.#lastFingerprint) {
       this.#lastFingerprint = fingerprint
-      this.#pauseMs = this.#pauses.firstMs
-      this.#nextAt = Math.min(this.#nextAt, now + this.#pauses.firstMs)
+      this.#pauseMs = this.#pace.firstMs
+      this.#nextAt = Math.min(this.#nextAt, now + this.#pace.firstMs)
     }
     if (now < this.#nextAt) return undefined
     this.#nextAt = now + this.#pauseMs
-    this.#pauseMs = Math.min(2 * this.#pauseMs, this.#pauses.mostMs)
+    this.#pauseMs = Math.min(2 * this.#pauseMs, this.#pace.mostMs)
     const out: MemberId[] = []
     const connected = others()
-    for (let i = 0; i < Math.min(TOLD, connected.length); i++)
+    for (let i = 0; i < Math.min(this.#pace.told, connected.length); i++)
       out.push(connected[this.#cursor++ % connected.length]!)
     return out
   }

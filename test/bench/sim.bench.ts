@@ -17,7 +17,7 @@ interface Case {
   readonly crypto: 'real' | 'ideal'
   readonly hospitals: number
   readonly rounds: number
-  readonly kind: 'synthetic' | 'stroke' | 'stroke in committees'
+  readonly kind: 'synthetic' | 'stroke'
 }
 
 export interface Measured extends Case {
@@ -36,8 +36,7 @@ const ALL: readonly Case[] = [
   { name: '100 hospitals', crypto: 'ideal', hospitals: 100, rounds: 3, kind: 'synthetic' },
   { name: '100 hospitals', crypto: 'real', hospitals: 100, rounds: 1, kind: 'synthetic' },
   { name: '1,000 in committees', crypto: 'ideal', hospitals: 1000, rounds: 10, kind: 'synthetic' },
-  { name: '98 stroke, committees', crypto: 'ideal', hospitals: 98, rounds: 20, kind: 'stroke in committees' },
-  { name: '98 stroke, all', crypto: 'ideal', hospitals: 98, rounds: 20, kind: 'stroke' },
+  { name: '98 stroke, committees', crypto: 'ideal', hospitals: 98, rounds: 20, kind: 'stroke' },
 ]
 const QUICK: readonly Case[] = ALL.slice(0, 2)
 
@@ -85,7 +84,7 @@ async function stroke(c: Case): Promise<{ events: number; aucDifference: number 
     hospitals,
     rounds,
     checkers: false,
-    committees: c.kind === 'stroke in committees',
+    committees: true,
   })
   return { events: result.events, aucDifference: federatedAuc - pooledAuc }
 }
@@ -93,7 +92,14 @@ async function stroke(c: Case): Promise<{ events: number; aucDifference: number 
 function measure(c: Case): Measured {
   const file = fileURLToPath(import.meta.url)
   const register = new URL('../../sim/ideal/register.ts', import.meta.url).href
-  const args = [...(c.crypto === 'ideal' ? ['--import', register] : []), file, '--one', JSON.stringify(c)]
+  // Thousands of hospitals leave more behind than the engine's default room for young objects is made for.
+  const args = [
+    '--max-semi-space-size=64',
+    ...(c.crypto === 'ideal' ? ['--import', register] : []),
+    file,
+    '--one',
+    JSON.stringify(c),
+  ]
   const done = spawnSync(process.execPath, args, { encoding: 'utf8', maxBuffer: 1 << 26 })
   if (done.status !== 0)
     throw new Error(`${c.name}, ${c.crypto}: ended with ${done.status ?? done.signal}\n${done.stderr}`)
