@@ -124,6 +124,9 @@ export function faultyMax(charter: Charter): number {
   return charter.committees?.maliciousMax ?? charter.maliciousMax
 }
 
+/** Spoilt attempts of a round before conflicts keep anybody out: a line that was down mostly is up again in the next. */
+const FORGIVEN = 1
+
 const eligibleIn = new WeakMap<LedgerState, readonly MemberId[]>()
 
 /**
@@ -136,7 +139,8 @@ export function eligible(state: LedgerState): readonly MemberId[] {
   const known = eligibleIn.get(state)
   if (known) return known
   const left = unexcluded(state, state.excluded)
-  const conflicts = state.conflicts.flat()
+  const { phase } = state
+  const conflicts = phase.kind === 'between' && phase.attempt > FORGIVEN ? state.conflicts.flat() : []
   const found = (conflicts.length > 0 && peaceful(left, conflicts, cohortMin(state))) || left
   eligibleIn.set(state, found)
   return found

@@ -9,7 +9,7 @@
  *   that was under way when the faults ended may be in any view, where timeouts have grown to 32 V: once, 3 * 32 V (f + 2) more.
  * - One attempt k waits at most 2 J for its cohort, and then min(k + 1, 8) times I, 4 V for receipts, and as often O. With three
  *   decisions, and two status messages (8 s each, to three peers in turn) until the last one knows.
- * - f liars may spoil f (f + 1) attempts before all of them are out of the round (SPEC L8), each spoilt one after those before; the
+ * - f liars may spoil f (f + 1) + 1 attempts before all of them are out of the round (SPEC L8), each spoilt one after those before; the
  *   one that was open when the faults ended is lost. A hospital that needs `slowestMs` needs attempts until the deadline has grown to that.
  *
  * All of it a fifth longer, as clocks may go wrong by a tenth either way. It is the worst of all cases, so far above what rounds
@@ -41,7 +41,7 @@ export function boundMs({ charter, f: all, slowestMs = 0 }: CheckContext, from: 
   const told = 2 * STATUS_MS * Math.ceil(charter.members.length / TOLD)
   let sum = 3 * 32 * v * (f + 2)
   const slow = Math.max(0, Math.ceil(slowestMs / i) - 1 - from)
-  for (let k = from; k <= from + f * (f + 1) + 1 + slow; k++) {
+  for (let k = from; k <= from + f * (f + 1) + 2 + slow; k++) {
     const patience = Math.min(k + 1, PATIENCE_MAX)
     sum += 2 * j + patience * (i + o) + 4 * v + 3 * decision + told
   }

@@ -4,7 +4,13 @@ import { describe, expect, test } from 'vitest'
 import { ascii } from '../../../../protocol/bytes.ts'
 import { decodeEntry, encodeEntry, entryHash } from '../../../../protocol/ledger/entry.ts'
 import { taskOf } from '../../../../protocol/ledger/plan.ts'
-import { applyEntry, cohortMin, eligible, survivorsMin } from '../../../../protocol/ledger/state.ts'
+import {
+  applyEntry,
+  cohortMin,
+  eligible,
+  type LedgerState,
+  survivorsMin,
+} from '../../../../protocol/ledger/state.ts'
 import { ENTRY_BYTES_MAX } from '../../../../protocol/wire/limits.ts'
 import {
   aborted,
@@ -208,25 +214,30 @@ describe('RoundClosed and RoundAborted', () => {
     expect(eligible(apply(fixedAgain, closed(fixedAgain)))).toEqual(members)
   })
 
-  test('of two in conflict one is out for the round’s later attempts; who did not do its part is; all are back in the next', () => {
+  /** The attempt after a second one that was given up, with the conflicts of both. */
+  function afterTwo(first: [number, number][], second: [number, number][]): LedgerState {
     const fix = toFixed(start())
-    const again = apply(fix, {
-      ...aborted(fix, 'notOpened'),
-      conflicts: [
-        [0, 2],
-        [1, 2],
-      ],
-    })
-    expect(eligible(again)).toEqual([a, b, d, e])
-    const alone = apply(fix, { ...aborted(fix, 'notOpened'), conflicts: [[3, 3]] })
-    expect(eligible(alone)).toEqual([a, b, c, e])
-    const open = apply(alone, { ...opened(alone, [a, b, c, e]), absent: [] })
+    const again = apply(fix, { ...aborted(fix, 'notOpened'), conflicts: first })
+    const open = apply(again, { ...opened(again), absent: [] })
+    return apply(open, { ...aborted(open, 'tooFewInputs'), conflicts: second })
+  }
+
+  test('after one spoilt attempt all are asked again, in conflict or not', () => {
+    const fix = toFixed(start())
+    const again = apply(fix, { ...aborted(fix, 'notOpened'), conflicts: [[0, 2]] })
+    expect(eligible(again)).toEqual(members)
+  })
+
+  test('after two, of members in conflict one is out for the round, and who did not do its part; all are back in the next', () => {
+    expect(eligible(afterTwo([[0, 2]], [[1, 2]]))).toEqual([a, b, d, e])
+    expect(eligible(afterTwo([], [[3, 3]]))).toEqual([a, b, c, e])
     // What is known of an earlier attempt counts on, as long as there are enough others.
-    expect(eligible(apply(open, aborted(open, 'tooFewInputs')))).toEqual([a, b, c, e])
-    const third = apply(open, { ...aborted(open, 'tooFewInputs'), conflicts: [[0, 1]] })
-    expect(eligible(third)).toEqual([b, c, d, e])
-    const fixedAgain = apply(open, fixed(open))
-    expect(eligible(apply(fixedAgain, closed(fixedAgain)))).toEqual(members)
+    expect(eligible(afterTwo([[3, 3]], []))).toEqual([a, b, c, e])
+    expect(eligible(afterTwo([[3, 3]], [[0, 1]]))).toEqual([b, c, d, e])
+    const third = afterTwo([], [[3, 3]])
+    const open = apply(third, { ...opened(third, [a, b, c, e]), absent: [] })
+    const fix = apply(open, fixed(open))
+    expect(eligible(apply(fix, closed(fix)))).toEqual(members)
   })
 
   test('conflicts are pairs of the cohort, each once, in their order', () => {
