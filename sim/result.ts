@@ -43,7 +43,7 @@ export interface RoundRecord {
   readonly survivors: readonly MemberId[]
   /**
    * Who was missing or left out, with the ledger's reason; `absent`: not in the cohort; `excluded`: not in it either, as the
-   * culprit of an attempt before.
+   * culprit of an attempt before; `conflict`: nor, as the other in a conflict of attempts before, or with itself (SPEC L8).
    */
   readonly leftOut: readonly { readonly member: MemberId; readonly reason: string }[]
   /** Whom the ledger holds to have lied. */

@@ -90,6 +90,7 @@ const REASONS: Readonly<Record<string, string>> = {
   corrupt: 'left out, its input was corrupt',
   unshared: 'left out, it dealt no shares in time',
   excluded: 'excluded, as the culprit of an attempt before',
+  conflict: 'kept out, as it or another did not do its part in the attempts before',
   committee: 'left out with its whole committee',
 }
 

@@ -15,6 +15,8 @@ interface Round extends Writable<Omit<RoundRecord, 'tries' | 'attempts' | 'bytes
   /** Hospitals that were up when it was closed and do not know it yet. */
   waiting: Set<MemberId> | undefined
   byCommittees: boolean
+  /** Who was in the cohort of any of its attempts. */
+  readonly asked: Set<MemberId>
 }
 
 /** When each hospital had got so far, in rounds that are open; forgotten when they are closed. */
@@ -37,6 +39,7 @@ export class Rounds {
     const attempt = this.#attempt(round, event.attempt, at)
     if (attempt.cohort > 0) return
     attempt.cohort = event.cohort.length
+    for (const member of event.cohort) round.asked.add(member)
     if (round.tries.some(t => t.attempt > event.attempt)) return
     const absent = event.absent.map(member => ({ member, reason: 'absent' }))
     const fixed = attempt.fixedAt !== undefined
@@ -196,6 +199,7 @@ export class Rounds {
       bytesBefore: bytes(),
       waiting: undefined,
       byCommittees: false,
+      asked: new Set(),
     }
     this.#rounds.set(number, round)
     return round
@@ -225,12 +229,12 @@ export class Rounds {
   }
 }
 
-/** Culprits of attempts before the last: the last one's entries do not name them. */
-function excluded({ tries, cohort, leftOut }: Round): RoundRecord['leftOut'] {
+/** Who was asked in an attempt before the last and is not in that: its entries do not name them. */
+function excluded({ tries, asked, cohort, leftOut }: Round): RoundRecord['leftOut'] {
   const culprits = new Set(tries.flatMap(t => t.culprits.map(c => c.member)))
-  return [...culprits]
+  return [...asked]
     .filter(m => !cohort.includes(m) && !leftOut.some(l => l.member === m))
-    .map(member => ({ member, reason: 'excluded' }))
+    .map(member => ({ member, reason: culprits.has(member) ? 'excluded' : 'conflict' }))
 }
 
 function latest(
@@ -245,7 +249,7 @@ function latest(
   return last
 }
 
-function finished({ waiting: _, bytesBefore: __, byCommittees, ...round }: Round): RoundRecord {
+function finished({ waiting: _, bytesBefore: __, asked: ___, byCommittees, ...round }: Round): RoundRecord {
   const given = Map.groupBy(round.tries, t => t.committee)
   given.delete(undefined)
   const most = Math.max(0, ...[...given.values()].map(tries => tries.length))

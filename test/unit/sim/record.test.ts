@@ -172,15 +172,15 @@ describe('rounds', () => {
   })
 
   it('have their attempts, and the cohort of the last one; its culprits are missing like the absent', () => {
-    const s = new Stage(['a', 'b', 'cc', 'd'])
+    const s = new Stage(['a', 'b', 'cc', 'd', 'e'])
     const aborted: Event = { kind: 'roundAborted', round: 4, attempt: 0, reason: 'culprit', culprits: ['cc'] }
-    s.at(10).say('a', opened(4, ['a', 'b', 'cc', 'd']))
+    s.at(10).say('a', opened(4, ['a', 'b', 'cc', 'd', 'e']))
     s.at(50).recorder.onCommit(s.hosts.a!, [['ledger/000000000009', abortedRecord('cc')]])
     s.at(51).say('a', aborted)
     s.at(60).say('b', aborted)
     s.at(80).say('a', opened(4, ['a', 'b'], ['d'], 1))
     // A straggler tells of what is over.
-    s.at(85).say('cc', opened(4, ['a', 'b', 'cc', 'd']))
+    s.at(85).say('cc', opened(4, ['a', 'b', 'cc', 'd', 'e']))
     s.at(90).say('a', fixed(4, ['a', 'b'], [], 1))
     s.at(99).say('a', closed(4, 1))
     const [round] = s.recorder.recorded().rounds
@@ -188,6 +188,7 @@ describe('rounds', () => {
     expect(round!.leftOut).toEqual([
       { member: 'd', reason: 'absent' },
       { member: 'cc', reason: 'excluded' },
+      { member: 'e', reason: 'conflict' },
     ])
     const culprits = [{ member: 'cc', code: 'unshared' }]
     expect(round!.tries).toEqual([
@@ -197,7 +198,7 @@ describe('rounds', () => {
         openedAt: 10,
         fixedAt: undefined,
         endedAt: 51,
-        cohort: 4,
+        cohort: 5,
         aborted: 'culprit',
         culprits,
       },
