@@ -10,6 +10,8 @@ export interface WorkersOptions extends SwarmOptions {
   readonly crypto: Crypto
   /** Seeds that a process takes at a time; default 25. */
   readonly pieceSeeds?: number
+  /** After each seed that a child has played: the processor's milliseconds that it took. */
+  readonly onCpu?: (ms: number) => void
 }
 
 const PIECE_SEEDS = 25
@@ -65,7 +67,11 @@ function work(
       if (playing === undefined) child.disconnect()
       else child.send(playing)
     }
-    child.on('message', (message: WorkerSays) => (message.kind === 'ready' ? give() : told(message.figures)))
+    child.on('message', (message: WorkerSays) => {
+      if (message.kind === 'ready') return give()
+      o.onCpu?.(message.cpuMs)
+      told(message.figures)
+    })
     child.on('error', reject)
     child.on('exit', (code, signal) => {
       if (playing === undefined || o.signal?.aborted) return resolve()
@@ -81,7 +87,7 @@ function work(
 
 export type WorkerSays =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'played'; readonly figures: SwarmFigures }
+  | { readonly kind: 'played'; readonly figures: SwarmFigures; readonly cpuMs: number }
 
 function stopWith(child: ChildProcess, signal: AbortSignal | undefined): void {
   const stop = () => void child.kill()
