@@ -95,7 +95,7 @@ export const RoundAbortedSchema = z.strictObject({
   culprits: list(AccusationSchema, MEMBERS_MAX),
   /**
    * Of whom one or the other did not do its part, or could not reach the other: by index in the cohort, the lower first, in
-   * ascending order; twice the same: who did not do its part for all. Not both of a pair are in later cohorts of the round.
+   * ascending order; twice the same: who did not do its part for all. From the round's third attempt on not both of a pair are in a cohort.
    */
   conflicts: list(z.tuple([uint(MEMBERS_MAX), uint(MEMBERS_MAX)]), CONFLICTS_MAX),
 })
