@@ -34,6 +34,8 @@ export class Driver {
   readonly #ports: HostPorts
   /** For each commit that is not durable yet, in their order: what was to leave after it was begun, and before the next was. */
   readonly #held: Effect[][] = []
+  /** The same record goes to several, as the same bytes. */
+  readonly #recordMessages = new WeakMap<Uint8Array, Uint8Array>()
 
   constructor(machine: Machine, self: MemberId, ports: HostPorts) {
     this.#machine = machine
@@ -71,7 +73,7 @@ export class Driver {
         break
       case 'sendRecord': {
         const record = ports.read(effect.key)
-        if (record) ports.send(effect.to, recordMessage(this.#self, record))
+        if (record) ports.send(effect.to, this.#recordMessage(record))
         break
       }
       case 'job':
@@ -87,6 +89,14 @@ export class Driver {
         ports.event(effect.event)
         break
     }
+  }
+
+  #recordMessage(record: Uint8Array): Uint8Array {
+    const known = this.#recordMessages.get(record)
+    if (known) return known
+    const message = recordMessage(this.#self, record)
+    this.#recordMessages.set(record, message)
+    return message
   }
 
   #store({ puts, deletes, release }: Effect & { kind: 'store' }): void {

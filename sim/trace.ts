@@ -222,8 +222,14 @@ export class Trace implements Observer {
     }
     this.#known.set(bytes, ++this.#count)
     this.#number(-bytes.length)
-    this.#flush()
-    this.#hash.update(bytes)
+    if (bytes.length > CHUNK_BYTES / 4) {
+      this.#flush()
+      this.#hash.update(bytes)
+      return
+    }
+    if (this.#at + bytes.length > CHUNK_BYTES) this.#flush()
+    this.#chunk.set(bytes, this.#at)
+    this.#at += bytes.length
   }
 
   #flush(): void {

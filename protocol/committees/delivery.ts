@@ -1,5 +1,5 @@
 /** A committee's sum as it is handed to those who decide: checked against charter and lot, by nothing but itself (SPEC T4). */
-import { equalBytes } from '../bytes.ts'
+import { equalBytes, toHex } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { verifyCertificate } from '../ledger/certificate.ts'
 import { decodeEntry, entryHash, type RoundClosed, type SurvivorsFixed } from '../ledger/entry.ts'
@@ -7,6 +7,7 @@ import type { LedgerState } from '../ledger/state.ts'
 import type { MemberId, Millis, Section } from '../ports.ts'
 import { err, ok, type Result } from '../result.ts'
 import { bitmapOf, membersOf } from '../round/bitmap.ts'
+import { PREFIX_BYTES } from '../round/known.ts'
 import { residuesFromBytes } from '../sum/field.ts'
 import { layoutFor, vectorLength } from '../sum/layout.ts'
 import { committeeAt, committeeAuthority } from './committee.ts'
@@ -17,6 +18,8 @@ export interface Delivery {
   readonly sum: Uint32Array
   /** Of the sum, as the committee certified it. */
   readonly hash: Uint8Array
+  /** What stands for it in a status. */
+  readonly name: string
   /** Bits in the committee's order. */
   readonly survivors: Uint8Array
   readonly faults: RoundClosed['faults']
@@ -58,7 +61,9 @@ export function checkDelivery(
     body.closed.certificate,
   )
   if (!certified.ok) return err(`certificate: ${certified.error}`)
-  return ok({ index, sum, hash: closed.sum, survivors, faults: closed.faults, message, at })
+  const { sum: hash, faults } = closed
+  const name = toHex(sha256(hash).subarray(0, PREFIX_BYTES))
+  return ok({ index, sum, hash, name, survivors, faults, message, at })
 }
 
 /** What the two entries say. The later one is certified and names the hash of the one before. */

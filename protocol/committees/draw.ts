@@ -29,6 +29,17 @@ export interface Draw {
 /** A lot is the same for all members: those of one simulation draw it once. */
 const draws = new Lru<Draw>(8)
 
+/** A list of members stays the same from round to round, and its text is long. */
+const names = new WeakMap<readonly MemberId[], Uint8Array>()
+
+function namesOf(members: readonly MemberId[]): Uint8Array {
+  const known = names.get(members)
+  if (known) return known
+  const text = ascii(members.join())
+  names.set(members, text)
+  return text
+}
+
 /**
  * The lot of `round` among `members` (the active ones, in the charter's order). `beacon`: 32 bytes. Committees have
  * `committees.size` members and up to half as many more, their sizes differ by at most one.
@@ -39,7 +50,7 @@ export function drawOf(
   round: number,
   members: readonly MemberId[],
 ): Draw {
-  const seed = sha256(ascii('medmesh/1 draw\n'), beacon, u32be(round, committees.size), ascii(members.join()))
+  const seed = sha256(ascii('medmesh/1 draw\n'), beacon, u32be(round, committees.size), namesOf(members))
   const name = toHex(seed)
   const known = draws.get(name)
   if (known) return known

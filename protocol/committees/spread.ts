@@ -2,20 +2,19 @@
  * How entries, models and sums get about without a word to all (SPEC T6): each member pushes an entry to a few others that
  * the lot names, asks a few now and then what they have, and hands its committee's sum to those who decide.
  */
-import { equalBytes, toHex } from '../bytes.ts'
-import { sha256 } from '../crypto/hash.ts'
+import { equalBytes } from '../bytes.ts'
 import { fault } from '../fault.ts'
 import { recordKey } from '../ledger/certificate.ts'
+import { entryHash } from '../ledger/entry.ts'
 import { applyRecord } from '../ledger/verify.ts'
 import { decodeState, encodeState, stateHash } from '../model/state.ts'
 import { MODEL_RECORD } from '../peer/books.ts'
 import type { MemberId, Verdict } from '../ports.ts'
-import { PREFIX_BYTES, prefixOf } from '../round/known.ts'
+import { prefixOf } from '../round/known.ts'
 import { ANSWER_BYTES_MAX, readHave } from '../round/sync.ts'
 import type { Body } from '../wire/messages.ts'
 import { adopt, spread } from './adopt.ts'
 import { type CommitteeBooks, RECORD } from './books.ts'
-import type { Delivery } from './delivery.ts'
 import { ownSum } from './inner.ts'
 
 /** Deciders to which a member sends its committee's sum at once; after a view's time as many more, then ever later. */
@@ -69,10 +68,6 @@ function sendSum(b: CommitteeBooks, own: NonNullable<CommitteeBooks['own']>): vo
   own.at = b.now + b.state.charter.secureSum.viewTimeoutMs * 2 ** Math.min(own.step - 1, SUM_DOUBLINGS)
 }
 
-function nameOf(d: Delivery): string {
-  return toHex(sha256(d.hash).subarray(0, PREFIX_BYTES))
-}
-
 /** A status to one member, unless it has just had one. */
 export function tell(b: CommitteeBooks, peer: MemberId): void {
   if (b.entropy && b.sync.mayTell(peer, b.now)) sendStatus(b, peer)
@@ -87,7 +82,7 @@ function sendStatus(b: CommitteeBooks, peer: MemberId): void {
   const model = b.model ? b.state.modelHash : new Uint8Array(32)
   const fellow = b.ballot !== undefined && b.state.voters.includes(peer)
   const prefixes = fellow
-    ? [...b.ballot!.messages().map(prefixOf), ...[...b.delivered.values()].map(nameOf)]
+    ? [...b.ballot!.messages().map(prefixOf), ...[...b.delivered.values()].map(d => d.name)]
     : []
   b.send(peer, 'status', { height: b.state.height, have: b.bench.have(prefixes), model })
 }
@@ -119,7 +114,7 @@ function answer(b: CommitteeBooks, to: MemberId, have: ReadonlySet<string>): voi
   for (const message of b.ballot?.messages() ?? []) if (!have.has(prefixOf(message))) b.emit(to, message)
   let size = 0
   for (const d of b.delivered.values()) {
-    if (have.has(nameOf(d))) continue
+    if (have.has(d.name)) continue
     b.emit(to, d.message)
     size += d.message.length
     if (size > ANSWER_BYTES_MAX) return
@@ -128,9 +123,13 @@ function answer(b: CommitteeBooks, to: MemberId, have: ReadonlySet<string>): voi
 
 /** A certified entry from anybody: its certificate speaks for itself. */
 export function onEntry(b: CommitteeBooks, from: MemberId, record: Body<'entry'>): Verdict {
+  // Each is pushed the last entry by several; it costs them a hash.
+  if (equalBytes(entryHash(record.entry), b.state.head)) {
+    noteHolder(b, from)
+    return 'ignore'
+  }
   const entry = b.entryOf(record.entry)
   if (!entry) return b.blame(from, fault('malformed', 'entry'))
-  if (entry.height === b.state.height) noteHolder(b, from)
   if (entry.height > b.state.height + 1) tell(b, from)
   if (entry.height !== b.state.height + 1) return 'ignore'
   const next = applyRecord(b.state, b.config.network, record)
@@ -162,19 +161,15 @@ export function onModel(b: CommitteeBooks, from: MemberId, { hash, data }: Body<
 /** Tells a few members, and a few of those who decide with this one, what is held here when their turn has come. */
 export function inform(b: CommitteeBooks): void {
   const { height, voters } = b.state
-  const turn = b.sync.turn(() => around(b, b.draw.order), b.now, `${height}`)
+  const { connected } = b
+  const { self } = b.config
+  const turn = b.sync.turn({ members: b.draw.order, self, connected }, b.now, `${height}`)
   for (const peer of turn ?? []) tell(b, peer)
   if (turn) sayWaiting(b)
   const { ballot } = b
   if (!ballot) return
   const step = `${height}/${ballot.view}/${b.delivered.size}`
-  for (const peer of b.bench.turn(() => around(b, voters), b.now, step) ?? []) tell(b, peer)
-}
-
-/** Those of `members` that are connected, from the one after this peer on. */
-function around(b: CommitteeBooks, members: readonly MemberId[]): MemberId[] {
-  const at = members.indexOf(b.config.self) + 1
-  return [...members.slice(at), ...members.slice(0, at)].filter(m => b.connected.has(m))
+  for (const peer of b.bench.turn({ members: voters, self, connected }, b.now, step) ?? []) tell(b, peer)
 }
 
 /** What people are told of waiting, once the own committee has nothing more to do. */

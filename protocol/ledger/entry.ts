@@ -169,16 +169,20 @@ export function encodeEntry(entry: Entry): Uint8Array {
 
 /** From hostile bytes; the error says where, never what. */
 export function decodeEntry(entryBytes: Uint8Array): Result<Entry, string> {
-  return decode(entryBytes, EntrySchema, ENTRY_BYTES_MAX)
+  const entry = decode(entryBytes, EntrySchema, ENTRY_BYTES_MAX)
+  if (entry.ok) decodedFrom.set(entry.value, entryBytes)
+  return entry
 }
 
+/** Each entry has one encoding, so what it was decoded from is what it would be encoded to. */
+const decodedFrom = new WeakMap<Entry, Uint8Array>()
 const hashes = new WeakMap<Entry, Uint8Array>()
 
-/** Hash of an entry that was decoded or made; encoded for it once. */
+/** Hash of an entry that was decoded or made; computed once. */
 export function hashOf(entry: Entry): Uint8Array {
   const known = hashes.get(entry)
   if (known) return known
-  const hash = entryHash(encodeEntry(entry))
+  const hash = entryHash(decodedFrom.get(entry) ?? encodeEntry(entry))
   hashes.set(entry, hash)
   return hash
 }

@@ -52,6 +52,8 @@ export const CONSENSUS_PREFIX = 'consensus/'
 export class Books {
   readonly config: PeerConfig
   readonly keys: ReadonlyMap<MemberId, Uint8Array>
+  /** All members, in the charter's order. */
+  readonly members: readonly MemberId[]
   readonly effects = new Effects()
   readonly hands: Hands
   readonly connected = new Set<MemberId>()
@@ -92,6 +94,7 @@ export class Books {
   constructor(config: PeerConfig) {
     this.config = config
     this.keys = memberKeys(config.charter)
+    this.members = [...this.keys.keys()]
     assert(this.keys.has(config.self), 'the peer is a member of its charter')
     const { charter, charterHash, part } = config
     this.sync = new Sync(part ? PART_PACE : PACE)

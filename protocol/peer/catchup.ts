@@ -92,7 +92,11 @@ export function inform(b: Books): void {
     }
   }
   const fingerprint = `${height}/${b.consensus.view}/${b.known.size}`
-  const turn = b.sync.turn(() => [...b.connected].sort(), b.now, fingerprint)
+  const turn = b.sync.turn(
+    { members: b.members, self: b.config.self, connected: b.connected },
+    b.now,
+    fingerprint,
+  )
   for (const peer of turn ?? []) tell(b, peer)
   if (!turn || phase.kind === 'finished') return
   const { voters, quorum } = b.state

@@ -15,9 +15,16 @@ export interface Pace {
   readonly mostMs: Millis
   readonly told: number
 }
+/** Members in an order, the peer that tells, and whom it could tell. */
+export interface Around {
+  readonly members: readonly MemberId[]
+  readonly self: MemberId
+  readonly connected: ReadonlySet<MemberId>
+}
+
 export const PACE: Pace = { firstMs: 1000, mostMs: 8000, told: 3 }
 /** In studies with committees each message goes over a stream to whom it is for, and no gossip can lose it. */
-export const PART_PACE: Pace = { firstMs: 4000, mostMs: 32_000, told: 1 }
+export const PART_PACE: Pace = { firstMs: 8000, mostMs: 64_000, told: 1 }
 /** Answers to one peer come no faster than this. */
 const ANSWER_MS = 200
 /** Most entries, and most bytes of messages, that one status is answered with. */
@@ -93,8 +100,8 @@ export class Sync {
     return concatBytes(...[...prefixes, ...this.#seen].slice(0, HAVE_MAX).map(fromHex))
   }
 
-  /** Whom to tell now: a few of those who are connected, in turn; undefined while the pause lasts. */
-  turn(others: () => readonly MemberId[], now: Millis, fingerprint: string): MemberId[] | undefined {
+  /** Whom to tell now: a few of those of `members` who are connected, in turn; undefined while the pause lasts. */
+  turn({ members, self, connected }: Around, now: Millis, fingerprint: string): MemberId[] | undefined {
     if (fingerprint !== this.#lastFingerprint) {
       this.#lastFingerprint = fingerprint
       this.#pauseMs = this.#pace.firstMs
@@ -104,9 +111,12 @@ export class Sync {
     this.#nextAt = now + this.#pauseMs
     this.#pauseMs = Math.min(2 * this.#pauseMs, this.#pace.mostMs)
     const out: MemberId[] = []
-    const connected = others()
-    for (let i = 0; i < Math.min(this.#pace.told, connected.length); i++)
-      out.push(connected[this.#cursor++ % connected.length]!)
+    // From the one after this peer on, so that not all tell the same one.
+    const after = members.indexOf(self) + 1
+    for (let i = 0; i < members.length && out.length < this.#pace.told; i++) {
+      const member = members[(after + this.#cursor++) % members.length]!
+      if (connected.has(member)) out.push(member)
+    }
     return out
   }
 

@@ -130,12 +130,23 @@ function writeText(w: Writer, text: string): void {
 }
 
 function writeMap(w: Writer, value: Record<string, unknown>): void {
-  const keys = Object.keys(value).sort(beforeInMap)
+  const keys = inOrder(Object.keys(value))
   writeHead(w, MAP, keys.length)
   for (const key of keys) {
     writeText(w, key)
     write(w, value[key])
   }
+}
+
+/** Sorts a few keys in place, which mostly are in order. */
+function inOrder(keys: string[]): string[] {
+  for (let i = 1; i < keys.length; i++) {
+    const key = keys[i]!
+    let at = i
+    for (; at > 0 && beforeInMap(key, keys[at - 1]!) < 0; at--) keys[at] = keys[at - 1]!
+    keys[at] = key
+  }
+  return keys
 }
 
 /** Bytewise by encoding, so shorter keys first. */

@@ -19,17 +19,9 @@ export function digest(purpose: string, ...parts: readonly Uint8Array[]): Uint8A
     all.set(part, at)
     at += part.length
   }
-  return bytesOf(hash('sha256', all, 'hex'))
-}
-
-/** Text and not bytes out of node:crypto, and this loop: handing out memory of its own costs it more than the hash. */
-function bytesOf(hex: string): Uint8Array {
-  const out = new Uint8Array(hex.length / 2)
-  for (let i = 0; i < out.length; i++) out[i] = (nibble(hex, 2 * i) << 4) | nibble(hex, 2 * i + 1)
+  // Text and not bytes out of node:crypto: handing out memory of its own costs it more than the hash.
+  const text = hash('sha256', all, 'binary')
+  const out = new Uint8Array(text.length)
+  for (let i = 0; i < out.length; i++) out[i] = text.charCodeAt(i)
   return out
-}
-
-function nibble(hex: string, at: number): number {
-  const code = hex.charCodeAt(at)
-  return code - (code < 58 ? 48 : 87)
 }

@@ -94,7 +94,7 @@ function measure(c: Case): Measured {
   const register = new URL('../../sim/ideal/register.ts', import.meta.url).href
   // Thousands of hospitals leave more behind than the engine's default room for young objects is made for.
   const args = [
-    '--max-semi-space-size=64',
+    '--max-semi-space-size=160',
     ...(c.crypto === 'ideal' ? ['--import', register] : []),
     file,
     '--one',

@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "e8c8ed66dd11c990c55dfcb91ce08a3dd1e2d58b2f96db39ee932ea249ec66f5",
-        "3": "7fea365bf2c95eb0693c6c34b41f4636bed2908098f6c947751e03690dc98d23",
-        "31": "f236838915fcb4f64b566a216a492e6ba5a9b210e83f8f47bf048beb2f44ee7f",
+        "28": "f197e294ddb7d28644ace51330e7ea001b1cc6dced1922cc74c20614dfd88814",
+        "3": "a19e5fd5be45362bbc05ebea1c6218ffc3d8e5907050a7920c1eb010225dfaaa",
+        "31": "468f2c394094ca5ec5fc5799cff29d4b4c245f7fef56019a29e6b88c62fb36eb",
       }
     `)
   })
