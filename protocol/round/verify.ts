@@ -12,8 +12,11 @@ import { ownSlice } from './delivery.ts'
 import type { Finding } from './hands.ts'
 
 export function checkTags(a: Attempt, o: Opening): void {
-  // A peer that has every slice itself has computed the sum itself: there is nothing to believe.
-  if (a.shards === 1 && o.sums.has(0)) o.verified = true
+  if (a.shards === 1) {
+    // A peer that has every input has computed the sum itself: there is nothing to believe.
+    if (o.sums.has(0)) o.verified = true
+    return
+  }
   nameLiars(a, o)
   nameSilent(a, o)
   if (o.verified) return
@@ -43,9 +46,9 @@ function withheld(a: Attempt, owner: MemberId, message: Uint8Array | undefined):
   return { member: owner, code: 'withheld', evidence: message ? evidenceOf(message) : [a.context.opened] }
 }
 
-/** Whether every survivor's tags, made after the same claims, are here. */
+/** Whether the tags are here that every survivor owes, made after the same claims. */
 export function allTags(a: Attempt, o: Opening): boolean {
-  return o.survivors.every(m => o.tags.has(m)) && a.shards > 0
+  return a.shards === 1 || o.survivors.every(m => o.tags.has(m))
 }
 
 function isLate(a: Attempt, o: Opening): boolean {
@@ -120,7 +123,7 @@ function judgeClaims(a: Attempt, o: Opening, shard: number, hash: Uint8Array): v
 function openShards(a: Attempt, o: Opening, shards: readonly number[]): void {
   const fresh = shards.filter(shard => !o.openAsked.has(shard))
   // Who is not in the cohort has no claim to slices: it follows the ledger.
-  if (fresh.length === 0 || a.shards === 1 || !a.takesPart) return
+  if (fresh.length === 0 || !a.takesPart) return
   const { round, attempt } = a.context
   const wanted = new Map<MemberId, { member: MemberId; shard: number }[]>()
   for (const shard of fresh) {

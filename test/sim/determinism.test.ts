@@ -50,7 +50,7 @@ describe('the same seed', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
         "28": "f197e294ddb7d28644ace51330e7ea001b1cc6dced1922cc74c20614dfd88814",
-        "3": "a19e5fd5be45362bbc05ebea1c6218ffc3d8e5907050a7920c1eb010225dfaaa",
+        "3": "a23d2ead8142eac50f33e65c970c662bf7191086eef54fc42711980eabffcbee",
         "31": "468f2c394094ca5ec5fc5799cff29d4b4c245f7fef56019a29e6b88c62fb36eb",
       }
     `)

@@ -39,8 +39,8 @@ const CASES: readonly Case[] = [
   { name: 'claims of all shards', lie: lies.claimsAll, modes: ['shards'], as: ['badSum', 'equivocation'] },
   { name: 'a wrong revealed share', lie: lies.wrongReveal, modes: both, as: ['badShare'] },
   { name: 'two reveals', lie: lies.twoReveals, modes: both, as: ['equivocation', 'badShare'] },
-  { name: 'wrong tags', lie: lies.wrongTags, modes: both, as: ['badTag'] },
-  { name: 'two tags', lie: lies.twoTags, modes: both, as: ['equivocation', 'badTag'] },
+  { name: 'wrong tags', lie: lies.wrongTags, modes: ['shards'], as: ['badTag'] },
+  { name: 'two tags', lie: lies.twoTags, modes: ['shards'], as: ['equivocation', 'badTag'] },
   { name: 'two proposals', lie: lies.twoProposals, modes: both, as: ['equivocation'] },
   { name: 'too few survivors', lie: lies.tooFew, modes: both, as: ['invalidProposal'] },
   { name: 'a wrong model', lie: lies.wrongModel, modes: both, as: ['invalidProposal'] },
@@ -49,7 +49,7 @@ const CASES: readonly Case[] = [
   { name: 'an abort for an honest member', lie: lies.abortsFor(victim), modes: both, as: [] },
   { name: 'a false complaint', lie: lies.falseComplaint(victim), modes: both, as: [] },
   { name: 'no reveal', lie: lies.noReveal, modes: both, as: [] },
-  { name: 'no tags', lie: lies.noTags, modes: both, as: [] },
+  { name: 'no tags', lie: lies.noTags, modes: ['shards'], as: [] },
 ]
 
 function run(mode: Mode, o: Pick<HostileOptions, 'n' | 'f' | 'lies'> & Partial<HostileOptions>): HostileRun {
@@ -94,7 +94,15 @@ describe('one liar of four, by many orders of arrival', () => {
 
 describe('two liars of seven, of different kinds', () => {
   const PAIRS: readonly [string, Lie, readonly string[], string, Lie, readonly string[], Mode][] = [
-    ['two inputs', lies.twoInputs, ['corrupt'], 'wrong tags', lies.wrongTags, ['badTag'], 'gossip'],
+    [
+      'two inputs',
+      lies.twoInputs,
+      ['corrupt'],
+      'two reveals',
+      lies.twoReveals,
+      ['badShare', 'equivocation'],
+      'gossip',
+    ],
     ['two keys', lies.twoKeys, ['equivocation'], 'wrong reveal', lies.wrongReveal, ['badShare'], 'gossip'],
     ['wrong shares', lies.wrongSealed(), ['unshared'], 'wrong model', lies.wrongModel, [], 'gossip'],
     ['no delivery', lies.noDelivery, ['undelivered'], 'wrong sums', lies.wrongClaimAndSum, [], 'shards'],
