@@ -8,7 +8,8 @@
  *   for 6 V; a view takes at most its three timeouts, of V times its number. So D = 6 V + 3 V (1 + 2 + ... + (f + 4)). A decision
  *   that was under way when the faults ended may be in any view, where timeouts have grown to 32 V: once, 3 * 32 V (f + 2) more.
  * - One attempt k waits at most 2 J for its cohort, and then min(k + 1, 8) times I, 4 V for receipts, and as often O. With three
- *   decisions, and two status messages (8 s each, to three peers in turn) until the last one knows.
+ *   decisions, and two status messages, of those that are told in turn, until the last one knows. With committees entries are
+ *   pushed, and who lacks one asks: liars, and two who lack it too, may be asked first.
  * - f liars may spoil f (f + 1) + 1 attempts before all of them are out of the round (SPEC L8), each spoilt one after those before; the
  *   one that was open when the faults ended is lost. A hospital that needs `slowestMs` needs attempts until the deadline has grown to that.
  *
@@ -16,6 +17,7 @@
  * take: a study that stands still fails it, a slow one does not.
  */
 import type { MemberId, Millis } from '../../protocol/ports.ts'
+import { PACE, PART_PACE } from '../../protocol/round/sync.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
 import { type CheckContext, quorumOf } from './context.ts'
@@ -28,9 +30,6 @@ export function liveness(context: CheckContext): Checker {
 
 /** Further attempts count with this patience at most (SPEC S, deadlines). */
 const PATIENCE_MAX = 8
-/** Longest pause between two status messages, and how many peers are told at once. */
-const STATUS_MS = 8000
-const TOLD = 3
 
 /** How long it may take from an attempt `from` to the closing of its round, once all is well. */
 export function boundMs({ charter, f: all, slowestMs = 0 }: CheckContext, from: number): Millis {
@@ -38,7 +37,9 @@ export function boundMs({ charter, f: all, slowestMs = 0 }: CheckContext, from: 
   const f = charter.committees?.maliciousMax ?? all
   const { joinDeadlineMs: j, inputDeadlineMs: i, openDeadlineMs: o, viewTimeoutMs: v } = charter.secureSum
   const decision = 6 * v + (3 * v * (f + 4) * (f + 5)) / 2
-  const told = 2 * STATUS_MS * Math.ceil(charter.members.length / TOLD)
+  const pace = charter.committees ? PART_PACE : PACE
+  const turns = charter.committees ? all + 3 : charter.members.length
+  const told = 2 * pace.mostMs * Math.ceil(turns / pace.told)
   let sum = 3 * 32 * v * (f + 2)
   const slow = Math.max(0, Math.ceil(slowestMs / i) - 1 - from)
   for (let k = from; k <= from + f * (f + 1) + 2 + slow; k++) {
