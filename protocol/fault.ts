@@ -18,7 +18,10 @@ export const FAULTS = {
   badSum: { verdict: 'reject', says: "a shard sum that is not the sum of the survivors' slices" },
   badModel: { verdict: 'reject', says: 'a model whose hash is not the certified one' },
   unshared: { verdict: 'ignore', says: 'dealt no shares in time, as more than f members say' },
-  withheld: { verdict: 'ignore', says: 'signed that it holds slices, and gave no sum of them in time' },
+  withheld: {
+    verdict: 'ignore',
+    says: 'signed that it holds slices, and gave no sum of them in time; its line may have been down',
+  },
   stale: { verdict: 'ignore', says: 'of a height, round or attempt that is over' },
   early: { verdict: 'ignore', says: 'further ahead than the bound' },
   duplicate: { verdict: 'ignore', says: 'already known' },
