@@ -118,7 +118,10 @@ function leftOut(a: Attempt, member: MemberId): SurvivorsFixed['leftOut'][number
 
 function abortInput(o: Outlook, a: Attempt): RoundAborted | undefined {
   const { round, attempt } = a.context
-  const sure = bounded([...misdealt(a), ...unsharedCulprits(a)])
+  const dealers = misdealt(a)
+  const others = unsharedCulprits(a).filter(c => !dealers.some(d => d.member === c.member))
+  // Nobody is accused twice: no such entry is valid (seed 1009362).
+  const sure = bounded([...dealers, ...others])
   if (sure.length > 0)
     return { kind: 'RoundAborted', round, attempt, reason: 'culprit', culprits: sure, conflicts: [] }
   const dueAt = a.inputDueAt + 4 * timing(o).viewTimeoutMs
