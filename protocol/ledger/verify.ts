@@ -2,7 +2,7 @@
 import type { Charter } from '../../config/charter.ts'
 import { err, ok, type Result } from '../result.ts'
 import { authorityOf, type LedgerRecord, verifyCertificate } from './certificate.ts'
-import { type Body, decodeEntry, entryHash } from './entry.ts'
+import { type Body, decodeEntry, hashOf } from './entry.ts'
 import { applyEntry, genesis, type LedgerState } from './state.ts'
 
 /** What every verification starts from; hashes of 32 bytes. */
@@ -30,7 +30,7 @@ export function applyRecord(
 ): Result<LedgerState, string> {
   const entry = decodeEntry(record.entry)
   if (!entry.ok) return err(entry.error)
-  const hash = entryHash(record.entry)
+  const hash = hashOf(entry.value)
   const applied = applyEntry(state, entry.value)
   if (!applied.ok) return applied
   // The voters are those of the state before: an entry that suspends a member still needs the old quorum.
