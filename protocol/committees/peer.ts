@@ -13,6 +13,7 @@ import { CONSENSUS_PREFIX, MODEL_RECORD, type PeerConfig } from '../peer/books.t
 import type { Footprint } from '../peer/footprint.ts'
 import type { Durable, Input, Machine, Millis, ModelState, Output, Verdict } from '../ports.ts'
 import { assert } from '../result.ts'
+import { startEvents } from '../round/describe.ts'
 import { takeSeat } from './adopt.ts'
 import { CommitteeBooks, RECORD } from './books.ts'
 import { beginInner, feed, type Inner, met, restoredInner } from './inner.ts'
@@ -132,7 +133,7 @@ function start(b: CommitteeBooks, entropy: Uint8Array, durable: Durable): void {
   b.restored = restoredInner(durable)
   const ofRound = [RECORD.inner, RECORD.own, RECORD.delivered, CONSENSUS_PREFIX]
   for (const key of durable.keys()) if (ofRound.some(prefix => key.startsWith(prefix))) b.roundKeys.add(key)
-  b.effects.emit({ kind: 'event', event: { kind: 'started', height: b.state.height, round: b.round } })
+  for (const event of startEvents(b.state)) b.effects.emit({ kind: 'event', event })
   takeSeat(b)
   for (const [key, message] of [...durable].sort(byKey)) {
     if (key.startsWith(RECORD.delivered)) receive(b, b.config.self, 'stream', message)

@@ -9,10 +9,11 @@ import type { Durable, Millis } from '../ports.ts'
 import { assert } from '../result.ts'
 import { Attempt } from '../round/attempt.ts'
 import { openDueAt, takeoverMs, takeovers } from '../round/claims.ts'
+import { startEvents } from '../round/describe.ts'
 import { advanceInput } from '../round/input.ts'
 import { decodeSeed, encodeSeed, type SeedRecord } from '../round/join.ts'
 import { advanceOpening } from '../round/opening.ts'
-import { PATIENCE_VIEWS } from '../round/propose.ts'
+import { PATIENCE_VIEWS, stuckAt } from '../round/propose.ts'
 import { reassignMs, receiptMs } from '../round/receipts.ts'
 import { RECORDS } from '../round/records.ts'
 import { restoreAttempt } from '../round/restore.ts'
@@ -46,9 +47,7 @@ export function start(b: Books, entropy: Uint8Array, durable: Durable): void {
   restoreKeys(b, decodeSeed(durable.get(RECORDS.seed)))
   b.consensus = newConsensus(b)
   restoreConsensus(b, durable)
-  const { phase } = b.state
-  const round = phase.kind === 'between' ? phase.round : 'opened' in phase ? phase.opened.round : 0
-  b.effects.emit({ kind: 'event', event: { kind: 'started', height: b.state.height, round } })
+  for (const event of startEvents(b.state)) b.effects.emit({ kind: 'event', event })
 }
 
 function restoreKeys(b: Books, record: SeedRecord | undefined): void {
@@ -134,7 +133,7 @@ function openAttempt(b: Books): void {
 /** The next time at which something may become possible that no message brings. */
 export function wakeAt(b: Books): Millis | undefined {
   if (!b.entropy) return undefined
-  const { joinDeadlineMs, viewTimeoutMs, inputDeadlineMs, openDeadlineMs } = b.config.charter.secureSum
+  const { joinDeadlineMs, viewTimeoutMs, openDeadlineMs } = b.config.charter.secureSum
   let next = Math.max(b.sync.nextAt, b.now + 1)
   const consider = (at: Millis) => {
     if (at > b.now && at < next) next = at
@@ -142,7 +141,7 @@ export function wakeAt(b: Books): Millis | undefined {
   if (b.consensusWakeAt !== undefined) next = Math.min(next, Math.max(b.consensusWakeAt, b.now))
   consider(b.since + joinDeadlineMs)
   consider(b.since + 2 * joinDeadlineMs)
-  consider(b.since + 3 * (inputDeadlineMs + openDeadlineMs))
+  consider(stuckAt(b.state, b.since))
   const a = b.attempt
   if (!a) return next
   consider(a.complainAt)

@@ -1,7 +1,7 @@
 /** What people are told about a certified entry, and about what a peer waits for. */
 import { toHex } from '../bytes.ts'
 import type { Entry } from '../ledger/entry.ts'
-import { eligible } from '../ledger/state.ts'
+import { eligible, type LedgerState } from '../ledger/state.ts'
 import type { Event, MemberId, Task } from '../ports.ts'
 import type { Attempt, Opening } from './attempt.ts'
 import type { Outlook } from './propose.ts'
@@ -41,6 +41,20 @@ export function eventOf({ body }: Entry, task: Task): Event | undefined {
     default:
       return undefined
   }
+}
+
+/**
+ * What a life says first: where it begins; and of a ledger that is finished already that it is so, since the life that wrote its
+ * last entry may have ended before it could say it (seed 1005560).
+ */
+export function startEvents({ height, phase, plan, charter, modelHash }: LedgerState): Event[] {
+  const { rounds } = charter.training
+  const round =
+    phase.kind === 'between' ? phase.round : 'opened' in phase ? phase.opened.round : plan.last + 1
+  const started: Event = { kind: 'started', height, round }
+  return phase.kind === 'finished'
+    ? [started, { kind: 'studyFinished', rounds, modelHash: toHex(modelHash) }]
+    : [started]
 }
 
 export interface Waits {

@@ -43,9 +43,11 @@ export function proposable(o: Outlook): Body | undefined {
     case 'between':
       return openRound(o)
     case 'opened':
-      return o.attempt && (fixSurvivors(o, o.attempt) ?? abortInput(o, o.attempt))
+      if (!o.attempt) return abandon(o, 'tooFewInputs')
+      return fixSurvivors(o, o.attempt) ?? abortInput(o, o.attempt)
     case 'fixed':
-      return o.attempt && (closeRound(o, o.attempt) ?? abortOpening(o, o.attempt))
+      if (!o.attempt) return abandon(o, 'notOpened')
+      return closeRound(o, o.attempt) ?? abortOpening(o, o.attempt)
     case 'complete':
       return { kind: 'StudyFinished', rounds: o.state.charter.training.rounds, model: o.state.modelHash }
     case 'finished':
@@ -192,15 +194,29 @@ function abortOpening(o: Outlook, a: Attempt): RoundAborted | undefined {
   }
 }
 
+/** An attempt whose keys are lost: all that held a member's have restarted, and it does not say them again (seed 1005543). */
+function abandon(o: Outlook, reason: 'tooFewInputs' | 'notOpened'): RoundAborted | undefined {
+  const { phase } = o.state
+  if (!('opened' in phase) || !isStuck(o)) return undefined
+  const { round, attempt } = phase.opened
+  return { kind: 'RoundAborted', round, attempt, reason, culprits: [], conflicts: [] }
+}
+
 /** None once the attempt is stuck: peers that do not come to know the same of each other must not be held up by it. */
 function conflictsToName(o: Outlook, a: Attempt): RoundAborted['conflicts'] {
-  return isStuck(o, a.context.attempt) ? [] : conflictsOf(a)
+  return isStuck(o) ? [] : conflictsOf(a)
 }
 
 /** Whether it has lasted so long that whoever cannot get further agrees to give up, whatever it was that others lacked. */
-function isStuck(o: Outlook, attempt: number): boolean {
-  const { inputDeadlineMs, openDeadlineMs } = timing(o)
-  return o.now >= o.since + 3 * (inputDeadlineMs + openDeadlineMs) * (attempt + 1)
+function isStuck(o: Outlook): boolean {
+  return o.now >= stuckAt(o.state, o.since)
+}
+
+/** When an attempt whose last entry came at `since` counts as stuck; never where there is none. */
+export function stuckAt({ charter, phase }: LedgerState, since: Millis): Millis {
+  if (!('opened' in phase)) return Infinity
+  const { inputDeadlineMs, openDeadlineMs } = charter.secureSum
+  return since + 3 * (inputDeadlineMs + openDeadlineMs) * (phase.opened.attempt + 1)
 }
 
 export type Judgement = 'valid' | 'invalid' | 'unknown'
@@ -303,7 +319,7 @@ function judgeAborted(o: Outlook, body: RoundAborted): Judgement {
   const own = proposable(o)
   const innocent = body.culprits.length === 0
   const peace = body.conflicts.length === 0
-  if (innocent && peace && isStuck(o, a?.context.attempt ?? 0)) return 'valid'
+  if (innocent && peace && isStuck(o)) return 'valid'
   if (!a) return 'unknown'
   const known = peace ? [] : conflictsOf(a)
   if (!body.conflicts.every(([x, y]) => known.some(k => k[0] === x && k[1] === y))) return 'unknown'

@@ -153,6 +153,8 @@ class Voting extends Judge {
     const entry = this.#values.get(id)
     const v = this.#voter(host)
     if (entry?.body.kind !== 'SurvivorsFixed' || v.inputs.size === 0) return
+    // Who only watches this attempt still has the inputs of the last one that it took part in (seed 1004459).
+    if (!v.attempt?.startsWith(`${attemptName(entry.body)} `)) return
     const vouch = new Set<MemberId>()
     for (const [key, by] of v.heard.get(vote.height) ?? []) {
       if (key.endsWith(`/${id}`)) for (const m of by) vouch.add(m)

@@ -163,3 +163,21 @@ describe('partitions', () => {
     }
   })
 })
+
+describe('a peer of which nobody remembers the keys stays away', () => {
+  for (const kind of ['RoundOpened', 'SurvivorsFixed'] as const) {
+    it(`its attempt is given up when all others have restarted after ${kind}`, () => {
+      const { c, audit } = audited({ n: 4, f: 1, rounds: 1, gossipBytesMax: 0 })
+      c.world.startAll()
+      const height = kind === 'RoundOpened' ? 1 : 2
+      expect(c.world.run(() => heights(c, names).every(h => h === height), 60_000)).toBe(true)
+      for (const m of names) c.world.crash(m)
+      for (const m of names.slice(1)) c.world.start(m)
+      expect(c.world.run(() => c.finished(), HOUR_MS)).toBe(true)
+      const aborted = c.events.filter(e => e.host === names[1] && e.event.kind === 'roundAborted')
+      const reason = kind === 'RoundOpened' ? 'tooFewInputs' : 'notOpened'
+      expect(aborted.map(e => e.event)).toMatchObject([{ round: 0, attempt: 0, reason, culprits: [] }])
+      expect(audit.problems).toEqual([])
+    })
+  }
+})

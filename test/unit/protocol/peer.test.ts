@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../protocol/bytes.ts'
 import { stateHash } from '../../../protocol/model/state.ts'
 import { audited } from '../../support/audit.ts'
+import { committees } from '../../support/committees.ts'
 import { memberName } from '../../support/consortium.ts'
 
 describe('an undisturbed study', () => {
@@ -45,5 +46,21 @@ describe('an undisturbed study', () => {
     }
     expect(c.world.run(() => c.finished(), 60_000)).toBe(true)
     expect(c.world.run(gone, 1000)).toBe(true)
+  })
+
+  it('is told to be over by a life that begins after it', () => {
+    for (const size of [undefined, 4]) {
+      const o = { n: 8, f: 1, rounds: 1 }
+      const c = size === undefined ? audited(o).c : committees({ ...o, size, faulty: 1 })
+      c.world.startAll()
+      expect(c.world.run(() => c.finished(), 60_000)).toBe(true)
+      const [first] = c.events.filter(e => e.host === memberName(0) && e.event.kind === 'studyFinished')
+      c.world.crash(memberName(0))
+      const before = c.events.length
+      c.world.start(memberName(0))
+      c.world.run(() => false, 10)
+      const again = c.events.slice(before).filter(e => e.host === memberName(0))
+      expect(again.map(e => e.event)).toContainEqual(first!.event)
+    }
   })
 })

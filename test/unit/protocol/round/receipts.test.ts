@@ -3,43 +3,22 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concatBytes } from '../../../../protocol/bytes.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
-import { studyPlan } from '../../../../protocol/ledger/plan.ts'
 import type { MemberId } from '../../../../protocol/ports.ts'
-import { Attempt, ROOT_BYTES, rootOf } from '../../../../protocol/round/attempt.ts'
+import { type Attempt, ROOT_BYTES, rootOf } from '../../../../protocol/round/attempt.ts'
 import { bitmapOf } from '../../../../protocol/round/bitmap.ts'
-import type { Hands } from '../../../../protocol/round/hands.ts'
 import { acceptInput } from '../../../../protocol/round/input.ts'
 import { acceptReceipt, isHeld, isReceipted } from '../../../../protocol/round/receipts.ts'
 import type { Body } from '../../../../protocol/wire/messages.ts'
-import { memberName, testCharter } from '../../../support/consortium.ts'
+import { attempts } from '../../../support/attempts.ts'
+import { memberName } from '../../../support/consortium.ts'
 
 const n = 5
 const cohort = Array.from({ length: n }, (_, i) => memberName(i))
 const bytes = (byte: number, length = 32) => new Uint8Array(length).fill(byte)
 const message = bytes(1)
 
-const charters = new Map([0, 32_768].map(max => [max, testCharter({ n, f: 1, gossipBytesMax: max })]))
-
-function attempt(gossipBytesMax: number): Attempt {
-  const charter = charters.get(gossipBytesMax)!
-  const hands = { self: cohort[0]!, now: () => 1000, fault: () => {} } as unknown as Hands
-  const body = {
-    kind: 'RoundOpened' as const,
-    round: 0,
-    attempt: 0,
-    task: 'statistics' as const,
-    charter: bytes(0),
-    model: bytes(0),
-    cohort: cohort.map(member => ({ member, keys: bytes(0) })),
-    absent: [],
-  }
-  const plan = studyPlan(charter)
-  const setup = { charter, plan, body, opened: bytes(7), keys: new Map(), own: undefined, openedAt: 0 }
-  const a = new Attempt(setup, undefined, hands)
-  const offer = { round: 0, attempt: 0, opened: bytes(7), digests: bytes(0, 64 * n), ciphertexts: [] }
-  for (const m of cohort) a.offers.set(m, offer)
-  return a
-}
+const makers = new Map([0, 32_768].map(max => [max, attempts(n, max).fresh]))
+const attempt = (gossipBytesMax: number) => makers.get(gossipBytesMax)!()
 
 /** One of several inputs that a member may commit to. */
 function inputOf(a: Attempt, version: number): Body<'input'> {

@@ -108,6 +108,33 @@ describe('voting', () => {
         expect(s).toBe(`${victim} votes for the survivor ${third}, of whom it has seen two inputs`)
     })
 
+    it('gets one by who only watches this attempt, and saw the two in an earlier one', () => {
+      let shownTwo = false
+      const { says } = run.play(voting, {
+        forge: honest => ({
+          onInput: (host, input, now) => {
+            honest.onInput?.(host, input, now)
+            if (host.id !== victim || input.kind !== 'message') return
+            const body = said(input.bytes, third, 'input')
+            if (body?.round !== 0) return
+            shownTwo = true
+            const data = flipped(body.data)
+            const bytes = say(run.c, third, 'input', { ...body, data, hashes: sha256(data) })
+            honest.onInput?.(host, { kind: 'message', from: liar, via: 'gossip', bytes }, now)
+          },
+          onRelease: (host, to, bytes) => {
+            // It left the third out of round 0, and has no offer in the rounds that follow.
+            const v = readMessage(bytes)?.vote
+            const isVote = v && v.type !== 'proposal' && v.height === 2
+            if (host.id === victim && (isVote || (said(bytes, victim, 'offer')?.round ?? 0) > 0)) return
+            honest.onRelease?.(host, to, bytes)
+          },
+        }),
+      })
+      expect(shownTwo).toBe(true)
+      expect(says).toEqual([])
+    })
+
     it('gets one where the second was not signed, or is not what it commits to', () => {
       const forgedName = shown((_host, bytes) => {
         const body = said(bytes, third, 'input')
