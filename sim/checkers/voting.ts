@@ -9,7 +9,7 @@ import { sha256 } from '../../protocol/crypto/hash.ts'
 import { Lru } from '../../protocol/crypto/lru.ts'
 import { decodeEntry, type Entry } from '../../protocol/ledger/entry.ts'
 import { taskOf } from '../../protocol/ledger/plan.ts'
-import type { Input, MemberId } from '../../protocol/ports.ts'
+import type { Input, MemberId, Output } from '../../protocol/ports.ts'
 import { layoutFor, vectorLength } from '../../protocol/sum/layout.ts'
 import { verifyEnvelope } from '../../protocol/wire/envelope.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
@@ -145,11 +145,24 @@ class Voting extends Judge {
       if (validView === undefined || validView < lock.view)
         this.fail(`${host.id} prevotes against its lock, height ${vote.height}`)
     }
-    this.#survivors(host.id, id, vote)
+  }
+
+  /** A vote is judged by what its voter knew when it made it: more may come before the disk lets it go (seed 1011004). */
+  onOutput(host: SimHost, _input: Input, { effects }: Output): void {
+    if (!this.isHonest(host.id)) return
+    for (const effect of effects) {
+      for (const e of effect.kind === 'store' ? effect.release : [effect]) {
+        const message = e.kind === 'publish' ? readMessage(e.bytes) : undefined
+        if (message?.author !== host.id) continue
+        if (message.vote?.type === 'proposal') this.#hear(host.id, message)
+        else if (message.vote?.type === 'prevote' && message.vote.id) this.#survivors(host.id, message.vote)
+      }
+    }
   }
 
   /** Nobody whose two inputs this member has seen may survive by its vote, unless more than f others vouch for it. */
-  #survivors(host: MemberId, id: string, vote: Vote): void {
+  #survivors(host: MemberId, vote: Vote): void {
+    const id = toHex(vote.id!)
     const entry = this.#values.get(id)
     const v = this.#voter(host)
     if (entry?.body.kind !== 'SurvivorsFixed' || v.inputs.size === 0) return
@@ -159,6 +172,7 @@ class Voting extends Judge {
     for (const [key, by] of v.heard.get(vote.height) ?? []) {
       if (key.endsWith(`/${id}`)) for (const m of by) vouch.add(m)
     }
+    vouch.delete(host)
     if (vouch.size > this.context.f) return
     const { survivors } = entry.body
     for (const { member } of survivors) {

@@ -92,9 +92,9 @@ async function stroke(c: Case): Promise<{ events: number; aucDifference: number 
 function measure(c: Case): Measured {
   const file = fileURLToPath(import.meta.url)
   const register = new URL('../../sim/ideal/register.ts', import.meta.url).href
-  // Thousands of hospitals leave more behind than the engine's default room for young objects is made for.
   const args = [
-    '--max-semi-space-size=160',
+    // As `medmesh sim` does it.
+    '--max-semi-space-size=512',
     ...(c.crypto === 'ideal' ? ['--import', register] : []),
     file,
     '--one',

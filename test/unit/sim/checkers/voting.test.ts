@@ -122,16 +122,46 @@ describe('voting', () => {
             const bytes = say(run.c, third, 'input', { ...body, data, hashes: sha256(data) })
             honest.onInput?.(host, { kind: 'message', from: liar, via: 'gossip', bytes }, now)
           },
+          // It left the third out of round 0, and has no offer in the rounds that follow.
+          onOutput: (host, input, output) => {
+            const at = output.effects.flatMap(e => (e.kind === 'store' ? e.release : [e]))
+            const votes = at.map(e => (e.kind === 'publish' ? readMessage(e.bytes)?.vote : undefined))
+            if (host.id !== victim || votes.every(v => v?.height !== 2))
+              honest.onOutput?.(host, input, output)
+          },
           onRelease: (host, to, bytes) => {
-            // It left the third out of round 0, and has no offer in the rounds that follow.
-            const v = readMessage(bytes)?.vote
-            const isVote = v && v.type !== 'proposal' && v.height === 2
-            if (host.id === victim && (isVote || (said(bytes, victim, 'offer')?.round ?? 0) > 0)) return
-            honest.onRelease?.(host, to, bytes)
+            const offer = said(bytes, victim, 'offer')
+            if (host.id !== victim || (offer?.round ?? 0) === 0) honest.onRelease?.(host, to, bytes)
           },
         }),
       })
       expect(shownTwo).toBe(true)
+      expect(says).toEqual([])
+    })
+
+    it('gets one where the second came when the vote was made, and not on the disk yet', () => {
+      let input: Uint8Array | undefined
+      let late = false
+      const { says } = run.play(voting, {
+        forge: honest => ({
+          onInput: (host, what, now) => {
+            honest.onInput?.(host, what, now)
+            if (what.kind === 'message' && said(what.bytes, third, 'input')) input ??= what.bytes
+          },
+          onRelease: (host, to, bytes) => {
+            const v = readMessage(bytes)?.vote
+            if (host.id === victim && v?.type === 'prevote' && v.height === 2 && !late) {
+              late = true
+              const body = said(input!, third, 'input')!
+              const data = flipped(body.data)
+              const other = say(run.c, third, 'input', { ...body, data, hashes: sha256(data) })
+              honest.onInput?.(host, { kind: 'message', from: liar, via: 'gossip', bytes: other }, 0)
+            }
+            honest.onRelease?.(host, to, bytes)
+          },
+        }),
+      })
+      expect(late).toBe(true)
       expect(says).toEqual([])
     })
 
