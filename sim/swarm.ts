@@ -14,10 +14,22 @@ import {
   type Who,
 } from '../config/scenario.ts'
 import { checkScenario } from '../config/scenario-parse.ts'
+import { maliciousBorne } from '../config/tail.ts'
 import { Random } from './random.ts'
 
 /** Sets the stream that makes a scenario apart from the one that plays it. */
 const SCENARIO_STREAM = 0x5ce9a210
+
+/** And that of the seeds whose hospitals sum in committees. */
+const COMMITTEES_STREAM = 0x7d1c6a3b
+
+/** How many of all seeds. */
+const COMMITTEES_SHARE = 0.08
+const COMMITTEES = [
+  { n: 8, size: 4, maliciousMax: 1 },
+  { n: 11, size: 4, maliciousMax: 1 },
+  { n: 14, size: 7, maliciousMax: 2 },
+]
 
 /** Numbers of hospitals, the common ones more often. */
 const SIZES = [3, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 6, 6, 7, 7, 7, 8, 9, 10, 13]
@@ -25,8 +37,11 @@ const SIZES = [3, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 6, 6, 7, 7, 7, 8, 9, 10, 13]
 /** The scenario of a seed; played with the same seed it is one course of events. */
 export function randomScenario(seed: number): Scenario {
   const d = new Dice(new Random((seed ^ SCENARIO_STREAM) >>> 0))
-  const n = d.of(SIZES)
-  const most = Math.floor((n - 1) / 3)
+  const lot = new Dice(new Random((seed ^ COMMITTEES_STREAM) >>> 0))
+  const parted = lot.chance(COMMITTEES_SHARE) ? lot.of(COMMITTEES) : undefined
+  const together = d.of(SIZES)
+  const n = parted?.n ?? together
+  const most = parted ? maliciousBorne(n, parted.size, parted.maliciousMax) : Math.floor((n - 1) / 3)
   const f = d.chance(0.75) ? most : d.below(most + 1)
   const liars = d.chance(0.35) ? 0 : d.below(f + 1)
   const rounds = 1 + d.below(2)
@@ -48,6 +63,7 @@ export function randomScenario(seed: number): Scenario {
     sites: sites(d, n, skewMs, trainingMs),
     links: { default: link(d), between: between(d, n) },
     maliciousMax: f,
+    ...(parted && { committees: { size: parted.size, maliciousMax: parted.maliciousMax } }),
     study: { rounds, features: 2 + d.below(7) },
     secureSum: {
       delivery: d.chance(0.5) ? 'gossip' : 'shards',

@@ -3,11 +3,14 @@ import { equalBytes, toHex } from '../bytes.ts'
 import { encodeRecord, type LedgerRecord, recordKey } from '../ledger/certificate.ts'
 import type { Body, CommitteesSummed } from '../ledger/entry.ts'
 import type { LedgerState } from '../ledger/state.ts'
-import { encodeState } from '../model/state.ts'
+import { applySum } from '../model/apply.ts'
+import { encodeState, stateHash } from '../model/state.ts'
 import { MODEL_RECORD } from '../peer/books.ts'
 import type { Event, ModelState } from '../ports.ts'
+import { addInto } from '../sum/field.ts'
 import { Ballot } from './ballot.ts'
 import type { CommitteeBooks } from './books.ts'
+import { roundSections } from './delivery.ts'
 import type { Draw } from './draw.ts'
 import { endInner } from './inner.ts'
 import { missedOf, survivorsOf } from './summed.ts'
@@ -16,7 +19,7 @@ export function adopt(b: CommitteeBooks, record: LedgerRecord, next: LedgerState
   const { body } = b.entryOf(record.entry)!
   const puts: [string, Uint8Array][] = [[recordKey(next.height), encodeRecord(record)]]
   if (!equalBytes(next.modelHash, b.state.modelHash)) {
-    b.model = computed(b, next.modelHash)
+    b.model = computed(b, next.modelHash) ?? computedAnew(b, body, next.modelHash)
     if (b.model) puts.push([MODEL_RECORD, encodeState(b.model)])
   }
   const events = eventsOf(b.draw, body)
@@ -67,6 +70,25 @@ function computed(b: CommitteeBooks, modelHash: Uint8Array): ModelState | undefi
     if (equalBytes(total.applied.modelHash, modelHash)) return total.applied.outcome.state
   }
   return undefined
+}
+
+/**
+ * From the sums on this disk, where the life that made the model of them is over: they are stored before any vote for the entry
+ * leaves and forgotten with its adoption, so that no crash of all who decide loses a model (swarm, seed 890). At once and
+ * not as a job, as what is not stored together with the entry can be lost.
+ */
+function computedAnew(b: CommitteeBooks, body: Body, modelHash: Uint8Array): ModelState | undefined {
+  if (body.kind !== 'CommitteesSummed' || !b.model) return undefined
+  let sum: Uint32Array | undefined
+  for (const { index, sum: hash } of body.committees) {
+    const delivery = b.delivered.get(index)
+    if (!delivery || !equalBytes(delivery.hash, hash)) return undefined
+    if (sum) addInto(sum, delivery.sum)
+    else sum = delivery.sum.slice()
+  }
+  if (!sum) return undefined
+  const { state } = applySum(b.state.charter, body.task, roundSections(b.state), sum, b.model)
+  return equalBytes(stateHash(state), modelHash) ? state : undefined
 }
 
 function eventsOf(draw: Draw, body: Body): Event[] {

@@ -21,7 +21,7 @@ import type { Body, StreamType } from '../wire/messages.ts'
 import type { Ballot } from './ballot.ts'
 import type { Delivery } from './delivery.ts'
 import type { Draw } from './draw.ts'
-import type { Inner } from './inner.ts'
+import type { Inner, PartMachine } from './inner.ts'
 
 /** Keys of durable records beside those of the ledger, the model and the votes. */
 export const RECORD = {
@@ -43,6 +43,7 @@ export interface Total {
 
 export class CommitteeBooks {
   readonly config: PeerConfig
+  readonly makePart: (config: PeerConfig) => PartMachine
   readonly keys: ReadonlyMap<MemberId, Uint8Array>
   readonly effects = new Effects()
   readonly connected = new Set<MemberId>()
@@ -78,8 +79,9 @@ export class CommitteeBooks {
   moved = false
   waiting = ''
 
-  constructor(config: PeerConfig) {
+  constructor(config: PeerConfig, makePart: (config: PeerConfig) => PartMachine) {
     this.config = config
+    this.makePart = makePart
     this.keys = memberKeys(config.charter)
     assert(this.keys.has(config.self), 'the peer is a member of its charter')
     this.model = initialState(config.charter)

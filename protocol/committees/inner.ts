@@ -6,8 +6,8 @@
 import { ascii, concatBytes } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { decodeRecord, type LedgerRecord, recordKey } from '../ledger/certificate.ts'
-import { Peer, recordMessage } from '../peer.ts'
-import type { Durable, Effect, Input, MemberId, Millis, Verdict } from '../ports.ts'
+import { type Peer, recordMessage } from '../peer.ts'
+import type { Durable, Effect, Input, Machine, MemberId, Millis, Verdict } from '../ports.ts'
 import { residueBytes } from '../sum/field.ts'
 import { encode } from '../wire/codec.ts'
 import { plainEnvelope } from '../wire/envelope.ts'
@@ -15,9 +15,12 @@ import { type CommitteeBooks, RECORD } from './books.ts'
 import { type Committee, committeeAt, partOf } from './committee.ts'
 import type { CommitteeBody } from './messages.ts'
 
+/** What a member runs in its committee, and what the study's machine looks at. */
+export type PartMachine = Machine & Pick<Peer, 'state' | 'model' | 'sum' | 'footprint'>
+
 export interface Inner {
   readonly committee: Committee
-  readonly peer: Peer
+  readonly peer: PartMachine
   /** Its ledger's records, which it sends to members that lack them; three for each attempt. */
   readonly records: Map<string, Uint8Array>
   /** The study's numbers of its jobs. */
@@ -33,7 +36,7 @@ export function beginInner(b: CommitteeBooks): void {
   const index = b.draw.committeeOf.get(b.config.self)
   if (b.inner || phase.kind !== 'between' || !b.model || index === undefined) return
   const committee = committeeAt(b.state, b.config.network, index)
-  const peer = new Peer(partOf(b.config, b.state, committee, b.model))
+  const peer = b.makePart(partOf(b.config, b.state, committee, b.model))
   b.inner = {
     committee,
     peer,

@@ -11,12 +11,13 @@ import { applyEntry, type LedgerState } from '../ledger/state.ts'
 import { decodeState, stateHash } from '../model/state.ts'
 import { CONSENSUS_PREFIX, MODEL_RECORD, type PeerConfig } from '../peer/books.ts'
 import type { Footprint } from '../peer/footprint.ts'
+import { Peer } from '../peer.ts'
 import type { Durable, Input, Machine, Millis, ModelState, Output, Verdict } from '../ports.ts'
 import { assert } from '../result.ts'
 import { startEvents } from '../round/describe.ts'
 import { takeSeat } from './adopt.ts'
 import { CommitteeBooks, RECORD } from './books.ts'
-import { beginInner, feed, type Inner, met, restoredInner } from './inner.ts'
+import { beginInner, feed, type Inner, met, type PartMachine, restoredInner } from './inner.ts'
 import { deliveryDueAt } from './propose.ts'
 import { receive } from './receive.ts'
 import { askModel, deliverSum, greet, inform } from './spread.ts'
@@ -26,8 +27,9 @@ export class CommitteePeer implements Machine {
   /** As it was last said. */
   #wakeAt: Millis | undefined
 
-  constructor(config: PeerConfig) {
-    this.#b = new CommitteeBooks(config)
+  /** `makePart`: makes what it runs in its committee; adversaries put theirs in its place. */
+  constructor(config: PeerConfig, makePart: (config: PeerConfig) => PartMachine = part => new Peer(part)) {
+    this.#b = new CommitteeBooks(config, makePart)
   }
 
   /** The state of the study's ledger as this peer holds it. */

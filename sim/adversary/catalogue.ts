@@ -1,5 +1,6 @@
 /** Who lies how: for each behaviour of a scenario the machine or the learner of a hospital that behaves so. */
 import { BEHAVIOURS, type Behaviour } from '../../config/scenario.ts'
+import { CommitteePeer } from '../../protocol/committees/peer.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
 import type { Machine } from '../../protocol/ports.ts'
 import type { Learner } from '../host.ts'
@@ -190,14 +191,17 @@ function adversary({ does, stoppedBy, tactic, learner }: Part): Adversary {
   return {
     does,
     stoppedBy,
-    ...(tactic
-      ? {
-          machine: (config, coalition, random) =>
-            new Liar(config, [tactic(coalition, random)], coalition, random),
-        }
-      : {}),
+    ...(tactic && { machine: (config, coalition, random) => machine(tactic, config, coalition, random) }),
     ...(learner ? { learner } : {}),
   }
+}
+
+/** Where committees sum, it lies in the one that the lot brings it to; what it says to all it says as it is. */
+function machine(tactic: MakeTactic, config: PeerConfig, all: Coalition, random: Random): Machine {
+  const lies = (c: PeerConfig, coalition: Coalition) =>
+    new Liar(c, [tactic(coalition, random)], coalition, random)
+  if (!config.charter.committees) return lies(config, all)
+  return new CommitteePeer(config, part => lies(part, all.within(part)))
 }
 
 const parts: readonly Part[] = Object.values(PARTS)

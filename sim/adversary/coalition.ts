@@ -4,6 +4,8 @@
  */
 
 import { z } from 'zod'
+import { toHex } from '../../protocol/bytes.ts'
+import { Lru } from '../../protocol/crypto/lru.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
 import type { MemberId } from '../../protocol/ports.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
@@ -15,6 +17,9 @@ import { Random } from '../random.ts'
 
 /** Messages that are kept to be said again. */
 const HEARD_MAX = 512
+
+/** Committees of the last rounds, in which they were. */
+const WITHIN_MAX = 64
 
 const SharesRecord = z.array(z.strictObject({ from: memberId, self: bytes(32), mask: bytes(32) }))
 
@@ -31,6 +36,7 @@ export class Coalition {
   readonly honest: readonly MemberId[]
   readonly #configs: ReadonlyMap<MemberId, PeerConfig>
   readonly #seed: number
+  readonly #within = new Lru<Coalition>(WITHIN_MAX)
   /** What reached any of them, the latest last; bounded. */
   readonly heard: HeardMessage[] = []
   /** Seed of the attempt that each of them is in: all its secrets follow from it. */
@@ -45,6 +51,18 @@ export class Coalition {
     this.members = all.filter(m => this.#configs.has(m))
     this.honest = all.filter(m => !this.#configs.has(m))
     this.#seed = seed
+  }
+
+  /** Those of them that are in a committee: the rest cannot speak there. `part`: of any of them in it. */
+  within(part: PeerConfig): Coalition {
+    const name = toHex(part.network)
+    const known = this.#within.get(name)
+    if (known) return known
+    const inIt = this.members.filter(m => part.charter.members.some(c => c.id === m))
+    const configs = inIt.map(m => ({ ...part, self: m, seed: this.configOf(m).seed }))
+    const fresh = new Coalition(configs, this.#seed)
+    this.#within.set(name, fresh)
+    return fresh
   }
 
   includes(member: MemberId): boolean {

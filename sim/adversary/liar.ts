@@ -6,13 +6,15 @@
 import { toHex } from '../../protocol/bytes.ts'
 import { type ConsensusMessage, isConsensusType, parseConsensus } from '../../protocol/consensus/message.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
-import { Peer, type PeerConfig } from '../../protocol/peer.ts'
+import type { LedgerState } from '../../protocol/ledger/state.ts'
+import { type Footprint, Peer, type PeerConfig } from '../../protocol/peer.ts'
 import type {
   Effect,
   Input,
   Machine,
   MemberId,
   Millis,
+  ModelState,
   Output,
   VectorWork,
   Verdict,
@@ -99,6 +101,22 @@ export class Liar implements Machine {
     this.coalition = coalition
     this.random = random
     this.#tactics = how.map(h => (typeof h === 'function' ? { lie: h } : h))
+  }
+
+  get state(): LedgerState {
+    return this.peer.state
+  }
+
+  get model(): ModelState | undefined {
+    return this.peer.model
+  }
+
+  get sum(): Uint32Array | undefined {
+    return this.peer.sum
+  }
+
+  get footprint(): Footprint {
+    return this.peer.footprint
   }
 
   get self(): MemberId {

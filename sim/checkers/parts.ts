@@ -11,7 +11,7 @@ import { applyEntry, genesis, type LedgerState } from '../../protocol/ledger/sta
 import { initialState } from '../../protocol/model/initial.ts'
 import { stateHash } from '../../protocol/model/state.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
-import type { Input, Job, JobResult, MemberId, Millis } from '../../protocol/ports.ts'
+import type { Effect, Input, Job, JobResult, MemberId, Millis, Output } from '../../protocol/ports.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker, Observer, Violation } from '../observer.ts'
 import { tapsOf } from '../taps.ts'
@@ -91,6 +91,7 @@ class Parts {
       },
       onStart: host => this.#tell(host, this.#now(host), (part, h) => part.taps.onStart?.(h)),
       onInput: (host, input, now) => this.#input(host, input, now),
+      onOutput: (host, input, output) => this.#output(host, input, output),
       onRelease: (host, to, bytes) => {
         const body = wrapped(bytes)
         if (body)
@@ -106,6 +107,19 @@ class Parts {
     if (!body || input.kind !== 'message') return
     const inner: Input = { kind: 'message', from: input.from, via: 'stream', bytes: body.message }
     this.#tell(host, this.#named(body.committee), (part, h) => part.taps.onInput?.(h, inner, now))
+  }
+
+  /** Of what it would say, that which goes to its committee. */
+  #output(host: SimHost, input: Input, { effects }: Output): void {
+    const said = effects
+      .flatMap(e => (e.kind === 'store' ? e.release : [e]))
+      .flatMap(e => {
+        const body = e.kind === 'send' ? wrapped(e.bytes) : undefined
+        return body ? [{ committee: body.committee, effect: { ...e, bytes: body.message } as Effect }] : []
+      })
+    if (said.length === 0) return
+    const output = { effects: said.map(s => s.effect), wakeAt: undefined, verdict: undefined }
+    this.#tell(host, this.#named(said[0]!.committee), (p, h) => p.taps.onOutput?.(h, input, output))
   }
 
   #job(host: SimHost, job: Job, result: JobResult): void {

@@ -36,8 +36,9 @@ type Heard = Map<string, Set<MemberId>>
 interface Voter {
   /** Of the ledger on its disk. */
   height: number
-  /** Its votes beyond that. */
+  /** Its votes beyond that, as they left; and its prevotes as they were made. */
   voted: Set<string>
+  made: Set<string>
   readonly heard: Map<number, Heard>
   /** The last value that it precommitted, at the height that follows. */
   lock: { readonly view: number; readonly id: string } | undefined
@@ -152,12 +153,21 @@ class Voting extends Judge {
     if (!this.isHonest(host.id)) return
     for (const effect of effects) {
       for (const e of effect.kind === 'store' ? effect.release : [effect]) {
-        const message = e.kind === 'publish' ? readMessage(e.bytes) : undefined
-        if (message?.author !== host.id) continue
-        if (message.vote?.type === 'proposal') this.#hear(host.id, message)
-        else if (message.vote?.type === 'prevote' && message.vote.id) this.#survivors(host.id, message.vote)
+        const message = e.kind === 'publish' || e.kind === 'send' ? readMessage(e.bytes) : undefined
+        if (message?.vote && message.author === host.id) this.#makes(host.id, message)
       }
     }
+  }
+
+  #makes(host: MemberId, message: Message): void {
+    const vote = message.vote!
+    if (vote.type === 'proposal') this.#hear(host, message)
+    if (vote.type !== 'prevote' || !vote.id) return
+    const v = this.#voter(host)
+    const name = `${vote.height}/${vote.view}/${toHex(vote.id)}`
+    if (vote.height <= v.height || v.made.has(name)) return
+    v.made.add(name)
+    this.#survivors(host, vote)
   }
 
   /** Nobody whose two inputs this member has seen may survive by its vote, unless more than f others vouch for it. */
@@ -229,6 +239,7 @@ class Voting extends Judge {
       const v = this.#voter(host.id)
       v.height = height
       v.voted = new Set()
+      v.made = new Set()
       v.lock = undefined
       for (const h of v.heard.keys()) if (h <= height) v.heard.delete(h)
       let least = height
@@ -243,6 +254,7 @@ class Voting extends Judge {
     const fresh: Voter = {
       height: 0,
       voted: new Set(),
+      made: new Set(),
       heard: new Map(),
       lock: undefined,
       attempt: undefined,

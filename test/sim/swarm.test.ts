@@ -19,7 +19,7 @@ describe('random scenarios', () => {
   it('are mostly small, heal, and leave time for the study to be finished', () => {
     const sizes = scenarios.map(s => hospitalsOf(s).length)
     expect(Math.min(...sizes)).toBe(3)
-    expect(Math.max(...sizes)).toBe(13)
+    expect(Math.max(...sizes)).toBe(14)
     expect(sizes.filter(n => n >= 4 && n <= 7).length).toBeGreaterThan(0.6 * SEEDS)
     for (const s of scenarios) {
       expect(s.healAtMs).toBeGreaterThan(0)
@@ -49,6 +49,7 @@ describe('random scenarios', () => {
       shards: share(s => s.secureSum.delivery === 'shards'),
       honest: share(s => s.adversaries.length === 0),
       allLie: share(s => s.adversaries.length === maliciousMaxOf(s) && s.adversaries.length > 0),
+      committees: share(s => s.committees !== undefined),
       trusting: share(s => s.maliciousMax === 0),
     }
     for (const [what, part] of Object.entries(seen)) {
