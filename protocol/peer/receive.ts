@@ -80,8 +80,9 @@ function onGossip(
   if (place === 'later') return keepForLater(b, raw, from, via)
   if (!b.isSigned(raw)) return b.blame(from, fault('badSignature', type))
   const slot = slotOf(type, raw.from, body)
-  const before = replaceable(type) ? undefined : b.known.get(slot)
-  if (before) return contradicted(b, raw, type, body, { slot, before, prefix })
+  const before = b.known.get(slot)
+  if (before && (!replaceable(type) || contradictsKnown(before, raw)))
+    return contradicted(b, raw, type, body, { slot, before, prefix })
   const routed = receiveGossip(stage, type, raw.from, body, raw.bytes)
   if (routed === 'bad') {
     b.charge({ member: raw.from, code: 'malformed', evidence: evidenceOf(raw.bytes) })
@@ -91,6 +92,11 @@ function onGossip(
   b.known.add(slot, raw.bytes, prefix, replaceable(type))
   if (b.attempt && (type === 'input' || type === 'claim')) retryEarly(b.attempt)
   return 'accept'
+}
+
+function contradictsKnown(before: Uint8Array, raw: RawEnvelope): boolean {
+  const first = openEnvelope(before)
+  return first.ok && contradict(first.value, raw)
 }
 
 /** Not held against whoever relays it; both messages are passed on, once, so that all get to see them. */
@@ -104,12 +110,14 @@ function contradicted<T extends GossipType>(
   const first = openEnvelope(seen.before)
   if (first.ok && !contradict(first.value, raw)) return 'ignore'
   const evidence = evidenceOf(seen.before, raw.bytes)
-  const isNew = b.charge({ member: raw.from, code: 'equivocation', evidence })
+  const isCharge = b.charge({ member: raw.from, code: 'equivocation', evidence })
+  const done = receiveOther(b.stage(), type, raw.from, body, raw.bytes)
+  // Who has equivocated before has done so otherwise: all must see these receipts to count none of them.
+  const isNew = isCharge || (type === 'receipt' && done === 'kept')
   if (isNew) {
     b.blame(raw.from, fault('equivocation', `two different ${type} messages`))
     for (const message of [seen.before, raw.bytes]) b.effects.emit({ kind: 'publish', bytes: message })
   }
-  const done = receiveOther(b.stage(), type, raw.from, body, raw.bytes)
   if (done === 'taken') {
     b.known.add(seen.slot, raw.bytes, seen.prefix, true)
     if (b.attempt) retryEarly(b.attempt)

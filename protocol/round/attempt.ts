@@ -169,6 +169,8 @@ export class Attempt {
   /** Slices held here, by shard and member, each equal to its commitment. */
   readonly held: Map<MemberId, Uint32Array>[]
   readonly receipts = new Map<MemberId, OwnerReceipts>()
+  /** Owners that have signed receipts which contradict each other: none of theirs counts. */
+  readonly disowned = new Set<MemberId>()
   /** Of each member how many owners' receipts name each shard of its commitment: at its place times `shards`. */
   readonly covers: Uint8Array
   /** The names of commitments' roots, by place. */

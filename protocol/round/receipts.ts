@@ -128,6 +128,7 @@ export function acceptReceipt(
   if (!a.cohort.includes(owner)) return false
   const said = read(a, body)
   if (!said) return false
+  if (a.disowned.has(owner)) return undefined
   const { roots, held } = a.receipts.get(owner) ?? { roots: [], held: new Map() }
   // Of each member the first commitment that this owner named: the slices of another are nothing to build on.
   const isNews = (members: Uint8Array | undefined, at: number) =>
@@ -150,6 +151,15 @@ export function acceptReceipt(
   }
   a.receiptsChanged++
   noteHeld(a, named)
+  return true
+}
+
+/** Nothing is built on the word of an owner that gives each another one; false: that was known. */
+export function disown(a: Attempt, owner: MemberId): boolean {
+  if (a.disowned.has(owner)) return false
+  a.disowned.add(owner)
+  // What is fixed stays so: its owners are held to what they signed.
+  if (!a.opening && a.receipts.delete(owner)) for (const m of a.cohort) recount(a, m)
   return true
 }
 

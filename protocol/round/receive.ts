@@ -12,7 +12,7 @@ import { acceptComplaint } from './complaints.ts'
 import { acceptInput, acceptShard, otherInput } from './input.ts'
 import type { Join } from './join.ts'
 import { acceptClaim, acceptShardSum, acceptTags, isFixed } from './opening.ts'
-import { acceptReceipt, noteHeld } from './receipts.ts'
+import { acceptReceipt, disown, noteHeld } from './receipts.ts'
 import { acceptReveal } from './reveals.ts'
 import { answerOpen, retag } from './verify.ts'
 
@@ -162,6 +162,7 @@ export function receiveOther<T extends GossipType>(
   }
   if (type === 'input' && s.attempt) return otherInput(s.attempt, from, body as Body<'input'>, message)
   if (type === 'offer' && !s.attempt?.opening) s.attempt?.misdealt.add(from)
+  if (type === 'receipt' && s.attempt) return disown(s.attempt, from) ? 'kept' : 'dropped'
   return 'kept'
 }
 

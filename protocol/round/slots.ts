@@ -8,6 +8,7 @@ import type { MemberId } from '../ports.ts'
 import { decode } from '../wire/codec.ts'
 import type { RawEnvelope } from '../wire/envelope.ts'
 import { BODIES, type Body, GOSSIP_TYPES, type GossipType } from '../wire/messages.ts'
+import { ROOT_BYTES } from './attempt.ts'
 
 /** The slot within an attempt: one for each member and kind, and shard where there are several. */
 export function slotOf<T extends GossipType>(type: T, from: MemberId, body: Body<T>): string {
@@ -22,6 +23,7 @@ export function replaceable(type: GossipType): boolean {
 /** Whether one author signed both and may not have; their signatures are the caller's to check. */
 export function contradict(a: RawEnvelope, b: RawEnvelope): boolean {
   if (a.type !== b.type || a.from !== b.from || equalBytes(a.body, b.body)) return false
+  if (a.type === 'receipt') return receiptsContradict(a, b)
   const slot = fullSlotOf(a)
   return slot !== undefined && slot === fullSlotOf(b)
 }
@@ -41,4 +43,43 @@ function fullSlotOf(raw: RawEnvelope): string | undefined {
   const of = decoded.value as { head?: Uint8Array; opened?: Uint8Array; fixed?: Uint8Array }
   const entry = of.head ?? of.opened ?? of.fixed
   return `${slotOf(type, raw.from, decoded.value)}:${round}:${attempt}:${entry ? toHex(entry) : ''}`
+}
+
+/**
+ * What an owner has receipted it takes back neither in this life nor in another (SPEC S9): of two receipts one says all that the
+ * other does, of the same commitments. Else it tells each member another one (seed 1014423).
+ */
+function receiptsContradict(a: RawEnvelope, b: RawEnvelope): boolean {
+  const x = decode(a.body, BODIES.receipt)
+  const y = decode(b.body, BODIES.receipt)
+  if (!x.ok || !y.ok || !equalBytes(x.value.opened, y.value.opened)) return false
+  return !(saysAll(x.value, y.value) || saysAll(y.value, x.value)) || namesAnother(x.value, y.value)
+}
+
+type Receipt = Body<'receipt'>
+
+/** Whether `a` has every slice that `b` has. */
+function saysAll(a: Receipt, b: Receipt): boolean {
+  const has = new Map(a.held.map(h => [h.shard, h.from]))
+  return b.held.every(({ shard, from }) =>
+    from.every((bits, i) => (bits & ~(has.get(shard)?.[i] ?? 0)) === 0),
+  )
+}
+
+/** Whether both have slices of one member, of two commitments. */
+function namesAnother(a: Receipt, b: Receipt): boolean {
+  const [x, y] = [a, b].map(placesOf) as [Set<number>, Set<number>]
+  const rootAt = (r: Receipt, at: number) => r.roots.subarray(ROOT_BYTES * at, ROOT_BYTES * (at + 1))
+  return [...x].some(at => y.has(at) && !equalBytes(rootAt(a, at), rootAt(b, at)))
+}
+
+/** Places in the cohort of all members of whom it has a slice. */
+function placesOf({ held }: Receipt): Set<number> {
+  const out = new Set<number>()
+  for (const { from } of held) {
+    from.forEach((bits, i) => {
+      for (let bit = 0; bit < 8; bit++) if (bits & (1 << bit)) out.add(8 * i + bit)
+    })
+  }
+  return out
 }
