@@ -3,16 +3,15 @@ import { equalBytes, toHex } from '../bytes.ts'
 import { encodeRecord, type LedgerRecord, recordKey } from '../ledger/certificate.ts'
 import type { Body, CommitteesSummed } from '../ledger/entry.ts'
 import type { LedgerState } from '../ledger/state.ts'
-import { applySum } from '../model/apply.ts'
-import { encodeState, stateHash } from '../model/state.ts'
+import { encodeState } from '../model/state.ts'
 import { MODEL_RECORD } from '../peer/books.ts'
 import type { Event, ModelState } from '../ports.ts'
-import { addInto } from '../sum/field.ts'
+import { runVectorWork } from '../sum/kernels.ts'
 import { Ballot } from './ballot.ts'
 import type { CommitteeBooks } from './books.ts'
-import { roundSections } from './delivery.ts'
 import type { Draw } from './draw.ts'
 import { endInner } from './inner.ts'
+import { applied } from './propose.ts'
 import { missedOf, survivorsOf } from './summed.ts'
 
 export function adopt(b: CommitteeBooks, record: LedgerRecord, next: LedgerState): void {
@@ -78,17 +77,16 @@ function computed(b: CommitteeBooks, modelHash: Uint8Array): ModelState | undefi
  * not as a job, as what is not stored together with the entry can be lost.
  */
 function computedAnew(b: CommitteeBooks, body: Body, modelHash: Uint8Array): ModelState | undefined {
-  if (body.kind !== 'CommitteesSummed' || !b.model) return undefined
-  let sum: Uint32Array | undefined
-  for (const { index, sum: hash } of body.committees) {
+  if (body.kind !== 'CommitteesSummed') return undefined
+  const inputs: Uint32Array[] = []
+  for (const { index, sum } of body.committees) {
     const delivery = b.delivered.get(index)
-    if (!delivery || !equalBytes(delivery.hash, hash)) return undefined
-    if (sum) addInto(sum, delivery.sum)
-    else sum = delivery.sum.slice()
+    if (!delivery || !equalBytes(delivery.hash, sum)) return undefined
+    inputs.push(delivery.sum)
   }
-  if (!sum) return undefined
-  const { state } = applySum(b.state.charter, body.task, roundSections(b.state), sum, b.model)
-  return equalBytes(stateHash(state), modelHash) ? state : undefined
+  const output = runVectorWork({ kind: 'sum', inputs })
+  const made = output.kind === 'sum' ? applied(b, output.sum) : undefined
+  return made && equalBytes(made.modelHash, modelHash) ? made.outcome.state : undefined
 }
 
 function eventsOf(draw: Draw, body: Body): Event[] {

@@ -40,7 +40,7 @@ function summed(b: CommitteeBooks, indices: readonly number[]): CommitteesSummed
   const { phase } = b.state
   const total = totalOf(b, indices)
   if (phase.kind !== 'between' || !total || !b.model) return undefined
-  total.applied ??= applied(b, total)
+  total.applied ??= applied(b, total.sum)
   if (!total.applied) return undefined
   const { outcome, modelHash } = total.applied
   return {
@@ -61,10 +61,11 @@ function summed(b: CommitteeBooks, indices: readonly number[]): CommitteesSummed
   }
 }
 
-function applied(b: CommitteeBooks, total: Total): Total['applied'] {
+/** The model after the round, if its committees' sums make this one; undefined while the model before it is missing. */
+export function applied(b: CommitteeBooks, sum: Uint32Array): Total['applied'] {
   const { phase, charter } = b.state
   if (phase.kind !== 'between' || !b.model) return undefined
-  const outcome = applySum(charter, phase.task, roundSections(b.state), total.sum, b.model)
+  const outcome = applySum(charter, phase.task, roundSections(b.state), sum, b.model)
   return { outcome, modelHash: stateHash(outcome.state) }
 }
 

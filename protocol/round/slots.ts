@@ -68,18 +68,14 @@ function saysAll(a: Receipt, b: Receipt): boolean {
 
 /** Whether both have slices of one member, of two commitments. */
 function namesAnother(a: Receipt, b: Receipt): boolean {
-  const [x, y] = [a, b].map(placesOf) as [Set<number>, Set<number>]
-  const rootAt = (r: Receipt, at: number) => r.roots.subarray(ROOT_BYTES * at, ROOT_BYTES * (at + 1))
-  return [...x].some(at => y.has(at) && !equalBytes(rootAt(a, at), rootAt(b, at)))
+  for (let at = 0; ROOT_BYTES * at < a.roots.length; at++) {
+    const [x, y] = [a, b].map(r => r.roots.subarray(ROOT_BYTES * at, ROOT_BYTES * (at + 1)))
+    if (hasSlice(a, at) && hasSlice(b, at) && !equalBytes(x!, y!)) return true
+  }
+  return false
 }
 
-/** Places in the cohort of all members of whom it has a slice. */
-function placesOf({ held }: Receipt): Set<number> {
-  const out = new Set<number>()
-  for (const { from } of held) {
-    from.forEach((bits, i) => {
-      for (let bit = 0; bit < 8; bit++) if (bits & (1 << bit)) out.add(8 * i + bit)
-    })
-  }
-  return out
+/** Whether it has a slice of the member at this place in the cohort. */
+function hasSlice({ held }: Receipt, at: number): boolean {
+  return held.some(({ from }) => ((from[at >> 3] ?? 0) >> (at & 7)) & 1)
 }

@@ -132,7 +132,7 @@ const PARTS: Readonly<Record<Exclude<Behaviour, 'everything'>, Part>> = {
   falseReceipts: {
     does: 'Signs that it holds slices that it does not, of other commitments, or of its fellows only.',
     stoppedBy:
-      'A receipt names the commitment, and binds: who gives no sum is named, and the next owner sums (S9, S10, S13).',
+      'A receipt names the commitment, and binds: who gives no sum is named, and the next owner sums; receipts that contradict each other count for nothing (W4, S9, S10, S13).',
     tactic: receiptsWrong,
   },
   falseAccusation: {
