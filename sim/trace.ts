@@ -3,6 +3,7 @@
  * are one run. On request each event is also a readable line (`trace-lines.ts`).
  */
 import { createHash } from 'node:crypto'
+import { Memo } from '../protocol/memo.ts'
 import type { Effect, Input, JobResult, Millis, Output } from '../protocol/ports.ts'
 import type { SimHost } from './host.ts'
 import type { Injected, Observer } from './observer.ts'
@@ -12,13 +13,14 @@ import type { World } from './world.ts'
 /** Numbers and short texts are collected, and hashed together. */
 const CHUNK_BYTES = 4096
 
+/** Contents that were hashed already: from then on their number stands for them. */
+const hashed = new Memo<Uint8Array, { readonly in: Trace; readonly number: number }>()
+
 export class Trace implements Observer {
   readonly #hash = createHash('sha256')
   readonly #chunk = new Uint8Array(CHUNK_BYTES)
   readonly #view = new DataView(this.#chunk.buffer)
   #at = 0
-  /** Contents that were hashed already: from then on their number stands for them. */
-  readonly #known = new WeakMap<Uint8Array, number>()
   #count = 0
   #world: World | undefined
   readonly #lines: TraceLines | undefined
@@ -215,12 +217,12 @@ export class Trace implements Observer {
 
   /** Contents are never changed once they are handed over, so an array stands for what it held at first. */
   #bytes(bytes: Uint8Array): void {
-    const known = this.#known.get(bytes)
-    if (known !== undefined) {
-      this.#number(known)
+    const known = hashed.get(bytes)
+    if (known?.in === this) {
+      this.#number(known.number)
       return
     }
-    this.#known.set(bytes, ++this.#count)
+    hashed.set(bytes, { in: this, number: ++this.#count })
     this.#number(-bytes.length)
     if (bytes.length > CHUNK_BYTES / 4) {
       this.#flush()

@@ -7,6 +7,7 @@ import { committeeCount } from '../../config/tail.ts'
 import { ascii, concatBytes, toHex, u32be } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { Lru } from '../crypto/lru.ts'
+import { Memo } from '../memo.ts'
 import type { MemberId } from '../ports.ts'
 import { shuffled } from '../sum/pairs.ts'
 import { shardRange } from '../sum/shards.ts'
@@ -30,7 +31,7 @@ export interface Draw {
 const draws = new Lru<Draw>(8)
 
 /** A list of members stays the same from round to round, and its text is long. */
-const names = new WeakMap<readonly MemberId[], Uint8Array>()
+const names = new Memo<readonly MemberId[], Uint8Array>()
 
 function namesOf(members: readonly MemberId[]): Uint8Array {
   const known = names.get(members)

@@ -2,6 +2,7 @@
 import { type Charter, survivorsFloor } from '../../config/charter.ts'
 import type { CommitteesSummed } from '../ledger/entry.ts'
 import { isSublist, sameList } from '../ledger/lists.ts'
+import { Memo } from '../memo.ts'
 import type { MemberId } from '../ports.ts'
 import { membersOf } from '../round/bitmap.ts'
 import { committeesMin, type Draw } from './draw.ts'
@@ -25,7 +26,7 @@ export function wrongCommittees(charter: Charter, draw: Draw, body: CommitteesSu
   return undefined
 }
 
-const survivors = new WeakMap<CommitteesSummed, readonly MemberId[]>()
+const survivors = new Memo<CommitteesSummed, readonly MemberId[]>()
 
 /** All members whose inputs are in the round's sum, in the order of their committees. */
 export function survivorsOf(draw: Draw, body: CommitteesSummed): readonly MemberId[] {
@@ -37,7 +38,7 @@ export function survivorsOf(draw: Draw, body: CommitteesSummed): readonly Member
 }
 
 type LeftOut = readonly { readonly member: MemberId; readonly reason: string }[]
-const missed = new WeakMap<CommitteesSummed, LeftOut>()
+const missed = new Memo<CommitteesSummed, LeftOut>()
 
 /** All others: of committees that are missing, or left out by their own. */
 export function missedOf(draw: Draw, body: CommitteesSummed): LeftOut {

@@ -4,13 +4,14 @@
  * hold must be able to reach the rest, else they would not see the quorum that the others saw).
  */
 import { equalBytes, toHex } from '../bytes.ts'
+import { Memo } from '../memo.ts'
 import type { MemberId } from '../ports.ts'
 import type { ConsensusMessage, Proposal, Vote } from './message.ts'
 
 const noVotes: ReadonlyMap<MemberId, Vote> = new Map()
 
 /** Of ids in messages, which are looked up at each further message. */
-const names = new WeakMap<Uint8Array, string>()
+const names = new Memo<Uint8Array, string>()
 
 function keyOf(id: Uint8Array | null): string {
   if (id === null) return 'nil'

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { sha256 } from '../crypto/hash.ts'
 import { type Fault, fault } from '../fault.ts'
+import { Memo } from '../memo.ts'
 import type { MemberId } from '../ports.ts'
 import { err, ok, type Result } from '../result.ts'
 import { bytes, bytesMax, decode, encode, uint } from '../wire/codec.ts'
@@ -47,7 +48,7 @@ export function isConsensusType(type: string): type is ConsensusMessage['type'] 
   return type === 'proposal' || type === 'prevote' || type === 'precommit'
 }
 
-const parsedBefore = new WeakMap<RawEnvelope, ConsensusMessage>()
+const parsedBefore = new Memo<RawEnvelope, ConsensusMessage>()
 
 /** Structure only; `Consensus.receive` checks membership, turn and signature. */
 export function parseConsensus(raw: RawEnvelope): Result<ConsensusMessage, Fault> {

@@ -7,6 +7,7 @@ import type { Charter } from '../../config/charter.ts'
 import { fromHex, toHex } from '../bytes.ts'
 import { precommitBody } from '../consensus/message.ts'
 import { verify } from '../crypto/sign.ts'
+import { Memo } from '../memo.ts'
 import type { MemberId } from '../ports.ts'
 import { err, ok, type Result } from '../result.ts'
 import { bytes, bytesMax, decode, encode, list, memberId, uint } from '../wire/codec.ts'
@@ -38,7 +39,7 @@ export interface Authority {
   publicKeyOf(member: MemberId): Uint8Array
 }
 
-const keysOf = new WeakMap<Charter, ReadonlyMap<MemberId, Uint8Array>>()
+const keysOf = new Memo<Charter, ReadonlyMap<MemberId, Uint8Array>>()
 
 /** The public keys of a charter's members, made once for each charter. */
 export function memberKeys(charter: Charter): ReadonlyMap<MemberId, Uint8Array> {

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { sha256 } from '../crypto/hash.ts'
 import { FAULTS, type FaultCode } from '../fault.ts'
+import { Memo } from '../memo.ts'
 import type { Result } from '../result.ts'
 import { bytes, bytesMax, decode, encode, list, memberId, uint } from '../wire/codec.ts'
 import {
@@ -175,8 +176,8 @@ export function decodeEntry(entryBytes: Uint8Array): Result<Entry, string> {
 }
 
 /** Each entry has one encoding, so what it was decoded from is what it would be encoded to. */
-const decodedFrom = new WeakMap<Entry, Uint8Array>()
-const hashes = new WeakMap<Entry, Uint8Array>()
+const decodedFrom = new Memo<Entry, Uint8Array>()
+const hashes = new Memo<Entry, Uint8Array>()
 
 /** Hash of an entry that was decoded or made; computed once. */
 export function hashOf(entry: Entry): Uint8Array {

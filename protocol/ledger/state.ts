@@ -7,6 +7,7 @@ import { type Charter, quorum, survivorsFloor } from '../../config/charter.ts'
 import { equalBytes } from '../bytes.ts'
 import { type Draw, drawOf, nextBeacon } from '../committees/draw.ts'
 import { wrongCommittees } from '../committees/summed.ts'
+import { Memo } from '../memo.ts'
 import type { MemberId, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
 import { type Conflict, peaceful, settled } from './conflicts.ts'
@@ -110,7 +111,7 @@ function seated(state: LedgerState): LedgerState {
   return { ...state, draw, voters, quorum: quorum(voters.length, committees.maliciousMax) }
 }
 
-const membersOf = new WeakMap<Charter, readonly MemberId[]>()
+const membersOf = new Memo<Charter, readonly MemberId[]>()
 
 /** The charter's members, in its order, less the suspended. */
 function activeMembers({ charter, suspended }: LedgerState): readonly MemberId[] {
@@ -127,7 +128,7 @@ export function faultyMax(charter: Charter): number {
 /** Spoilt attempts of a round before conflicts keep anybody out: a line that was down mostly is up again in the next. */
 const FORGIVEN = 1
 
-const eligibleIn = new WeakMap<LedgerState, readonly MemberId[]>()
+const eligibleIn = new Memo<LedgerState, readonly MemberId[]>()
 
 /**
  * Who may be in the next cohort, in the charter's order; those who are not in it are its `absent`. Culprits, and one or the

@@ -89,7 +89,6 @@ export class Books {
   waiting = ''
   toldFinished = false
   settled = false
-  readonly #entries = new WeakMap<Uint8Array, Entry>()
 
   constructor(config: PeerConfig) {
     this.config = config
@@ -113,12 +112,8 @@ export class Books {
     return { phase, head, join: this.join, attempt: this.attempt, now: this.now }
   }
 
-  /** An entry of its bytes, decoded once. */
   entryOf(value: Uint8Array): Entry | undefined {
-    const known = this.#entries.get(value)
-    if (known) return known
     const entry = decodeEntry(value)
-    if (entry.ok) this.#entries.set(value, entry.value)
     return entry.ok ? entry.value : undefined
   }
 

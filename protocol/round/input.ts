@@ -2,6 +2,7 @@
  * The first half of an attempt: deal shares, learn, mask, commit; and others' commitments and slices (SPEC S3 to S8).
  */
 import { concatBytes, equalBytes, toHex } from '../bytes.ts'
+import { Memo } from '../memo.ts'
 import { contribution } from '../model/contribution.ts'
 import type { MemberId } from '../ports.ts'
 import { assert } from '../result.ts'
@@ -126,7 +127,7 @@ interface ReadInput {
   /** Of data that come along: undefined where they are not what the input commits to, or no residues. */
   readonly words: Uint32Array | undefined
 }
-const readBefore = new WeakMap<Body<'input'>, ReadInput>()
+const readBefore = new Memo<Body<'input'>, ReadInput>()
 
 function readInput(body: Body<'input'>): ReadInput {
   const before = readBefore.get(body)

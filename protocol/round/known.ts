@@ -5,12 +5,13 @@
  */
 import { toHex } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { Memo } from '../memo.ts'
 
 /** Bytes of a message's hash that stand for it in a status message. */
 export const PREFIX_BYTES = 8
 
 /** Messages are compared by prefix again and again; nobody changes one after it came. */
-const hashes = new WeakMap<Uint8Array, { readonly hash: Uint8Array; readonly prefix: string }>()
+const hashes = new Memo<Uint8Array, { readonly hash: Uint8Array; readonly prefix: string }>()
 
 function hashed(message: Uint8Array): { readonly hash: Uint8Array; readonly prefix: string } {
   const known = hashes.get(message)

@@ -1,5 +1,6 @@
 /** Receipts: who says that it holds whose slices, and who has survived by that (SPEC S9). */
 import { concatBytes, equalBytes, toHex } from '../bytes.ts'
+import { Memo } from '../memo.ts'
 import type { MemberId } from '../ports.ts'
 import { residueBytes } from '../sum/field.ts'
 import { encode } from '../wire/codec.ts'
@@ -96,7 +97,7 @@ interface Read {
   readonly held: readonly { readonly shard: number; readonly places: readonly number[] }[]
 }
 /** What was read before, as each of the peers of a simulation reads it. */
-const readBefore = new WeakMap<Body<'receipt'>, Read>()
+const readBefore = new Memo<Body<'receipt'>, Read>()
 
 /** Undefined: not of this attempt's shape. */
 function read(a: Attempt, body: Body<'receipt'>): Read | undefined {

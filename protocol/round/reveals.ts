@@ -1,6 +1,7 @@
 /** Revealed shares and what they give: each is checked against what its dealer committed to (SPEC S11, S12). */
 import { ascii, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { Memo } from '../memo.ts'
 import type { MemberId } from '../ports.ts'
 import { combiner } from '../sum/shamir.ts'
 import { EVIDENCE_MAX } from '../wire/limits.ts'
@@ -27,7 +28,7 @@ interface Checked {
   readonly offers: Uint8Array
   readonly valid: ReadonlyMap<MemberId, Uint8Array>
 }
-const checkedBefore = new WeakMap<Body<'reveal'>, Checked>()
+const checkedBefore = new Memo<Body<'reveal'>, Checked>()
 
 /** The share of each dealer that `from` reveals, where it is the one that the dealer committed to. */
 function validShares(
@@ -82,7 +83,7 @@ interface Recovered {
   readonly places: string
   readonly seeds: ReadonlyMap<MemberId, Uint8Array>
 }
-const recoveredBefore = new WeakMap<ReadonlyMap<MemberId, Uint8Array>, Recovered>()
+const recoveredBefore = new Memo<ReadonlyMap<MemberId, Uint8Array>, Recovered>()
 
 /** Recovers all seeds as soon as each has t valid shares, and the coin, which no one could know before. */
 export function recover(a: Attempt, o: Opening): void {

@@ -8,6 +8,7 @@ import { sha256 } from '../crypto/hash.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { decapsulate, encapsulate, type HybridKeyPair, hybridKeyPair } from '../crypto/kem.ts'
 import { seal, unseal } from '../crypto/seal.ts'
+import { Memo } from '../memo.ts'
 import type { MemberId, PairKey } from '../ports.ts'
 import { pairSign, partners } from '../sum/pairs.ts'
 import { secretFromSeed, split } from '../sum/shamir.ts'
@@ -93,7 +94,7 @@ interface Neighbours {
   readonly encapsulatesTo: readonly MemberId[]
 }
 /** Of each member, as long as its attempt lasts. */
-const neighboursIn = new WeakMap<CohortContext, Map<MemberId, Neighbours>>()
+const neighboursIn = new Memo<CohortContext, Map<MemberId, Neighbours>>()
 
 function neighbours(context: CohortContext, member: MemberId): Neighbours {
   const known = neighboursIn.get(context) ?? new Map<MemberId, Neighbours>()

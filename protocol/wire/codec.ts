@@ -4,6 +4,7 @@
  * every other number is a float64 (we never shorten floats: one width needs no rule).
  */
 import { z } from 'zod'
+import { Memo } from '../memo.ts'
 import type { MemberId } from '../ports.ts'
 import { err, ok, type Result } from '../result.ts'
 import { decodeCbor, encodeCbor } from './cbor.ts'
@@ -21,7 +22,7 @@ export function encode(value: unknown): Uint8Array {
  * What was read from an array last. The same array is read again when what was kept for later is taken up, when it is
  * forwarded, and by each of the peers of a simulation; whoever hands bytes over does not change them afterwards.
  */
-const readBefore = new WeakMap<Uint8Array, { readonly schema: z.ZodType; readonly value: unknown }>()
+const readBefore = new Memo<Uint8Array, { readonly schema: z.ZodType; readonly value: unknown }>()
 
 /**
  * Reads one value of `schema` from hostile bytes. Refused: over `bytesMax`, not exactly one item, nested or

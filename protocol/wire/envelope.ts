@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { equalBytes } from '../bytes.ts'
 import { sign, verify } from '../crypto/sign.ts'
 import { type Fault, fault } from '../fault.ts'
+import { Memo } from '../memo.ts'
 import type { MemberId } from '../ports.ts'
 import { err, ok, type Result } from '../result.ts'
 import { bytesMax, decodeAnew, encode, memberId } from './codec.ts'
@@ -66,7 +67,7 @@ export function plainEnvelope(type: string, from: MemberId, body: Uint8Array): U
 }
 
 /** What was opened before, by the message's bytes; as with `decode`, nobody changes them. */
-const openedBefore = new WeakMap<Uint8Array, RawEnvelope>()
+const openedBefore = new Memo<Uint8Array, RawEnvelope>()
 
 /** Structure only: neither the sender's membership nor the signature is checked. */
 export function openEnvelope(message: Uint8Array): Result<RawEnvelope, Fault> {
@@ -85,7 +86,7 @@ export function openEnvelope(message: Uint8Array): Result<RawEnvelope, Fault> {
  * Envelopes whose signature held, and under what. Sound, as an envelope does not change and only success is remembered; it
  * saves encoding and verifying again what comes by several ways, and for each of the peers of a simulation.
  */
-const verifiedBefore = new WeakMap<RawEnvelope, { readonly network: Uint8Array; readonly key: Uint8Array }>()
+const verifiedBefore = new Memo<RawEnvelope, { readonly network: Uint8Array; readonly key: Uint8Array }>()
 
 /** Whether the signature is that of `publicKey` (32 bytes) in this network. An empty one never is. */
 export function verifyEnvelope(raw: RawEnvelope, network: Uint8Array, publicKey: Uint8Array): boolean {

@@ -211,7 +211,8 @@ function read(r: Reader, depth: number): unknown {
       return -1 - argument
     case BYTES: {
       const from = take(r, argument)
-      return r.bytes.slice(from, r.at)
+      // What is small has its own memory in the heap; of what is not, half of a simulation's memory would be copies.
+      return argument > 64 ? r.bytes.subarray(from, r.at) : r.bytes.slice(from, r.at)
     }
     case TEXT:
       return readText(r, argument)

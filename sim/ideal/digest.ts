@@ -3,6 +3,9 @@
  */
 import { hash } from 'node:crypto'
 
+/** Most of what is hashed has room here; nothing of it is a secret worth clearing. */
+const scratch = new Uint8Array(16384)
+
 /** 32 bytes; different for every purpose and every cut into parts. */
 export function digest(purpose: string, ...parts: readonly Uint8Array[]): Uint8Array {
   let head = `ideal ${purpose}`
@@ -12,7 +15,8 @@ export function digest(purpose: string, ...parts: readonly Uint8Array[]): Uint8A
     size += part.length
   }
   const label = `${head}\n`
-  const all = new Uint8Array(label.length + size)
+  const length = label.length + size
+  const all = length > scratch.length ? new Uint8Array(length) : scratch.subarray(0, length)
   for (let i = 0; i < label.length; i++) all[i] = label.charCodeAt(i)
   let at = label.length
   for (const part of parts) {
