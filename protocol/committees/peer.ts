@@ -169,10 +169,16 @@ function advance(b: CommitteeBooks): void {
 /** The next time at which something may become possible that no message brings. */
 function wakeAt(b: CommitteeBooks): Millis | undefined {
   if (!b.entropy) return undefined
-  const times = [b.sync.nextAt]
-  if (b.inner?.wakeAt !== undefined) times.push(b.inner.wakeAt)
-  if (b.own) times.push(b.own.at)
-  if (!b.model && b.holders.length > 0) times.push(b.askAt)
-  if (b.ballot) times.push(b.bench.nextAt, ...[deliveryDueAt(b), b.ballot.wakeAt ?? 0].filter(t => t > b.now))
-  return Math.max(Math.min(...times), b.now + 1)
+  let next = b.sync.nextAt
+  const consider = (at: Millis | undefined) => {
+    if (at !== undefined && at < next) next = at
+  }
+  consider(b.inner?.wakeAt)
+  consider(b.own?.at)
+  if (!b.model && b.holders.length > 0) consider(b.askAt)
+  if (b.ballot) {
+    consider(b.bench.nextAt)
+    for (const at of [deliveryDueAt(b), b.ballot.wakeAt ?? 0]) if (at > b.now) consider(at)
+  }
+  return Math.max(next, b.now + 1)
 }

@@ -4,6 +4,8 @@
 const MESSAGES_MAX = 1024
 const BYTES_MAX = 32 << 20
 
+const NOTHING: readonly Uint8Array[] = []
+
 export class Outboxes {
   readonly #queues = new Map<number, { messages: Uint8Array[]; bytes: number }>()
 
@@ -23,7 +25,8 @@ export class Outboxes {
   /** All that waits, in its order; the queue is empty then. */
   take(key: number): readonly Uint8Array[] {
     const queue = this.#queues.get(key)
+    if (!queue) return NOTHING
     this.#queues.delete(key)
-    return queue?.messages ?? []
+    return queue.messages
   }
 }

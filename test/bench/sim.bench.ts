@@ -11,6 +11,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { COLLECTOR } from '../../node/cli/commands/sim.ts'
 
 interface Case {
   readonly name: string
@@ -93,8 +94,7 @@ function measure(c: Case): Measured {
   const file = fileURLToPath(import.meta.url)
   const register = new URL('../../sim/ideal/register.ts', import.meta.url).href
   const args = [
-    // As `medmesh sim` does it.
-    '--max-semi-space-size=512',
+    ...COLLECTOR,
     ...(c.crypto === 'ideal' ? ['--import', register] : []),
     file,
     '--one',
