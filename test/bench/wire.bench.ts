@@ -1,0 +1,130 @@
+/**
+ * What a secure sum costs over real sockets, beside the bytes that any all-reduce must move over bare libp2p streams: peers
+ * in processes of their own on 127.0.0.1, from the update in memory to the model applied.
+ *
+ *   node test/bench/wire.bench.ts [--json FILE] [--peers 4,8] [--parameters 1000000,4000000]
+ *
+ * The limits are 2 V (n - 1) / n bytes sent by each of n peers (V: bytes of the vector), and the time of the bare streams in
+ * the same run. There are more peers than cores: CPU seconds of a peer tell more than the wall clock.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { table } from '../../node/cli/format.ts'
+import { type Case, type ChildPlan, type FromChild, type Measured, STAGES } from './wire/plan.ts'
+
+const CHILD = fileURLToPath(new URL('./wire/child.ts', import.meta.url))
+
+interface Row extends Case {
+  readonly seconds: number
+  /** Of the peer that sent most, relative to 2 V (n - 1) / n. */
+  readonly bytesRatio: number
+  readonly cpuSecondsMax: number
+  /** Of the peer that needed most, relative to V. */
+  readonly memoryRatio: number
+}
+
+async function measure(c: Case): Promise<Row> {
+  const ports = await freePorts(c.peers)
+  const home = mkdtempSync(join(tmpdir(), 'medmesh-wire-'))
+  const children: ChildProcess[] = []
+  try {
+    const results = ports.map((_, index) => {
+      const dir = join(home, String(index))
+      mkdirSync(dir)
+      const plan: ChildPlan = { ...c, index, ports, dir }
+      const child = fork(CHILD, [JSON.stringify(plan)])
+      children.push(child)
+      return listen(child)
+    })
+    for (const stage of STAGES) {
+      await Promise.all(results.map(r => r.reached[stage].promise))
+      for (const child of children) child.send('go on')
+    }
+    return rowOf(c, await Promise.all(results.map(r => r.done.promise)))
+  } finally {
+    for (const child of children) child.kill('SIGKILL')
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+function listen(child: ChildProcess) {
+  const reached = { listening: Promise.withResolvers<void>(), connected: Promise.withResolvers<void>() }
+  const done = Promise.withResolvers<Measured>()
+  const fail = (why: string) => {
+    for (const promise of [reached.listening, reached.connected, done]) promise.reject(new Error(why))
+  }
+  child.on('message', (message: FromChild) => {
+    if (message.kind === 'reached') reached[message.stage].resolve()
+    else if (message.kind === 'done') done.resolve(message.measured)
+    else fail(message.why)
+  })
+  child.on('exit', () => fail('a peer has ended'))
+  // Whoever waits for one of them hears of it; the others must not end this process.
+  for (const { promise } of [reached.listening, reached.connected]) promise.catch(() => {})
+  done.promise.catch(() => {})
+  return { reached, done }
+}
+
+function rowOf(c: Case, all: readonly Measured[]): Row {
+  const vector = 4 * c.parameters
+  const most = (of: (m: Measured) => number) => Math.max(...all.map(of))
+  return {
+    ...c,
+    seconds: (most(m => m.to) - Math.min(...all.map(m => m.from))) / 1000,
+    bytesRatio: most(m => m.bytesSent) / ((2 * vector * (c.peers - 1)) / c.peers),
+    cpuSecondsMax: most(m => m.cpuSeconds),
+    memoryRatio: most(m => m.peakBytes) / vector,
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
+  await Promise.all(servers.map(s => new Promise(resolve => s.once('listening', resolve))))
+  const ports = servers.map(s => (s.address() as { port: number }).port)
+  await Promise.all(servers.map(s => new Promise(resolve => s.close(resolve))))
+  return ports
+}
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    peers: { type: 'string', default: '4,8' },
+    parameters: { type: 'string', default: '1000000,4000000' },
+  },
+})
+const numbers = (text: string) => text.split(',').map(Number)
+const rows: (Row & { readonly timeRatio?: number })[] = []
+for (const parameters of numbers(values.parameters)) {
+  for (const peers of numbers(values.peers)) {
+    const bare = await measure({ peers, parameters, way: 'bare' })
+    const secure = await measure({ peers, parameters, way: 'secure' })
+    rows.push(bare, { ...secure, timeRatio: secure.seconds / bare.seconds })
+  }
+}
+const head = [
+  'parameters',
+  'peers',
+  'way',
+  'seconds',
+  'to bare',
+  'bytes to limit',
+  'CPU s a peer',
+  'memory to V',
+]
+const lines = rows.map(r => [
+  r.parameters.toLocaleString('en'),
+  String(r.peers),
+  r.way,
+  r.seconds.toFixed(2),
+  r.timeRatio?.toFixed(2) ?? '',
+  r.bytesRatio.toFixed(3),
+  r.cpuSecondsMax.toFixed(2),
+  r.memoryRatio.toFixed(1),
+])
+console.log(table([head, ...lines], [0, 1, 3, 4, 5, 6, 7]).join('\n'))
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)

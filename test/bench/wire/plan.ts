@@ -1,0 +1,64 @@
+/** What parent and children of `wire.bench.ts` say to each other. */
+import type { Charter } from '../../../config/charter.ts'
+import { simCharter } from '../../../sim/charter.ts'
+
+export interface Case {
+  readonly peers: number
+  readonly parameters: number
+  /** `secure`: rounds of real nodes. `bare`: the bytes of a reduce-scatter and its way back over plain libp2p streams. */
+  readonly way: 'secure' | 'bare'
+}
+
+export interface ChildPlan extends Case {
+  readonly index: number
+  /** One for each peer, on 127.0.0.1. */
+  readonly ports: readonly number[]
+  /** Directory of this child alone. */
+  readonly dir: string
+}
+
+/** What all have reached before any goes on. */
+export const STAGES = ['listening', 'connected'] as const
+export type Stage = (typeof STAGES)[number]
+/** Resolved when all are there. */
+export type Reach = (stage: Stage) => Promise<void>
+
+export type FromChild =
+  | { readonly kind: 'reached'; readonly stage: Stage }
+  | { readonly kind: 'done'; readonly measured: Measured }
+  | { readonly kind: 'failed'; readonly why: string }
+
+export interface Measured {
+  /** Milliseconds, of a clock that all processes share (`Date.now`). `from`: the update is in memory; `to`: the model is applied. */
+  readonly from: number
+  readonly to: number
+  readonly bytesSent: number
+  readonly cpuSeconds: number
+  /** Peak of the process's resident memory. */
+  readonly peakBytes: number
+}
+
+/** Rounds 0 (statistics) and 1 warm up, round 2 is measured. */
+export const ROUNDS = 2
+
+export function charterOf({ peers, parameters }: Case): Charter {
+  return simCharter({
+    members: Array.from({ length: peers }, (_, i) => `peer-${i}`),
+    rounds: ROUNDS,
+    features: 2,
+    secureSum: {
+      gossipBytesMax: 0,
+      joinDeadlineMs: 20_000,
+      inputDeadlineMs: 300_000,
+      openDeadlineMs: 300_000,
+      viewTimeoutMs: 5000,
+    },
+    edit: charter => ({
+      ...charter,
+      model: {
+        ...charter.model,
+        weights: [{ name: 'all', shape: [parameters], initialiser: 'zeros' }],
+      },
+    }),
+  })
+}

@@ -1,0 +1,94 @@
+/** One node with everything but data: its learner has its update at once. */
+import { join } from 'node:path'
+import { privateKeyFromRaw } from '@libp2p/crypto/keys'
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { NodeHost } from '../../../node/host.ts'
+import { createNet } from '../../../node/net/net.ts'
+import { openStore } from '../../../node/store/store.ts'
+import { Lane } from '../../../node/worker/lane.ts'
+import { concatBytes } from '../../../protocol/bytes.ts'
+import { publicKeyOf } from '../../../protocol/crypto/sign.ts'
+import type { Job, JobResult, Learned } from '../../../protocol/ports.ts'
+import { peerConfigs, seedOf } from '../../../sim/charter.ts'
+import { type ChildPlan, charterOf, type Measured, type Reach, ROUNDS } from './plan.ts'
+
+export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
+  const { index, ports, peers, parameters } = plan
+  const charter = charterOf(plan)
+  const config = peerConfigs(charter)[index]!
+  const seed = seedOf(index)
+  const net = createNet({
+    privateKey: privateKeyFromRaw(concatBytes(seed, publicKeyOf(seed))) as Ed25519PrivateKey,
+    self: config.self,
+    members: charter.members.map((m, i) => ({
+      id: m.id,
+      publicKeyHex: m.publicKey,
+      addresses: [`/ip4/127.0.0.1/tcp/${ports[i]}`],
+    })),
+    listen: [`/ip4/127.0.0.1/tcp/${ports[index]}`],
+    networkId: config.network,
+  })
+  const vectors = new Lane(() => undefined)
+  const counts = () => new Float64Array(charter.evaluation.bins)
+  const learned = (job: Job & { kind: 'learn' }): Learned => {
+    const evaluation = { positives: counts(), negatives: counts(), correct: 0, lossSum: 0 }
+    if (job.task === 'evaluate') return { samples: 0, evaluation }
+    if (job.task === 'train') return { samples: 100, delta: update, evaluation }
+    const sums = new Float64Array(charter.data.features.length)
+    return { samples: 100, featureSums: { first: sums, second: sums } }
+  }
+  const update = Float32Array.from({ length: parameters }, (_, i) => Math.sin(i + index) / 1e3)
+  const met = Promise.withResolvers<void>()
+  let from = 0
+  let bytesBefore = 0
+  let cpuBefore = process.cpuUsage()
+  return new Promise((resolve, reject) => {
+    const host = new NodeHost({
+      config,
+      net,
+      store: openStore(join(plan.dir, 'store.db')),
+      jobs: {
+        run: async (id, job): Promise<JobResult> => {
+          if (job.kind === 'vector') return vectors.run(id, job)
+          if (job.task === 'train' && job.round === ROUNDS) {
+            from = Date.now()
+            bytesBefore = net.bytesSent()
+            cpuBefore = process.cpuUsage()
+          }
+          return { kind: 'learn', learned: learned(job) }
+        },
+        cancel: id => vectors.cancel(id),
+      },
+      onEvent: event => {
+        if (event.kind === 'jobFailed') reject(new Error(event.reason))
+        if (event.kind === 'roundAborted') reject(new Error(`round ${event.round} given up: ${event.reason}`))
+        if (event.kind !== 'roundClosed' || event.round !== ROUNDS) return
+        const { user, system } = process.cpuUsage(cpuBefore)
+        const measured = {
+          from,
+          to: Date.now(),
+          bytesSent: net.bytesSent() - bytesBefore,
+          cpuSeconds: (user + system) / 1e6,
+          peakBytes: process.resourceUsage().maxRSS * 1024,
+        }
+        resolve(measured)
+      },
+      onFault: () => {},
+      onBroken: reject,
+    })
+    net.onMessage((peer, via, bytes) => host.message(peer, via, bytes))
+    net.onConnected(peer => {
+      host.input({ kind: 'connected', peer })
+      if (net.connected().length === peers - 1) met.resolve()
+    })
+    net.onDisconnected(peer => void host.input({ kind: 'disconnected', peer }))
+    const begin = async () => {
+      await net.start()
+      await reach('listening')
+      await met.promise
+      await reach('connected')
+      host.start(net.connected())
+    }
+    begin().catch(reject)
+  })
+}
