@@ -23,6 +23,8 @@ export async function bare(plan: ChildPlan, reach: Reach): Promise<Measured> {
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
+    // All come at once, from one address.
+    connectionManager: { inboundConnectionThreshold: peers, maxIncomingPendingConnections: 256 },
   })
   const each = 2 * Math.ceil((4 * parameters) / peers)
   let missing = each * (peers - 1)
