@@ -96,7 +96,7 @@ export class Ballot {
         return [key, bytes] as const
       })
       b.effects.store(puts, [], () => {
-        for (const bytes of step.say) for (const to of b.state.voters) b.emit(to, bytes)
+        for (const bytes of [...step.say, ...step.pass]) for (const to of b.state.voters) b.emit(to, bytes)
       })
     }
     if (step.say.length > 0 || this.#consensus.view >= 0) this.#started = true

@@ -30,6 +30,18 @@ export function proposerAt(voters: readonly MemberId[], height: number, view: nu
   return voters[(height + view) % voters.length]!
 }
 
+interface Out {
+  readonly say: Uint8Array[]
+  readonly keep: Uint8Array[]
+  readonly pass: Uint8Array[]
+  decided: Decision | undefined
+  readonly faults: Blame[]
+}
+
+function nothing(): Out {
+  return { say: [], keep: [], pass: [], decided: undefined, faults: [] }
+}
+
 export class Consensus {
   readonly #o: ConsensusOptions
   readonly #self: { readonly id: MemberId; readonly seed: Uint8Array } | undefined
@@ -52,13 +64,12 @@ export class Consensus {
   #prevoteAt: Millis | undefined
   #precommitAt: Millis | undefined
   #decided = false
-  #out: { say: Uint8Array[]; keep: Uint8Array[]; decided: Decision | undefined; faults: Blame[] }
+  #out: Out = nothing()
 
   constructor(options: ConsensusOptions) {
     this.#o = options
     this.#self = options.self && options.voters.includes(options.self.id) ? options.self : undefined
     this.#heard = new Heard(options.quorum, options.faultyMax)
-    this.#out = { say: [], keep: [], decided: undefined, faults: [] }
   }
 
   get view(): number {
@@ -106,6 +117,7 @@ export class Consensus {
       if (m.view !== this.#view || this.#said.has(m.type)) continue
       this.#said.add(m.type)
       this.#out.say.push(m.raw.bytes)
+      if (m.type === 'proposal') this.#passPolka(m.validView, m.id)
     }
     if (this.#said.has('precommit')) this.#step = 'precommit'
     else if (this.#said.has('prevote')) this.#step = 'prevote'
@@ -175,7 +187,7 @@ export class Consensus {
     this.#expire(now)
     while (!this.#decided && this.#rule(now));
     const out = this.#out
-    this.#out = { say: [], keep: [], decided: undefined, faults: [] }
+    this.#out = nothing()
     const timers = [this.#proposeAt, this.#prevoteAt, this.#precommitAt].filter(t => t !== undefined)
     const wakeAt = this.#decided || timers.length === 0 ? undefined : Math.min(...timers)
     return { ...out, wakeAt }
@@ -224,7 +236,17 @@ export class Consensus {
     const value = this.#validId === undefined ? this.#o.host.value() : this.#valueOf(this.#validId)
     if (value === undefined) return false
     this.#say('proposal', proposalBody(this.#o.height, this.#view, this.#validView, value))
+    if (this.#validId !== undefined) this.#passPolka(this.#validView, this.#validId)
     return true
+  }
+
+  /**
+   * What line 28 asks of the others for: the paper's gossip brings everybody the prevotes of old views. Here a quorum that
+   * one liar's vote made may be known to this peer alone, and the others forget that view before they hear of it
+   * (seed 1036232).
+   */
+  #passPolka(view: number, id: Uint8Array): void {
+    for (const vote of this.#heard.votes('prevote', view, id).values()) this.#out.pass.push(vote.raw.bytes)
   }
 
   /** 22-33. */

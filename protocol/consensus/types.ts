@@ -50,6 +50,8 @@ export interface Step {
   readonly say: readonly Uint8Array[]
   /** Others' messages to make durable together with `say`: the proposal and the prevotes behind a new lock. */
   readonly keep: readonly Uint8Array[]
+  /** The prevotes that let others vote for a proposal of `say` whose value is of an earlier view: published after it. */
+  readonly pass: readonly Uint8Array[]
   /** Once. */
   readonly decided: Decision | undefined
   readonly faults: readonly Blame[]

@@ -75,7 +75,7 @@ export function apply(b: Books, step: Step, relay?: MemberId): Fault | undefined
     })
     puts.push(...outcomePuts(b))
     b.effects.store(puts, [], () => {
-      for (const bytes of step.say) b.effects.emit({ kind: 'publish', bytes })
+      for (const bytes of [...step.say, ...step.pass]) b.effects.emit({ kind: 'publish', bytes })
     })
   }
   if (step.say.length > 0 || b.consensus.view >= 0) b.consensusStarted = true

@@ -42,7 +42,7 @@ export const DEFECTS: readonly Defect[] = [
     edit(
       'protocol/peer/decide.ts',
       `    b.effects.store(puts, [], () => {
-      for (const bytes of step.say) b.effects.emit({ kind: 'publish', bytes })
+      for (const bytes of [...step.say, ...step.pass]) b.effects.emit({ kind: 'publish', bytes })
     })`,
       `    for (const bytes of step.say) b.effects.emit({ kind: 'publish', bytes })
     b.effects.store(puts, [], () => {})`,

@@ -279,7 +279,7 @@ export class Network {
       node.wakeAt = undefined
     } else node.wakeAt = step.wakeAt
     if (crashing) this.#crash(node)
-    else for (const bytes of step.say) this.#broadcast(bytes)
+    else for (const bytes of [...step.say, ...step.pass]) this.#broadcast(bytes)
   }
 
   #crash(node: Node): void {

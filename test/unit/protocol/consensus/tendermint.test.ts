@@ -16,11 +16,18 @@ const others = ['peer-1', 'peer-2', 'peer-3']
 const v = ascii('the value v')
 const w = ascii('another value w')
 
-function peer(over: { verdict?: (value: Uint8Array) => Verdict; value?: () => Uint8Array | undefined } = {}) {
+interface Over {
+  readonly verdict?: (value: Uint8Array) => Verdict
+  readonly value?: () => Uint8Array | undefined
+  readonly self?: MemberId
+}
+
+function peer(over: Over = {}) {
+  const self = over.self ?? me
   return new Consensus({
     network,
     height,
-    self: { id: me, seed: seedOf(me) },
+    self: { id: self, seed: seedOf(self) },
     voters,
     quorum: 3,
     faultyMax: 1,
@@ -114,6 +121,37 @@ describe('the way of a value', () => {
     const step = skipTo(c, 3)
     expect(said(step)).toEqual(['proposal 3 v', 'prevote 3 v'])
     expect(parse(step.say[0]!)).toMatchObject({ validView: 0 })
+  })
+
+  test('line 28: it passes on the prevotes of that view, with which who has forgotten or never heard them can vote', () => {
+    const { c } = locked()
+    const { say, pass } = skipTo(c, 3)
+    const prevotes = pass.map(parse)
+    expect(prevotes.map(m => `${m.type} ${m.view} ${m.from}`)).toEqual([
+      'prevote 0 peer-0',
+      'prevote 0 peer-1',
+      'prevote 0 peer-2',
+    ])
+    const third = peer({ self: 'peer-3' })
+    third.start(0)
+    skipTo(third, 3)
+    expect(said(give(third, [parse(say[0]!)]))).toEqual([])
+    expect(said(give(third, prevotes))).toEqual(['prevote 3 v'])
+  })
+
+  test('a restarted peer that says such a proposal again passes them on again', () => {
+    const { c, durable } = locked()
+    const { say } = skipTo(c, 3)
+    const { pass } = peer().restore([...durable, ...say], 0)
+    expect(pass.map(bytes => parse(bytes).from).sort()).toEqual(['peer-0', 'peer-1', 'peer-2'])
+  })
+
+  test('a proposal of a new value passes nothing on', () => {
+    const c = peer()
+    c.start(0)
+    const step = skipTo(c, 3)
+    expect(said(step)).toEqual(['proposal 3 mine', 'prevote 3 mine'])
+    expect(step.pass).toEqual([])
   })
 
   test('an invalid value gets nil, and its proposer a fault', () => {
