@@ -179,7 +179,8 @@ function utf8(text: string): Uint8Array {
 /**
  * The value of `bytes`, hostile ones too. Throws Error, in our own words, on everything that `encodeCbor` would not have
  * written: other types, tags, indefinite lengths, longer heads than needed, unordered or repeated keys, bytes after the
- * item; and beyond the bounds on depth and number of items. Byte strings are copies.
+ * item; and beyond the bounds on depth and number of items. Long byte strings share the memory of
+ * `bytes`, which nobody changes.
  */
 export function decodeCbor(bytes: Uint8Array): unknown {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
