@@ -93,7 +93,7 @@ function dataOf(study: string, member: MemberId): string {
 }
 
 /** Ports of the loopback interface that nobody uses now; all are held until the last is found. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const listeners = await Promise.all(
     Array.from({ length: count }, async () => {
       const listener = createServer()

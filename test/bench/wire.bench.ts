@@ -9,12 +9,12 @@
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { table } from '../../node/cli/format.ts'
+import { freePorts } from '../../node/demo/setup.ts'
 import { type Case, type ChildPlan, type FromChild, type Measured, STAGES } from './wire/plan.ts'
 
 const CHILD = fileURLToPath(new URL('./wire/child.ts', import.meta.url))
@@ -80,14 +80,6 @@ function rowOf(c: Case, all: readonly Measured[]): Row {
     cpuSecondsMax: most(m => m.cpuSeconds),
     memoryRatio: most(m => m.peakBytes) / vector,
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map(s => new Promise(resolve => s.once('listening', resolve))))
-  const ports = servers.map(s => (s.address() as { port: number }).port)
-  await Promise.all(servers.map(s => new Promise(resolve => s.close(resolve))))
-  return ports
 }
 
 const { values } = parseArgs({

@@ -1,24 +1,19 @@
 /** One node with everything but data: its learner has its update at once. */
 import { join } from 'node:path'
-import { privateKeyFromRaw } from '@libp2p/crypto/keys'
-import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { NodeHost } from '../../../node/host.ts'
 import { createNet } from '../../../node/net/net.ts'
 import { openStore } from '../../../node/store/store.ts'
 import { Lane } from '../../../node/worker/lane.ts'
-import { concatBytes } from '../../../protocol/bytes.ts'
-import { publicKeyOf } from '../../../protocol/crypto/sign.ts'
 import type { Job, JobResult, Learned } from '../../../protocol/ports.ts'
-import { peerConfigs, seedOf } from '../../../sim/charter.ts'
-import { type ChildPlan, charterOf, type Measured, type Reach, ROUNDS } from './plan.ts'
+import { peerConfigs } from '../../../sim/charter.ts'
+import { type ChildPlan, charterOf, type Measured, meter, privateKeyOf, type Reach, ROUNDS } from './plan.ts'
 
 export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
   const { index, ports, peers, parameters } = plan
   const charter = charterOf(plan)
   const config = peerConfigs(charter)[index]!
-  const seed = seedOf(index)
   const net = createNet({
-    privateKey: privateKeyFromRaw(concatBytes(seed, publicKeyOf(seed))) as Ed25519PrivateKey,
+    privateKey: privateKeyOf(index),
     self: config.self,
     members: charter.members.map((m, i) => ({
       id: m.id,
@@ -39,9 +34,8 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
   }
   const update = Float32Array.from({ length: parameters }, (_, i) => Math.sin(i + index) / 1e3)
   const met = Promise.withResolvers<void>()
-  let from = 0
   let bytesBefore = 0
-  let cpuBefore = process.cpuUsage()
+  let measured = meter()
   return new Promise((resolve, reject) => {
     const host = new NodeHost({
       config,
@@ -51,9 +45,8 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
         run: async (id, job): Promise<JobResult> => {
           if (job.kind === 'vector') return vectors.run(id, job)
           if (job.task === 'train' && job.round === ROUNDS) {
-            from = Date.now()
             bytesBefore = net.bytesSent()
-            cpuBefore = process.cpuUsage()
+            measured = meter()
           }
           return { kind: 'learn', learned: learned(job) }
         },
@@ -63,15 +56,7 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
         if (event.kind === 'jobFailed') reject(new Error(event.reason))
         if (event.kind === 'roundAborted') reject(new Error(`round ${event.round} given up: ${event.reason}`))
         if (event.kind !== 'roundClosed' || event.round !== ROUNDS) return
-        const { user, system } = process.cpuUsage(cpuBefore)
-        const measured = {
-          from,
-          to: Date.now(),
-          bytesSent: net.bytesSent() - bytesBefore,
-          cpuSeconds: (user + system) / 1e6,
-          peakBytes: process.resourceUsage().maxRSS * 1024,
-        }
-        resolve(measured)
+        resolve(measured(net.bytesSent() - bytesBefore))
       },
       onFault: () => {},
       onBroken: reject,
