@@ -26,19 +26,28 @@ const TAPS = [
 type Missing = Exclude<Tap, (typeof TAPS)[number]>
 const complete: [Missing] extends [never] ? true : Missing = true
 
+/** Each argument by its name: a list of them would be made at each call. */
+type Call = (a: never, b: never, c: never) => void
+
+// A fourth argument would be lost.
+type Longest = Parameters<Required<Observer>[Tap]>['length']
+const short: [Longest] extends [0 | 1 | 2 | 3] ? true : Longest = true
+
 export function tapsOf(observers: readonly Observer[]): Observer {
-  const taps: Record<string, (...args: never[]) => void> = {}
-  for (const tap of complete ? TAPS : []) {
+  const taps: Record<string, Call> = {}
+  for (const tap of complete && short ? TAPS : []) {
     const calls = observers.flatMap(o => {
-      const call = o[tap] as ((...args: never[]) => void) | undefined
+      const call = o[tap] as Call | undefined
       return call ? [call.bind(o)] : []
     })
-    if (calls.length === 1) taps[tap] = calls[0]!
-    else if (calls.length > 1) {
-      taps[tap] = (...args) => {
-        for (const call of calls) call(...args)
-      }
-    }
+    if (calls.length > 0) taps[tap] = calls.reduce(both)
   }
   return taps as Observer
+}
+
+function both(first: Call, second: Call): Call {
+  return (a, b, c) => {
+    first(a, b, c)
+    second(a, b, c)
+  }
 }
