@@ -56,6 +56,7 @@ export class Peer implements Machine {
         break
       case 'connected':
         b.connected.add(input.peer)
+        b.attempt?.transfers.reconnected(input.peer)
         tell(b, input.peer)
         break
       case 'disconnected':

@@ -6,8 +6,8 @@ import {
   COMMITTEES_MAX,
   ENTRY_BYTES_MAX,
   ROUND_MAX,
-  SHARD_BYTES_MAX,
   STREAM_MESSAGE_BYTES_MAX,
+  SUM_BYTES_MAX,
 } from '../wire/limits.ts'
 
 export const COMMITTEE_BODIES = {
@@ -24,7 +24,7 @@ export const COMMITTEE_BODIES = {
     fixed: bytesMax(ENTRY_BYTES_MAX),
     closed: RecordSchema,
     /** Residues, little-endian. */
-    data: bytesMax(SHARD_BYTES_MAX),
+    data: bytesMax(SUM_BYTES_MAX),
   }),
 } as const
 

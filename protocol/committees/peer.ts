@@ -107,7 +107,7 @@ const NOTHING_KEPT: Footprint = {
   seen: 0,
   direct: 0,
   heard: 0,
-  early: 0,
+  transfers: 0,
   versions: 0,
   claims: 0,
   given: 0,

@@ -14,7 +14,7 @@ import { advanceInput } from '../round/input.ts'
 import { decodeSeed, encodeSeed, type SeedRecord } from '../round/join.ts'
 import { advanceOpening } from '../round/opening.ts'
 import { PATIENCE_VIEWS, stuckAt } from '../round/propose.ts'
-import { reassignMs, receiptMs } from '../round/receipts.ts'
+import { receiptMs } from '../round/receipts.ts'
 import { RECORDS } from '../round/records.ts'
 import { restoreAttempt } from '../round/restore.ts'
 import { type Books, CONSENSUS_PREFIX, MODEL_RECORD } from './books.ts'
@@ -146,9 +146,7 @@ export function wakeAt(b: Books): Millis | undefined {
   if (!a) return next
   consider(a.complainAt)
   for (const views of [0, 1, 3, 4]) consider(a.inputDueAt + views * viewTimeoutMs)
-  a.deliveredTo.forEach(d => {
-    consider(d.at + reassignMs(a))
-  })
+  if (a.fetchDueAt !== undefined) consider(a.fetchDueAt)
   if (a.unreceiptedAt !== undefined) consider(a.unreceiptedAt + receiptMs(a))
   const o = a.opening
   if (!o) return next

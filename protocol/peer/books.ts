@@ -153,6 +153,7 @@ export class Books {
       },
       remember: (slot, message) => void this.known.add(slot, message, prefixOf(message)),
       deliver: (to, slot, type, body) => this.sync.keepDirect(to, slot, this.send(to, type, body)),
+      send: (to, type, body) => void this.send(to, type, body),
       store: (puts, release) => this.effects.store(puts, [], release),
       authentic: message => {
         const raw = openEnvelope(message)

@@ -12,8 +12,8 @@ export interface Footprint {
   readonly direct: number
   /** Messages of this height's consensus. */
   readonly heard: number
-  /** Slices and sums that came early; second inputs; claims, and sums given for them; faults found. */
-  readonly early: number
+  /** Slices and sums that are being fetched; second inputs; claims, and sums given for them; faults found. */
+  readonly transfers: number
   readonly versions: number
   readonly claims: number
   readonly given: number
@@ -35,7 +35,7 @@ export function footprint(b: Books): Footprint {
     seen: b.sync.seen,
     direct: b.sync.direct,
     heard: b.consensus.messages().length,
-    early: a?.early.size ?? 0,
+    transfers: a?.transfers.size ?? 0,
     versions: [...(a?.versions.values() ?? [])].reduce((n, v) => n + v.length, 0),
     claims: inAll(o?.claims.values()),
     given: o?.given.size ?? 0,

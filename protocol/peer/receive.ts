@@ -4,7 +4,7 @@ import { fault, verdictOf } from '../fault.ts'
 import type { MemberId, Verdict } from '../ports.ts'
 import { evidenceOf } from '../round/attempt.ts'
 import { prefixOf } from '../round/known.ts'
-import { placeOf, receiveDirect, receiveGossip, receiveOther, retryEarly } from '../round/receive.ts'
+import { type DirectType, placeOf, receiveDirect, receiveGossip, receiveOther } from '../round/receive.ts'
 import { contradict, replaceable, slotOf } from '../round/slots.ts'
 import { decode } from '../wire/codec.ts'
 import { openEnvelope, type RawEnvelope } from '../wire/envelope.ts'
@@ -90,7 +90,6 @@ function onGossip(
   }
   if (routed !== 'taken') return 'ignore'
   b.known.add(slot, raw.bytes, prefix, replaceable(type))
-  if (b.attempt && (type === 'input' || type === 'claim')) retryEarly(b.attempt)
   return 'accept'
 }
 
@@ -118,10 +117,8 @@ function contradicted<T extends GossipType>(
     b.blame(raw.from, fault('equivocation', `two different ${type} messages`))
     for (const message of [seen.before, raw.bytes]) b.effects.emit({ kind: 'publish', bytes: message })
   }
-  if (done === 'taken') {
-    b.known.add(seen.slot, raw.bytes, seen.prefix, true)
-    if (b.attempt) retryEarly(b.attempt)
-  } else if (done === 'kept') b.sync.markSeen(seen.prefix)
+  if (done === 'taken') b.known.add(seen.slot, raw.bytes, seen.prefix, true)
+  else if (done === 'kept') b.sync.markSeen(seen.prefix)
   return isNew ? 'accept' : 'ignore'
 }
 
@@ -140,13 +137,13 @@ function onStream(b: Books, raw: RawEnvelope, type: StreamType, prefix: string):
     case 'model':
       return onModel(b, from, body as Body<'model'>)
     default: {
-      const part = body as Body<'sealed' | 'shard' | 'shardSum' | 'open'>
+      const part = body as Body<DirectType>
       const place = placeOf(b.stage(), type, part)
       if (place === 'stale') return 'ignore'
       if (place === 'later' || !b.attempt) return keepForLater(b, raw, from, 'stream')
       const routed = receiveDirect(b.attempt, type, from, part)
       if (routed === 'bad') return b.blame(from, fault('badShard', `${type}: not what was committed to`))
-      if (type !== 'open') b.sync.markSeen(prefix)
+      if (type === 'sealed') b.sync.markSeen(prefix)
       return 'accept'
     }
   }

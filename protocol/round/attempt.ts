@@ -22,6 +22,7 @@ import {
   type PublicKeys,
   type SeedKind,
 } from './secrets.ts'
+import { Transfers } from './transfers.ts'
 
 export interface AttemptSetup {
   readonly charter: Charter
@@ -53,7 +54,7 @@ export interface Claim {
   readonly owner: MemberId
   readonly hash: Uint8Array
   readonly message: Uint8Array
-  /** When it came; its sum follows on another way. */
+  /** When it came; its sum is fetched then. */
   readonly at: Millis
 }
 
@@ -74,8 +75,8 @@ export interface Opening {
   readonly claims: Map<number, Map<MemberId, Claim>>
   /** Sums that came from owners, each as its owner claimed it: `${shard}/${owner}`. */
   readonly given: Map<string, Uint32Array>
-  /** To how many of a shard's owners, in their order, the own slice was sent since the survivors are fixed. */
-  readonly sentTo: number[]
+  /** Claims of what is no vector of the field: `${shard}/${owner}`. */
+  readonly refused: Set<string>
   /** By the holder's place in the cohort: of each dealer the share that it revealed, where that is valid. */
   readonly shares: Map<number, ReadonlyMap<MemberId, Uint8Array>>
   /** Reveals that wait for an offer or for the own claims. */
@@ -105,7 +106,7 @@ export interface Opening {
   readonly computed: Map<string, Uint32Array>
   verified: boolean
   unmasking: boolean
-  /** Shards whose slices were asked for. */
+  /** Shards in dispute, whose slices are fetched. */
   readonly openAsked: Set<number>
   outcome: Outcome | undefined
 }
@@ -119,6 +120,8 @@ export interface Commitment {
   /** Hex of the root's first bytes, as receipts name it. */
   readonly rootName: string
   readonly message: Uint8Array
+  /** When it came; its slices are fetched then. */
+  readonly at: Millis
 }
 
 /** What one owner's receipts say, with one place for each of the cohort. */
@@ -185,17 +188,17 @@ export class Attempt {
   receiptSent = 0
   /** Since when slices are held here that no receipt says; undefined: none are. */
   unreceiptedAt: Millis | undefined
-  /** Position in the order of owners to which the own slice of each shard was last sent. */
-  readonly deliveredTo: { position: number; at: Millis }[] = []
-  /** `receiptsChanged` when better owners were last looked for. */
-  betterSoughtAt = -1
-  /** Own slices that were sent: `shard:${shard}:${owner}`. */
-  readonly sent = new Set<string>()
+  /** Who holds most of each shard, by the receipts of when `receiptsChanged` was `bestOf`. */
+  best: readonly (MemberId | undefined)[] = []
+  bestOf = -1
+  readonly transfers: Transfers
+  /** When the next vector is to be fetched, or from another; undefined: none is waited for. */
+  fetchDueAt: Millis | undefined
+  /** Members whose slices are no vectors of the field. */
+  readonly unfit = new Set<MemberId>()
   /** Of whom each member has complained, with the message that says so. */
   readonly complaints = new Map<MemberId, ReadonlyMap<MemberId, Uint8Array>>()
   readonly findings: Finding[] = []
-  /** Slices and shard sums that came before the commitment or claim that they are checked against; one a slot. */
-  readonly early = new Map<string, () => void>()
   opening: Opening | undefined
   #offersHash: Uint8Array | undefined
 
@@ -220,6 +223,14 @@ export class Attempt {
     this.covers = new Uint8Array(cohort.length * this.shards)
     this.rootNames = new Array(cohort.length).fill(undefined)
     this.held = Array.from({ length: this.shards }, () => new Map<MemberId, Uint32Array>())
+    const { round, attempt } = body
+    const inAttempt = { round, attempt, opened: setup.opened }
+    this.transfers = new Transfers(this.length, {
+      now: () => hands.now(),
+      connected: member => hands.connected(member),
+      ask: (to, what) => hands.send(to, 'ask', { ...inAttempt, ...what }),
+      give: (to, what) => hands.send(to, 'part', { ...inAttempt, ...what }),
+    })
     this.patience = Math.min(body.attempt + 1, 8)
     const inputMs = charter.secureSum.inputDeadlineMs * this.patience
     this.inputDueAt = setup.openedAt + inputMs
@@ -249,6 +260,24 @@ export class Attempt {
   owner(shard: number, position: number): MemberId {
     const n = this.cohort.length
     return this.cohort[(shard + this.context.opened[0]! + position) % n]!
+  }
+
+  /** Who owns shard k before this peer does. */
+  ownersBefore(shard: number): MemberId[] {
+    const out: MemberId[] = []
+    for (let p = 0; this.owner(shard, p) !== this.hands.self; p++) out.push(this.owner(shard, p))
+    return out
+  }
+
+  sliceHash({ hashes }: { readonly hashes: Uint8Array }, shard: number): Uint8Array {
+    return hashes.subarray(32 * shard, 32 * shard + 32)
+  }
+
+  /** Keeps a slice that is as its member's commitment names it, for the sum and for whoever asks for it. */
+  hold(shard: number, member: MemberId, words: Uint32Array): void {
+    this.held[shard]!.set(member, words)
+    const commitment = this.commitments.get(member)
+    if (commitment) this.transfers.hold(this.sliceHash(commitment, shard), words)
   }
 
   acceptOffer(from: MemberId, offer: Body<'offer'>, message: Uint8Array): boolean {

@@ -7,6 +7,12 @@ import { sha256 } from '../crypto/hash.ts'
 import type { MemberId, Millis } from '../ports.ts'
 import type { Attempt, Claim, Opening } from './attempt.ts'
 
+/** Whether the commitment held here is the one that the entry fixed. */
+export function isFixed(o: Opening, member: MemberId, root: Uint8Array): boolean {
+  const s = o.body.survivors.find(x => x.member === member)
+  return s !== undefined && equalBytes(s.root, root)
+}
+
 /** When the opening should have ended. */
 export function openDueAt(a: Attempt, o: Opening): Millis {
   return o.fixedAt + a.setup.charter.secureSum.openDeadlineMs * a.patience

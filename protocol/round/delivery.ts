@@ -1,69 +1,151 @@
-import type { MemberId } from '../ports.ts'
-import { residueBytes } from '../sum/field.ts'
+/** Which slices and sums a peer fetches, and from whom: what it owns, what it takes over, and what is in dispute (SPEC S8, S10, S13). */
+import type { MemberId, Millis } from '../ports.ts'
+import { areResidues } from '../sum/field.ts'
 import { shardRange } from '../sum/shards.ts'
-import type { Attempt } from './attempt.ts'
+import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
+import { claimOf, isFixed, succession, takeoverMs, takeovers } from './claims.ts'
 import { bestOwner, isCovered, isReceipted, reassignMs } from './receipts.ts'
+import type { Wish } from './transfers.ts'
+import { retag } from './verify.ts'
 
-/**
- * Sends the own slices to their owners; where an owner is gone or silent, to the next in the order that the entry
- * fixes, until one has receipted them. Also to an owner that holds more of the others' slices than the one that has
- * the own: the sum needs all of a shard at one owner.
- */
-export function deliverShards(a: Attempt): void {
-  if (a.shards === 1 || !a.inputSent || !a.masked || a.opening) return
-  const me = a.hands.self
-  const changed = a.betterSoughtAt !== a.receiptsChanged
-  a.betterSoughtAt = a.receiptsChanged
-  for (let shard = 0; shard < a.shards; shard++) {
-    if (isCovered(a, shard, me)) {
-      const best = changed ? bestOwner(a, shard, a.cohort) : undefined
-      if (best !== undefined && !isReceipted(a, best, shard, me)) sendSlice(a, shard, best)
-      continue
-    }
-    const last = a.deliveredTo[shard]
-    if (last && a.hands.connected(a.owner(shard, last.position)) && a.hands.now() < last.at + reassignMs(a))
-      continue
-    if (last && a.owner(shard, last.position) === me && a.hands.now() < last.at + reassignMs(a)) continue
-    const position = nextOwner(a, shard, last === undefined ? 0 : last.position + 1)
-    a.deliveredTo[shard] = { position, at: a.hands.now() }
-    sendSlice(a, shard, a.owner(shard, position))
-  }
+/** Fetches all that this peer needs of others' vectors now. */
+export function fetchVectors(a: Attempt): void {
+  a.fetchDueAt = undefined
+  if (a.shards === 1 || !a.takesPart) return
+  const o = a.opening
+  const wishes = o ? [...slicesToOpen(a, o), ...sumsToOpen(a, o)] : slicesToOwn(a)
+  const stallAt = a.transfers.fetch(wishes, o ? takeoverMs(a) : reassignMs(a))
+  consider(a, stallAt)
 }
 
-/** The own slice of a shard to one member, once; it may ask for it again. */
-export function sendSlice(a: Attempt, shard: number, owner: MemberId): void {
-  const slice = ownSlice(a, shard)
-  const slot = `shard:${shard}:${owner}`
-  if (!slice || a.sent.has(slot)) return
-  a.sent.add(slot)
+function consider(a: Attempt, at: Millis | undefined): void {
+  if (at !== undefined) a.fetchDueAt = Math.min(a.fetchDueAt ?? Number.POSITIVE_INFINITY, at)
+}
+
+/**
+ * Before the survivors are fixed: the slices of the own shard, as soon as they are committed to. Where an owner is gone or
+ * has been silent for its time, the next in the order that the entry fixes; and who holds more of the others' slices than
+ * the owner that has one gets that one too: the sum needs all of a shard at one owner.
+ */
+function slicesToOwn(a: Attempt): Wish[] {
+  const now = a.hands.now()
+  const best = bestOwners(a)
+  const out: Wish[] = []
+  for (let shard = 0; shard < a.shards; shard++) {
+    const before = a.ownersBefore(shard)
+    const waitMs = before.filter(m => a.hands.connected(m)).length * reassignMs(a)
+    for (const [member, { at }] of a.commitments) {
+      if (a.held[shard]!.has(member)) continue
+      if (before.length > 0) {
+        const isElsewhere = isCovered(a, shard, member)
+        if (isElsewhere && best[shard] !== a.hands.self) continue
+        if (!isElsewhere && now < at + waitMs) {
+          consider(a, at + waitMs)
+          continue
+        }
+      }
+      wishSlice(a, out, shard, member, [member])
+    }
+  }
+  return out
+}
+
+/** Who holds most of each shard, where receipts have changed since it was last asked for; else nobody is better than before. */
+function bestOwners(a: Attempt): readonly (MemberId | undefined)[] {
+  if (a.bestOf !== a.receiptsChanged) {
+    a.bestOf = a.receiptsChanged
+    a.best = Array.from({ length: a.shards }, (_, shard) => bestOwner(a, shard, a.cohort))
+  }
+  return a.best
+}
+
+/** Afterwards: all slices of a shard whose owners are silent and whose turn is this peer's, and of one in dispute. */
+function slicesToOpen(a: Attempt, o: Opening): Wish[] {
+  const out: Wish[] = []
+  const turn = takeovers(a, o)
+  for (let shard = 0; shard < a.shards; shard++) {
+    const isDisputed = o.openAsked.has(shard)
+    if (!isDisputed && !takesOver(a, o, shard, turn)) continue
+    for (const member of o.survivors) {
+      if (a.held[shard]!.has(member)) continue
+      const others = [o.body.owners[shard]!, claimOf(a, o, shard)?.owner, ...receipted(a, shard, member)]
+      wishSlice(a, out, shard, member, [member, ...others.filter(m => m !== undefined)])
+    }
+  }
+  return out
+}
+
+function takesOver(a: Attempt, o: Opening, shard: number, turn: number): boolean {
+  if (claimOf(a, o, shard) || o.sums.has(shard) || o.summing.has(shard)) return false
+  const place = turn === 0 ? [o.body.owners[shard]] : succession(a, o, shard).slice(0, turn + 1)
+  return place.includes(a.hands.self)
+}
+
+function receipted(a: Attempt, shard: number, member: MemberId): MemberId[] {
+  return a.cohort.filter(owner => isReceipted(a, owner, shard, member))
+}
+
+function wishSlice(
+  a: Attempt,
+  out: Wish[],
+  shard: number,
+  member: MemberId,
+  from: readonly MemberId[],
+): void {
+  const commitment = a.commitments.get(member)
+  if (!commitment || a.barred.has(member) || a.unfit.has(member)) return
+  if (a.opening && !isFixed(a.opening, member, commitment.root)) return
   const me = a.hands.self
-  if (owner === me) {
-    a.held[shard]!.set(me, slice)
+  if (member === me) {
+    const own = ownSlice(a, shard)
+    if (own) a.hold(shard, me, own)
     return
   }
-  const { round, attempt, opened } = a.context
-  a.hands.deliver(owner, slot, 'shard', {
-    round,
-    attempt,
-    opened,
-    member: me,
-    shard,
-    data: residueBytes(slice),
+  const [start, end] = shardRange(a.length, a.shards, shard)
+  out.push({
+    key: `${shard}/${member}`,
+    hash: a.sliceHash(commitment, shard),
+    length: end - start,
+    sources: [...new Set(from)].filter(m => m !== me),
+    come: words => {
+      if (areResidues(words)) {
+        a.hold(shard, member, words)
+        if (a.opening) retag(a.opening, shard, member, words)
+        return
+      }
+      // What was committed to is no vector of the field: the commitment itself is wrong.
+      a.unfit.add(member)
+      a.find({ member, code: 'badShard', evidence: evidenceOf(commitment.message) })
+    },
   })
 }
 
-/** The own slice of a shard; undefined without an own input. */
-export function ownSlice(a: Attempt, shard: number): Uint32Array | undefined {
-  const [from, to] = shardRange(a.length, a.shards, shard)
-  return a.inputSent ? a.masked?.slice(from, to) : undefined
+/** The sums that count and were made elsewhere. */
+function sumsToOpen(a: Attempt, o: Opening): Wish[] {
+  const out: Wish[] = []
+  for (let shard = 0; shard < a.shards; shard++) {
+    // In a dispute also what is known here already: whether its owner gives it is part of the question.
+    if ((o.sums.has(shard) || o.summing.has(shard)) && !o.openAsked.has(shard)) continue
+    const claim = claimOf(a, o, shard)
+    const name = `${shard}/${claim?.owner}`
+    if (!claim || claim.owner === a.hands.self || o.given.has(name) || o.refused.has(name)) continue
+    const { hash, owner } = claim
+    const [start, end] = shardRange(a.length, a.shards, shard)
+    out.push({
+      key: `sum ${shard}`,
+      hash,
+      length: end - start,
+      sources: [owner],
+      come: words => {
+        if (areResidues(words)) o.given.set(name, words)
+        else o.refused.add(name)
+      },
+    })
+  }
+  return out
 }
 
-/** First position from `start` whose owner can be reached; `start` itself when none can. */
-function nextOwner(a: Attempt, shard: number, start: number): number {
-  const n = a.cohort.length
-  for (let p = start; p < start + n; p++) {
-    const owner = a.owner(shard, p)
-    if (owner === a.hands.self || a.hands.connected(owner)) return p % n
-  }
-  return start % n
+/** The own slice of a shard, in the memory of the whole; undefined without an own input. */
+export function ownSlice(a: Attempt, shard: number): Uint32Array | undefined {
+  return a.inputSent ? a.masked?.subarray(...shardRange(a.length, a.shards, shard)) : undefined
 }

@@ -17,6 +17,8 @@ export interface Hands {
   remember(slot: string, message: Uint8Array): void
   /** Sends to one member now and again whenever it reports that it lacks the message. */
   deliver<T extends StreamType>(to: MemberId, slot: string, type: T, body: Body<T>): void
+  /** Sends to one member, once: whoever asked for it asks again. */
+  send<T extends StreamType>(to: MemberId, type: T, body: Body<T>): void
   /** Makes records durable, then does what `release` emits. */
   store(puts: readonly (readonly [string, Uint8Array])[], release: () => void): void
   /** Starts local work; `done` is called when it has ended, unless the attempt is over by then. */

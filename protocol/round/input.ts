@@ -7,12 +7,11 @@ import { contribution } from '../model/contribution.ts'
 import type { MemberId } from '../ports.ts'
 import { assert } from '../result.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
-import { shardRange } from '../sum/shards.ts'
 import { encode } from '../wire/codec.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, evidenceOf, ROOT_BYTES, rootOf, sliceMatches } from './attempt.ts'
 import { complain } from './complaints.ts'
-import { deliverShards } from './delivery.ts'
+import { fetchVectors, ownSlice } from './delivery.ts'
 import { noteHeld, receipt, recount } from './receipts.ts'
 import { RECORDS } from './records.ts'
 import { dealShares, digestOf, houseKey, maskPartners, pairKey, selfMaskKey, shareDigest } from './secrets.ts'
@@ -31,7 +30,7 @@ export function advanceInput(a: Attempt): void {
   )
   learn(a)
   mask(a)
-  deliverShards(a)
+  fetchVectors(a)
   receipt(a)
   complain(a)
 }
@@ -111,9 +110,20 @@ function commit(a: Attempt, masked: Uint32Array, hashes: Uint8Array): void {
   a.hands.store(puts, () => {
     a.inputSent = true
     acceptInput(a, a.hands.self, body, message)
+    giveOwn(a)
     a.hands.publish(`input:${a.hands.self}`, message)
     a.hands.event({ kind: 'phase', round, attempt, phase: 'delivered' })
   })
+}
+
+/** Lets the owners have the own slices. */
+export function giveOwn(a: Attempt): void {
+  const commitment = a.commitments.get(a.hands.self)
+  if (!commitment || a.shards === 1) return
+  for (let shard = 0; shard < a.shards; shard++) {
+    const slice = ownSlice(a, shard)
+    if (slice) a.transfers.hold(a.sliceHash(commitment, shard), slice)
+  }
 }
 
 function encodeShares(a: Attempt): Uint8Array {
@@ -155,7 +165,7 @@ export function acceptInput(a: Attempt, from: MemberId, body: Body<'input'>, mes
     a.held[0]!.set(from, words)
   } else if (body.data.length > 0) return false
   const { hashes, offers } = body
-  a.commitments.set(from, { hashes, offers, root, rootName, message })
+  a.commitments.set(from, { hashes, offers, root, rootName, message, at: a.hands.now() })
   recount(a, from)
   noteHeld(a, [from])
   return true
@@ -187,22 +197,4 @@ export function otherInput(
   if (versions.length >= VERSIONS_MAX) return 'dropped'
   a.versions.set(from, [...versions, { body, message }])
   return 'kept'
-}
-
-/** Keeps a slice that its member's commitment names; false: it is not the one committed to. */
-export function acceptShard(a: Attempt, body: Body<'shard'>): boolean | undefined {
-  const commitment = a.commitments.get(body.member)
-  const held = a.held[body.shard]
-  if (!commitment || !held || held.has(body.member)) return undefined
-  const [from, to] = shardRange(a.length, a.shards, body.shard)
-  if (body.data.length !== 4 * (to - from) || !sliceMatches(commitment.hashes, body.shard, body.data))
-    return false
-  const words = residuesFromBytes(body.data)
-  if (!words) {
-    // What was committed to is no vector of the field: the commitment itself is wrong.
-    a.find({ member: body.member, code: 'badShard', evidence: evidenceOf(commitment.message) })
-    return undefined
-  }
-  held.set(body.member, words)
-  return true
 }

@@ -3,7 +3,6 @@
  * off, apply (SPEC S10 to S14). Starts with the certified SurvivorsFixed entry and with nothing less.
  */
 import { concatBytes, equalBytes } from '../bytes.ts'
-import { sha256 } from '../crypto/hash.ts'
 import type { SurvivorsFixed } from '../ledger/entry.ts'
 import { applySum } from '../model/apply.ts'
 import { stateHash } from '../model/state.ts'
@@ -12,8 +11,8 @@ import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { shardRange } from '../sum/shards.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, type Claim, type Opening, type Outcome, rootOf } from './attempt.ts'
-import { claimOf, freezeClaims, openDueAt, succession, takeovers } from './claims.ts'
-import { ownSlice, sendSlice } from './delivery.ts'
+import { claimOf, freezeClaims, isFixed, openDueAt, succession, takeovers } from './claims.ts'
+import { fetchVectors, ownSlice } from './delivery.ts'
 import { otherInput } from './input.ts'
 import { RECORDS } from './records.ts'
 import { checkReveals, kindOf, recover } from './reveals.ts'
@@ -33,7 +32,7 @@ export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array
     own: new Set(),
     claims: new Map(),
     given: new Map(),
-    sentTo: [],
+    refused: new Set(),
     shares: new Map(),
     reveals: new Map(),
     tags: new Map(),
@@ -65,7 +64,7 @@ export function advanceOpening(a: Attempt): void {
     if (o) checkTags(a, o)
     return
   }
-  passOn(a, o)
+  fetchVectors(a)
   sumShards(a, o)
   claimSums(a, o)
   takeSums(a, o)
@@ -76,25 +75,6 @@ export function advanceOpening(a: Attempt): void {
   checkTags(a, o)
   unmask(a, o)
   if (a.hands.now() >= openDueAt(a, o)) nameAbsent(a, o)
-}
-
-/** Where owners are silent, the own slices go to the next in their order, who sum in their place. */
-function passOn(a: Attempt, o: Opening): void {
-  if (a.shards === 1 || !o.survivors.includes(a.hands.self)) return
-  const turn = takeovers(a, o)
-  for (let shard = 0; shard < a.shards; shard++) {
-    if (claimOf(a, o, shard) || o.sums.has(shard)) continue
-    const owners = succession(a, o, shard)
-    const until = Math.min(turn, owners.length - 1)
-    for (let i = (o.sentTo[shard] ?? 0) + 1; i <= until; i++) sendSlice(a, shard, owners[i]!)
-    o.sentTo[shard] = until
-  }
-}
-
-/** Whether the commitment held here is the one that the entry fixed. */
-export function isFixed(o: Opening, member: MemberId, root: Uint8Array): boolean {
-  const s = o.body.survivors.find(x => x.member === member)
-  return s !== undefined && equalBytes(s.root, root)
 }
 
 /** All survivors' slices of a shard as the entry fixed them, in its order; undefined while one is missing. */
@@ -139,18 +119,8 @@ function claim(a: Attempt, o: Opening, shard: number, sum: Uint32Array, hash: Ui
   const { round, attempt } = a.context
   const message = a.hands.sign('claim', { round, attempt, fixed: o.fixed, shard, sum: hash })
   claimsOf(o, shard).set(a.hands.self, { owner: a.hands.self, hash, message, at: a.hands.now() })
+  a.transfers.hold(hash, sum)
   a.hands.publish(`claim:${a.hands.self}:${shard}`, message)
-  const data = residueBytes(sum)
-  for (const m of a.cohort) {
-    if (m !== a.hands.self)
-      a.hands.deliver(m, `shardSum:${shard}:${m}`, 'shardSum', {
-        round,
-        attempt,
-        fixed: o.fixed,
-        shard,
-        data,
-      })
-  }
 }
 
 export function acceptClaim(a: Attempt, from: MemberId, body: Body<'claim'>, message: Uint8Array): boolean {
@@ -164,19 +134,6 @@ function claimsOf(o: Opening, shard: number): Map<MemberId, Claim> {
   const claims = o.claims.get(shard) ?? new Map<MemberId, Claim>()
   o.claims.set(shard, claims)
   return claims
-}
-
-/** A shard's sum from an owner; false when it is not the one that this owner claimed. */
-export function acceptShardSum(a: Attempt, from: MemberId, body: Body<'shardSum'>): boolean | undefined {
-  const o = a.opening
-  const claimed = o?.claims.get(body.shard)?.get(from)
-  if (!o || !claimed || o.given.has(`${body.shard}/${from}`)) return undefined
-  const [start, end] = shardRange(a.length, a.shards, body.shard)
-  if (body.data.length !== 4 * (end - start) || !equalBytes(sha256(body.data), claimed.hash)) return false
-  const sum = residuesFromBytes(body.data)
-  if (!sum) return false
-  o.given.set(`${body.shard}/${from}`, sum)
-  return true
 }
 
 /** Of the sums that were given, those whose claim counts. */

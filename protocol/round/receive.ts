@@ -5,16 +5,17 @@
 import { equalBytes } from '../bytes.ts'
 import type { Phase } from '../ledger/state.ts'
 import type { MemberId, Millis } from '../ports.ts'
-import { shardRange } from '../sum/shards.ts'
-import type { Body, GossipType, StreamType } from '../wire/messages.ts'
+import type { Body, GossipType } from '../wire/messages.ts'
 import type { Attempt } from './attempt.ts'
 import { acceptComplaint } from './complaints.ts'
-import { acceptInput, acceptShard, otherInput } from './input.ts'
+import { acceptInput, otherInput } from './input.ts'
 import type { Join } from './join.ts'
-import { acceptClaim, acceptShardSum, acceptTags, isFixed } from './opening.ts'
+import { acceptClaim, acceptTags } from './opening.ts'
 import { acceptReceipt, disown, noteHeld } from './receipts.ts'
 import { acceptReveal } from './reveals.ts'
-import { answerOpen, retag } from './verify.ts'
+
+/** Of an attempt, and for one member alone. */
+export type DirectType = 'sealed' | 'ask' | 'part'
 
 /** `taken`: new and good. `bad`: its author is at fault. */
 export type Routed = 'taken' | 'later' | 'stale' | 'useless' | 'bad'
@@ -40,7 +41,7 @@ function compare(a: OfAttempt, b: OfAttempt): number {
 }
 
 /** Whether a message is of the present step, decided before anything in it is used. */
-export function placeOf<T extends GossipType | 'sealed' | 'shard' | 'shardSum' | 'open'>(
+export function placeOf<T extends GossipType | DirectType>(
   s: Stage,
   type: T,
   body: Body<T>,
@@ -108,41 +109,20 @@ function accept(
 }
 
 /** Takes in a direct message of the present step. */
-export function receiveDirect(
-  a: Attempt,
-  type: StreamType & ('sealed' | 'shard' | 'shardSum' | 'open'),
-  from: MemberId,
-  body: Body<'sealed'> | Body<'shard'> | Body<'shardSum'> | Body<'open'>,
-): Routed {
+export function receiveDirect(a: Attempt, type: DirectType, from: MemberId, body: Body<DirectType>): Routed {
   if (!a.cohort.includes(from)) return 'bad'
-  const routed = receiveNow(a, type, from, body)
-  if (routed !== 'later') return routed
-  // What it is checked against is still on its way: one place for each sender, member and shard.
-  const { shard, member, data } = body as Body<'shard'>
-  if (shard >= a.shards || (member !== undefined && !a.cohort.includes(member))) return 'bad'
-  const [start, end] = shardRange(a.length, a.shards, shard)
-  if (data.length !== 4 * (end - start)) return 'bad'
-  const key = `${type}:${from}:${member}:${shard}`
-  a.early.set(key, () => {
-    if (receiveNow(a, type, from, body) === 'later')
-      a.early.set(key, () => void receiveDirect(a, type, from, body))
-  })
-  return 'taken'
-}
-
-/** After a commitment or a claim has come: what was waiting for it. */
-export function retryEarly(a: Attempt): void {
-  for (const [key, retry] of [...a.early]) {
-    a.early.delete(key)
-    retry()
+  switch (type) {
+    case 'sealed':
+      a.acceptSealed(from, body as Body<'sealed'>)
+      return 'taken'
+    case 'ask':
+      a.transfers.give(from, body as Body<'ask'>)
+      return 'taken'
+    case 'part': {
+      const good = a.transfers.take(from, body as Body<'part'>)
+      return good === undefined ? 'useless' : good ? 'taken' : 'bad'
+    }
   }
-}
-
-/** Whether the commitment that a slice is to be checked against is still on its way: any, or the one that the entry fixed. */
-function awaited(a: Attempt, member: MemberId): boolean {
-  const commitment = a.commitments.get(member)
-  if (!commitment) return true
-  return a.opening?.survivors.includes(member) === true && !isFixed(a.opening, member, commitment.root)
 }
 
 /**
@@ -164,36 +144,4 @@ export function receiveOther<T extends GossipType>(
   if (type === 'offer' && !s.attempt?.opening) s.attempt?.misdealt.add(from)
   if (type === 'receipt' && s.attempt) return disown(s.attempt, from) ? 'kept' : 'dropped'
   return 'kept'
-}
-
-function receiveNow(
-  a: Attempt,
-  type: 'sealed' | 'shard' | 'shardSum' | 'open',
-  from: MemberId,
-  body: Body<'sealed'> | Body<'shard'> | Body<'shardSum'> | Body<'open'>,
-): Routed {
-  switch (type) {
-    case 'sealed':
-      a.acceptSealed(from, body as Body<'sealed'>)
-      return 'taken'
-    case 'shard': {
-      const shard = body as Body<'shard'>
-      if (awaited(a, shard.member)) return 'later'
-      // Others' slices go about only where a shard's sum is in dispute.
-      if (!a.opening && from !== shard.member) return 'useless'
-      const good = acceptShard(a, shard)
-      if (good && a.opening)
-        retag(a.opening, shard.shard, shard.member, a.held[shard.shard]!.get(shard.member)!)
-      return good === undefined ? 'useless' : good ? 'taken' : 'bad'
-    }
-    case 'shardSum': {
-      const sum = body as Body<'shardSum'>
-      if (!a.opening?.claims.get(sum.shard)?.has(from)) return 'later'
-      const good = acceptShardSum(a, from, sum)
-      return good === undefined ? 'useless' : good ? 'taken' : 'bad'
-    }
-    case 'open':
-      answerOpen(a, from, (body as Body<'open'>).wanted)
-      return 'taken'
-  }
 }

@@ -5,10 +5,10 @@ import type { Durable } from '../ports.ts'
 import { residuesFromBytes } from '../sum/field.ts'
 import { bytes, bytesMax, decode, decodeAnew, memberId, uint } from '../wire/codec.ts'
 import { openEnvelope } from '../wire/envelope.ts'
-import { GOSSIP_MESSAGE_BYTES_MAX, MEMBERS_MAX, SHARD_BYTES_MAX } from '../wire/limits.ts'
+import { GOSSIP_MESSAGE_BYTES_MAX, MEMBERS_MAX, PART_BYTES, PARTS_MAX } from '../wire/limits.ts'
 import { BODIES, type Body, type GossipType } from '../wire/messages.ts'
 import type { Attempt } from './attempt.ts'
-import { acceptInput } from './input.ts'
+import { acceptInput, giveOwn } from './input.ts'
 import { RECORDS } from './records.ts'
 
 const SharesRecord = z
@@ -17,7 +17,9 @@ const SharesRecord = z
 const HeldRecord = z.strictObject({
   commitments: z.array(bytesMax(GOSSIP_MESSAGE_BYTES_MAX)).max(MEMBERS_MAX),
   slices: z
-    .array(z.strictObject({ shard: uint(MEMBERS_MAX), member: memberId, data: bytesMax(SHARD_BYTES_MAX) }))
+    .array(
+      z.strictObject({ shard: uint(MEMBERS_MAX), member: memberId, data: bytesMax(PART_BYTES * PARTS_MAX) }),
+    )
     .max(MEMBERS_MAX * MEMBERS_MAX),
 })
 
@@ -42,7 +44,7 @@ function restoreHeld(a: Attempt, records: Durable): void {
   for (const { shard, member, data } of held.value.slices) {
     a.promised.add(shard)
     const words = residuesFromBytes(data)
-    if (words) a.held[shard]?.set(member, words)
+    if (words && shard < a.shards) a.hold(shard, member, words)
   }
 }
 
@@ -58,6 +60,7 @@ function restoreInput(a: Attempt, records: Durable): void {
   // Never again another input under these masks.
   a.inputSent = true
   acceptInput(a, a.hands.self, input.body, message)
+  giveOwn(a)
   a.hands.publish(`input:${a.hands.self}`, message)
 }
 

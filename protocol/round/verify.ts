@@ -4,11 +4,10 @@
  */
 import { equalBytes } from '../bytes.ts'
 import type { MemberId } from '../ports.ts'
-import { addInto, residueBytes } from '../sum/field.ts'
+import { addInto } from '../sum/field.ts'
 import { TAG_WORDS, tagOf } from '../sum/tag.ts'
 import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
 import { claimOf, takeoverMs } from './claims.ts'
-import { ownSlice } from './delivery.ts'
 import type { Finding } from './hands.ts'
 
 export function checkTags(a: Attempt, o: Opening): void {
@@ -119,45 +118,9 @@ function judgeClaims(a: Attempt, o: Opening, shard: number, hash: Uint8Array): v
   if (isDue && !o.given.has(`${shard}/${claim.owner}`)) a.find(withheld(a, claim.owner, claim.message))
 }
 
-/** Asks for the slices of these shards that are not here; commitments tell which are right. */
+/** The slices of these shards are fetched; commitments tell which are right. Who has no input follows the ledger. */
 function openShards(a: Attempt, o: Opening, shards: readonly number[]): void {
-  const fresh = shards.filter(shard => !o.openAsked.has(shard))
-  // Who is not in the cohort has no claim to slices: it follows the ledger.
-  if (fresh.length === 0 || !a.takesPart) return
-  const { round, attempt } = a.context
-  const wanted = new Map<MemberId, { member: MemberId; shard: number }[]>()
-  for (const shard of fresh) {
-    o.openAsked.add(shard)
-    for (const member of o.survivors) {
-      if (a.held[shard]!.has(member)) continue
-      for (const from of new Set([o.body.owners[shard]!, claimOf(a, o, shard)?.owner, member])) {
-        if (from === undefined || from === a.hands.self) continue
-        wanted.set(from, [...(wanted.get(from) ?? []), { member, shard }])
-      }
-    }
-  }
-  for (const [from, items] of wanted) {
-    const slot = `open:${from}:${fresh.join()}`
-    a.hands.deliver(from, slot, 'open', { round, attempt, fixed: o.fixed, wanted: items })
-  }
-}
-
-/** Opens slices that were asked for: they are committed to and stay masked by the pairs among the honest. */
-export function answerOpen(
-  a: Attempt,
-  to: MemberId,
-  wanted: readonly { member: MemberId; shard: number }[],
-): void {
-  // Inputs that are gossiped whole are everywhere already.
-  if (a.shards === 1) return
-  const { round, attempt, opened } = a.context
-  for (const { member, shard } of wanted) {
-    const slice =
-      member === a.hands.self && shard < a.shards ? ownSlice(a, shard) : a.held[shard]?.get(member)
-    if (!slice) continue
-    const body = { round, attempt, opened, member, shard, data: residueBytes(slice) }
-    a.hands.deliver(to, `opened:${shard}:${member}:${to}`, 'shard', body)
-  }
+  if (a.takesPart) for (const shard of shards) o.openAsked.add(shard)
 }
 
 /** After slices were opened: their tags, so that who lied is known. */

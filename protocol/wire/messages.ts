@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import { HYBRID_PUBLIC_KEY_BYTES, KEM_CIPHERTEXT_BYTES } from '../crypto/kem.ts'
 import { RecordSchema } from '../ledger/certificate.ts'
-import { bytes, bytesMax, memberId, uint } from './codec.ts'
+import { bytes, bytesMax, uint } from './codec.ts'
 import * as limits from './limits.ts'
 
 const hash = bytes(32)
@@ -65,19 +65,19 @@ export const BODIES = {
   /** The survivor's tags of its own masked shards under the joint coin. */
   tags: z.strictObject({ ...inOpening, claims: hash, tags: bytesMax(16 * limits.MEMBERS_MAX) }),
 
-  /** A member's slice for a shard owner, or opened for a dispute: checked against the member's commitment. */
-  shard: z.strictObject({
+  /** Asks for `parts` parts from `part` on of the slice that a commitment names, or the sum that a claim names, by its hash. */
+  ask: z.strictObject({
     ...inAttempt,
-    member: memberId,
-    shard: index,
-    data: bytesMax(limits.SHARD_BYTES_MAX),
+    hash,
+    part: uint(limits.PARTS_MAX - 1),
+    parts: uint(limits.PARTS_MAX),
   }),
-  /** The sum of one shard: checked against its owner's claim and the survivors' tags. */
-  shardSum: z.strictObject({ ...inOpening, shard: index, data: bytesMax(limits.SHARD_BYTES_MAX) }),
-  /** Asks an owner to open survivors' slices of its shards. */
-  open: z.strictObject({
-    ...inOpening,
-    wanted: z.array(z.strictObject({ member: memberId, shard: index })).max(limits.MEMBERS_MAX),
+  /** One part of what was asked for; each but the last is of `PART_BYTES`. */
+  part: z.strictObject({
+    ...inAttempt,
+    hash,
+    part: uint(limits.PARTS_MAX - 1),
+    data: bytesMax(limits.PART_BYTES),
   }),
   /** What the sender knows: its height, and 8-byte prefixes of the hashes of the messages it holds there. */
   status: z.strictObject({
@@ -106,14 +106,5 @@ export const GOSSIP_TYPES = [
   'tags',
 ] as const
 export type GossipType = (typeof GOSSIP_TYPES)[number]
-export const STREAM_TYPES = [
-  'sealed',
-  'shard',
-  'shardSum',
-  'open',
-  'status',
-  'entry',
-  'modelRequest',
-  'model',
-] as const
+export const STREAM_TYPES = ['sealed', 'ask', 'part', 'status', 'entry', 'modelRequest', 'model'] as const
 export type StreamType = (typeof STREAM_TYPES)[number]

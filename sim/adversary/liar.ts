@@ -22,7 +22,7 @@ import type {
 import { residueBytes } from '../../protocol/sum/field.ts'
 import { decode, encode } from '../../protocol/wire/codec.ts'
 import { openEnvelope, plainEnvelope, sealEnvelope } from '../../protocol/wire/envelope.ts'
-import { GOSSIP_MESSAGE_BYTES_MAX, STREAM_MESSAGE_BYTES_MAX } from '../../protocol/wire/limits.ts'
+import { GOSSIP_MESSAGE_BYTES_MAX, PART_BYTES, STREAM_MESSAGE_BYTES_MAX } from '../../protocol/wire/limits.ts'
 import { BODIES, type Body, type BodyType, GOSSIP_TYPES } from '../../protocol/wire/messages.ts'
 import { Random } from '../random.ts'
 import { Coalition } from './coalition.ts'
@@ -81,6 +81,10 @@ export class Liar implements Machine {
   readonly #said = new Set<string>()
   /** Sums that this machine has computed, as bytes, by their hash. */
   readonly sums = new Map<string, Uint8Array>()
+  /** Hashes of the slices of its own inputs. */
+  readonly slices = new Set<string>()
+  /** What it gives though its machine holds no such vector, by the hash that it has named it by. */
+  readonly forged = new Map<string, Uint8Array>()
   /** Work that the own machine has asked for, by job. */
   readonly jobs = new Map<number, VectorWork>()
   now: Millis = 0
@@ -156,6 +160,7 @@ export class Liar implements Machine {
       verdict = output.verdict ?? verdict
       for (const e of output.effects) effects.push(...this.#rewrite(e))
     }
+    for (const says of this.#forgedParts(input)) effects.push(...this.#leave(this.#effect(says)))
     for (const t of this.#tactics) {
       for (const says of t.besides?.(input, this) ?? []) effects.push(...this.#leave(this.#effect(says)))
       if (input.kind === 'message') verdict = t.verdict?.(input, this) ?? verdict
@@ -191,11 +196,25 @@ export class Liar implements Machine {
   }
 
   #keepSum(input: Input): void {
-    if (input.kind !== 'jobDone' || input.result.kind !== 'vector' || input.result.output.kind !== 'sum')
-      return
-    const { sum, hash } = input.result.output
-    this.sums.set(toHex(hash), residueBytes(sum))
+    if (input.kind !== 'jobDone' || input.result.kind !== 'vector') return
+    const { output } = input.result
+    if (output.kind === 'sum') this.sums.set(toHex(output.hash), residueBytes(output.sum))
+    if (output.kind === 'mask') for (const hash of output.shardHashes) this.slices.add(toHex(hash))
     bound(this.sums, KEPT_MAX)
+    bound(this.slices, KEPT_MAX)
+    bound(this.forged, KEPT_MAX)
+  }
+
+  /** What is asked for of the vectors that it has made up. */
+  #forgedParts(input: Input): Says[] {
+    if (this.forged.size === 0 || input.kind !== 'message') return []
+    const raw = openEnvelope(input.bytes)
+    const body = raw.ok && raw.value.type === 'ask' && decode<Body<'ask'>>(raw.value.body, BODIES.ask)
+    if (!body?.ok) return []
+    const { round, attempt, opened, hash, part } = body.value
+    const data = this.forged.get(toHex(hash))?.subarray(PART_BYTES * part, PART_BYTES * (part + 1))
+    if (!data) return []
+    return [{ to: input.from, bytes: this.says('part', { round, attempt, opened, hash, part, data }) }]
   }
 
   #rewrite(effect: Effect): Effect[] {

@@ -2,8 +2,11 @@
  * Nobody honest contradicts itself, whatever its lives (SPEC M3, W4, S9): for one slot the same words for ever; what an owner
  * has receipted it takes back never; and all honest owners give one sum of a shard.
  */
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import { sha256 } from '../../protocol/crypto/hash.ts'
 import type { MemberId } from '../../protocol/ports.ts'
 import { prefixOf } from '../../protocol/round/known.ts'
+import { PART_BYTES } from '../../protocol/wire/limits.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
@@ -47,9 +50,13 @@ class Consistency extends Judge {
       this.#grows(host.id, receipt, prefixOf(message.raw.body))
       return
     }
+    const part = bodyOf(message, 'part')
+    // Of a vector in several parts the whole is not seen here.
+    if (part?.part === 0 && part.data.length < PART_BYTES && !equalBytes(sha256(part.data), part.hash))
+      this.fail(`${host.id} gives what its hash does not name`)
     const slot = this.#slotOf(message, to)
     if (slot === undefined) return
-    const by = message.type === 'shardSum' ? '' : host.id
+    const by = message.type === 'part' || message.type === 'claim' ? '' : host.id
     const said = this.#said.get(by) ?? new Map<string, string>()
     this.#said.set(by, said)
     const name = prefixOf(message.raw.body)
@@ -65,7 +72,7 @@ class Consistency extends Judge {
   /** What a message says something about, once and for all; undefined: it may say something else next time. */
   #slotOf({ type, body, vote }: Message, to: MemberId | undefined): string | undefined {
     if (vote) return `${type} of height ${vote.height}, view ${vote.view}`
-    const what = body as { round: number; attempt: number; shard: number; member: MemberId }
+    const what = body as { round: number; attempt: number; shard: number; hash: Uint8Array; part: number }
     const slot = `${type} of round ${attemptName(what)}`
     switch (type) {
       case 'keys':
@@ -75,13 +82,11 @@ class Consistency extends Judge {
       case 'tags':
         return slot
       case 'claim':
-      case 'shardSum':
         return `${slot}, shard ${what.shard}`
       case 'sealed':
         return `${slot}, to ${to}`
-      case 'shard':
-        // A liar may have given two, of which the ledger names one.
-        return this.isHonest(what.member) ? `${slot}, ${what.shard} of ${what.member}` : undefined
+      case 'part':
+        return `${slot}, ${what.part} of ${toHex(what.hash)}`
       default:
         return undefined
     }

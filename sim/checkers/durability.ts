@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
-import type { MemberId } from '../../protocol/ports.ts'
+import type { Job, JobResult, MemberId } from '../../protocol/ports.ts'
 import { membersOf } from '../../protocol/round/bitmap.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import { prefixOf } from '../../protocol/round/known.ts'
@@ -60,8 +60,17 @@ class Durability extends Judge {
   /** Each commitment that was sent, by the hash of the message. */
   readonly #inputs = new Map<string, Committed>()
 
+  /** Hashes of the slices of each one's own masked inputs. */
+  readonly #slices = new Map<MemberId, Set<string>>()
+
   constructor(context: CheckContext) {
     super('durability', context)
+  }
+
+  onJob(host: SimHost, _job: Job, result: JobResult): void {
+    if (result.kind !== 'vector' || result.output.kind !== 'mask') return
+    const { shardHashes } = result.output
+    if (shardHashes.length > 1) this.#slices.set(host.id, new Set(shardHashes.map(toHex)))
   }
 
   #mirror(host: MemberId): Mirror {
@@ -116,8 +125,8 @@ class Durability extends Judge {
         return this.#seed(host, message.body as Body<'keys'>)
       case 'input':
         return this.#same(host, RECORDS.input, bytes) ? this.#shares(host) : 'its input is'
-      case 'shard':
-        return this.#slice(host, bodyOf(message, 'shard')!)
+      case 'part':
+        return this.#slice(host, bodyOf(message, 'part')!)
       case 'receipt':
         return this.#receipt(host, bodyOf(message, 'receipt')!)
       case 'reveal':
@@ -154,8 +163,8 @@ class Durability extends Judge {
   }
 
   /** An own slice: the input that it is of may never be made anew under the same masks. */
-  #slice(host: SimHost, body: Body<'shard'>): string | undefined {
-    if (body.member !== host.id) return undefined
+  #slice(host: SimHost, body: Body<'part'>): string | undefined {
+    if (!this.#slices.get(host.id)?.has(toHex(body.hash))) return undefined
     this.checked++
     const durable = host.disk.get(RECORDS.input)
     const message = durable && readMessage(durable)

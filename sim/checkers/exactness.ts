@@ -151,8 +151,8 @@ export class Exactness extends Judge implements Checker {
     if (message?.author !== host.id) return
     const input = bodyOf(message, 'input')
     if (input) this.#inputs.sent(host.id, input)
-    const shard = bodyOf(message, 'shard')
-    if (shard?.member === host.id) this.#inputs.sent(host.id, shard)
+    const part = bodyOf(message, 'part')
+    if (part) this.#inputs.sent(host.id, part)
   }
 
   onCommit(host: SimHost, puts: readonly (readonly [string, Uint8Array])[]): void {

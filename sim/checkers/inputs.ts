@@ -58,8 +58,8 @@ export class Inputs {
     return masking
   }
 
-  /** A liar's commitment, or slice of its own, on its way to somebody. */
-  sent(liar: MemberId, body: Body<'input'> | Body<'shard'>): void {
+  /** A liar's commitment, or a slice that it gives, in one part, on its way to somebody. */
+  sent(liar: MemberId, body: Body<'input'> | Body<'part'>): void {
     const opened = toHex(body.opened)
     let sent = this.#sent.get(liar)
     if (sent?.opened !== opened) {

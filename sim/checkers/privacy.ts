@@ -20,7 +20,6 @@
  * Every masked input that an honest member lets go counts as public, also a slice on its way to one owner.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
-import { sha256 } from '../../protocol/crypto/hash.ts'
 import type { RoundOpened, SurvivorsFixed } from '../../protocol/ledger/entry.ts'
 import type { MemberId } from '../../protocol/ports.ts'
 import { type CohortContext, type SeedKind, shareDigest } from '../../protocol/round/secrets.ts'
@@ -144,8 +143,6 @@ class Privacy extends Judge {
     if (offer) this.#digests(toHex(offer.opened)).set(host.id, offer.digests)
     const input = bodyOf(message, 'input')
     if (input) this.#input(host.id, input)
-    const shard = bodyOf(message, 'shard')
-    if (shard?.member === host.id) this.#shard(host.id, shard)
     const reveal = bodyOf(message, 'reveal')
     if (reveal) this.#reveal(host.id, reveal)
   }
@@ -161,15 +158,6 @@ class Privacy extends Judge {
       a.inputs[i] = body
       this.#exposed(a, i)
     } else if (!equalBytes(before.hashes, body.hashes)) this.fail(`${host} masks two inputs alike, ${a.name}`)
-  }
-
-  #shard(host: MemberId, body: Body<'shard'>): void {
-    const a = this.#attempts.get(toHex(body.opened))
-    const input = a?.inputs[a.position.get(host) ?? -1]
-    // Which may leave before the commitment, on another channel.
-    const hash = input?.hashes.subarray(32 * body.shard, 32 * body.shard + 32)
-    if (a && hash && !equalBytes(sha256(body.data), hash))
-      this.fail(`${host} sends a slice that is not of its input, ${a.name}`)
   }
 
   #reveal(host: MemberId, body: Body<'reveal'>): void {

@@ -73,6 +73,8 @@ function anyValue(r: Random, depth = 0): unknown {
         'view',
         'id',
         'shard',
+        'hash',
+        'part',
         'held',
         'have',
         'data',
@@ -149,7 +151,7 @@ describe('garbage from a member', () => {
       }
       for (const type of ['keys', 'offer', 'sealed', 'input', 'receipt', 'reveal', 'status', 'entry'])
         expect(kinds.has(type)).toBe(true)
-      for (const type of ['shardSum', 'tags']) expect(kinds.has(type)).toBe(shards)
+      for (const type of ['part', 'tags']) expect(kinds.has(type)).toBe(shards)
     })
 
     it(`bodies of any shape, rightly signed (${shards ? 'shards' : 'gossip'})`, { timeout: 120_000 }, () => {

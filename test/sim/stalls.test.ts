@@ -6,7 +6,7 @@ import { type HostileRun, hostileRun } from '../support/hostile.ts'
 
 /** Its own f victims for each of f liars: no more than f complain of any. */
 const victims = (liar: number, f: number) => Array.from({ length: f }, (_, v) => memberName(liar * f + v))
-const mute = silentAbout('input', 'shard')
+const mute = silentAbout('input')
 /** Blames a member for giving no input. */
 const excuse =
   (of: string): Lie =>

@@ -2,7 +2,7 @@
  * A recording of all that leaves the hospitals in a run, beside what must not leave them: and the analysis that says whether any
  * of it did (SPEC S7, S11, S15). The analysis is itself tested: on runs of machines that leak.
  */
-import { toHex } from '../../protocol/bytes.ts'
+import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { MemberId, VectorWork } from '../../protocol/ports.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import { attemptKeys } from '../../protocol/round/secrets.ts'
@@ -164,22 +164,24 @@ function maskedInputs(r: Recording): string[] {
 
 /** Whole inputs from gossip, or what left of them in shards; the k-th of a hospital belongs to its k-th mask job. */
 function masksOnWire(r: Recording): Masked[] {
-  const parts = new Map<string, { host: MemberId; shards: Map<number, Uint8Array> }>()
+  const parts = new Map<string, { host: MemberId; hashes: Uint8Array; shards: Map<number, Uint8Array> }>()
   for (const { from, bytes } of r.wire) {
     const raw = openEnvelope(bytes)
     if (!raw.ok || raw.value.from !== from) continue
-    const isInput = raw.value.type === 'input'
-    const body = isInput
-      ? decode(raw.value.body, BODIES.input)
-      : raw.value.type === 'shard'
-        ? decode(raw.value.body, BODIES.shard)
-        : undefined
-    if (!body?.ok || ('member' in body.value && body.value.member !== from)) continue
-    const key = `${from} ${body.value.round} ${body.value.attempt}`
-    const part = parts.get(key) ?? { host: from, shards: new Map<number, Uint8Array>() }
-    parts.set(key, part)
-    const shard = 'shard' in body.value ? body.value.shard : 0
-    if (body.value.data.length > 0) part.shards.set(shard, body.value.data)
+    const input = raw.value.type === 'input' ? decode(raw.value.body, BODIES.input) : undefined
+    if (input?.ok) {
+      const { round, attempt, hashes, data } = input.value
+      const of = { host: from, hashes, shards: new Map<number, Uint8Array>() }
+      if (data.length > 0) of.shards.set(0, data)
+      parts.set(`${from} ${round} ${attempt}`, of)
+    }
+    const part = raw.value.type === 'part' ? decode(raw.value.body, BODIES.part) : undefined
+    if (!part?.ok) continue
+    const { round, attempt, hash, data } = part.value
+    const of = parts.get(`${from} ${round} ${attempt}`)
+    for (let k = 0; of && 32 * k < of.hashes.length; k++) {
+      if (equalBytes(of.hashes.subarray(32 * k, 32 * k + 32), hash)) of.shards.set(k, data)
+    }
   }
   const count = new Map<MemberId, number>()
   return [...parts.values()].flatMap(({ host, shards }) => {

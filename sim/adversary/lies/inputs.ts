@@ -1,4 +1,5 @@
 /** Lies about the own masked input: other data, other slices, other vectors, several. */
+import { toHex } from '../../../protocol/bytes.ts'
 import { sha256 } from '../../../protocol/crypto/hash.ts'
 import type { Body } from '../../../protocol/wire/messages.ts'
 import { about, flipped, type Lie, twoFaced } from '../liar.ts'
@@ -12,16 +13,16 @@ export const corruptInput: Lie = about('input', body =>
 export const corruptShards: Lie = (said, l) => {
   // An owner's own slices need no delivery: it does not vouch for itself either.
   if (said.type === 'receipt') return []
-  if (said.type !== 'shard') return undefined
-  const body = said.body as Body<'shard'>
-  return body.member === l.self
-    ? [{ bytes: l.says('shard', { ...body, data: flipped(body.data, 4) }) }]
+  if (said.type !== 'part') return undefined
+  const body = said.body as Body<'part'>
+  return l.slices.has(toHex(body.hash))
+    ? [{ bytes: l.says('part', { ...body, data: flipped(body.data, 4) }) }]
     : undefined
 }
 
 /** A commitment, and nothing delivered. */
 export const noDelivery: Lie = (said, l) =>
-  said.type === 'receipt' || (said.type === 'shard' && (said.body as Body<'shard'>).member === l.self)
+  said.type === 'receipt' || (said.type === 'part' && l.slices.has(toHex((said.body as Body<'part'>).hash)))
     ? []
     : undefined
 

@@ -5,32 +5,32 @@ import type { Body } from '../../../protocol/wire/messages.ts'
 import { about, flipped, type Lie, silentAbout, twoFaced } from '../liar.ts'
 
 /** Receipts, and no sum ever. */
-export const neverSums: Lie = silentAbout('claim', 'shardSum')
+export const neverSums: Lie = silentAbout('claim')
 
-/** The sum, and no claim that it could be measured against. */
-export const noClaim: Lie = silentAbout('claim')
+/** The right claim, and nothing to whoever asks for the sum. */
+export const keepsSum: Lie = (said, l) =>
+  said.type === 'part' && l.sums.has(toHex((said.body as Body<'part'>).hash)) ? [] : undefined
 
 /** Nothing at all after the survivors are fixed. */
-export const vanishes: Lie = silentAbout('claim', 'shardSum', 'reveal', 'tags', 'shard')
+export const vanishes: Lie = silentAbout('claim', 'reveal', 'tags', 'part')
 
 /** The right claim and another sum. */
-export const wrongSum: Lie = about('shardSum', body => ({ ...body, data: flipped(body.data, 8) }))
+export const wrongSum: Lie = about('part', (body, l) =>
+  l.sums.has(toHex(body.hash)) ? { ...body, data: flipped(body.data, 8) } : undefined,
+)
 
 /** A claim that nobody's sum matches. */
 export const wrongClaim: Lie = about('claim', body => ({ ...body, sum: flipped(body.sum, 1) }))
 
 /** A wrong sum with the claim that fits it. */
-export const wrongClaimAndSum: Lie = (said, l) => {
-  const other = (data: Uint8Array) => flipped(data, 0)
-  if (said.type === 'shardSum') {
-    const body = said.body as Body<'shardSum'>
-    return [{ bytes: l.says('shardSum', { ...body, data: other(body.data) }) }]
-  }
-  if (said.type !== 'claim') return undefined
-  const body = said.body as Body<'claim'>
+export const wrongClaimAndSum: Lie = about('claim', (body, l) => {
   const sum = l.sums.get(toHex(body.sum))
-  return sum && [{ bytes: l.says('claim', { ...body, sum: sha256(other(sum)) }) }]
-}
+  if (!sum) return undefined
+  const other = flipped(sum, 0)
+  const hash = sha256(other)
+  l.forged.set(toHex(hash), other)
+  return { ...body, sum: hash }
+})
 
 export const twoClaims: Lie = twoFaced('claim', body => ({ ...body, sum: flipped(body.sum) }))
 

@@ -1,5 +1,5 @@
 /** Inputs: late ones, two different ones with all that belongs to each, and such as no honest learner could give. */
-import { concatBytes } from '../../../protocol/bytes.ts'
+import { concatBytes, toHex } from '../../../protocol/bytes.ts'
 import { sha256 } from '../../../protocol/crypto/hash.ts'
 import type { MemberId, VectorOutput } from '../../../protocol/ports.ts'
 import { add, mul, P, residueBytes } from '../../../protocol/sum/field.ts'
@@ -12,7 +12,7 @@ import type { Liar, Lie, Says, Tactic } from '../liar.ts'
 import * as lies from '../lies/inputs.ts'
 import { eachAttempt, oneOf } from './common.ts'
 
-/** The input and its slices come after the deadline, after the survivors are fixed, or a little before it. */
+/** The input, and with it its slices, come after the deadline, after the survivors are fixed, or a little before it. */
 export function comesLate(random: Random): Tactic {
   const held: { attempt: string; says: Says[] } = { attempt: '', says: [] }
   const plan = eachAttempt(l => {
@@ -27,7 +27,7 @@ export function comesLate(random: Random): Tactic {
   }
   return {
     lie: (said, l) => {
-      if (said.type !== 'input' && said.type !== 'shard') return undefined
+      if (said.type !== 'input') return undefined
       if (isOver(l)) return undefined
       if (held.attempt !== l.attempt) held.says = []
       held.attempt = l.attempt
@@ -50,13 +50,9 @@ export function givesTwo(random: Random): Tactic {
     if (!second || second.attempt !== l.attempt) return undefined
     const isSecond = (to: MemberId) =>
       !l.coalition.includes(to) && l.coalition.half(`inputs ${l.attempt}`, to) === 1
-    if (said.type === 'shard') {
-      const body = said.body as Body<'shard'>
-      if (body.member !== l.self || said.to === undefined || !isSecond(said.to)) return undefined
-      return [{ bytes: l.says('shard', { ...body, data: second.slices[body.shard]! }) }]
-    }
     if (said.type !== 'input') return undefined
     const other = l.says('input', otherInput(said.body as Body<'input'>, second))
+    for (const slice of second.slices) l.forged.set(toHex(sha256(slice)), slice)
     return l.others.map(to => ({ to, bytes: isSecond(to) ? other : said.bytes }))
   }
   const whenFixed: Lie = (said, l) => {

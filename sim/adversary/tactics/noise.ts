@@ -1,12 +1,13 @@
 /** Words out of place: said again later, malformed, and more of them than anybody needs. */
 
+import { fromHex } from '../../../protocol/bytes.ts'
 import { proposalBody, voteBody } from '../../../protocol/consensus/message.ts'
 import { proposerAt } from '../../../protocol/consensus/tendermint.ts'
 import { sha256 } from '../../../protocol/crypto/hash.ts'
 import type { Millis } from '../../../protocol/ports.ts'
 import { encode } from '../../../protocol/wire/codec.ts'
 import { openEnvelope, sealEnvelope } from '../../../protocol/wire/envelope.ts'
-import { ENTRY_BYTES_MAX, VIEWS_AHEAD_MAX } from '../../../protocol/wire/limits.ts'
+import { ENTRY_BYTES_MAX, PARTS_MAX, VIEWS_AHEAD_MAX } from '../../../protocol/wire/limits.ts'
 import { BODIES, type Body, GOSSIP_TYPES, type GossipType } from '../../../protocol/wire/messages.ts'
 import type { Random } from '../../random.ts'
 import type { Coalition } from '../coalition.ts'
@@ -241,10 +242,12 @@ function* questions(l: Liar, random: Random): Iterable<Says> {
     }
     yield { to, bytes: l.says('status', status) }
     yield { to, bytes: l.says('modelRequest', { hash: modelHash }) }
-    if (phase.kind !== 'fixed') continue
+    if (!('opened' in phase)) continue
     const [round, attempt] = attemptOf(l)
-    const wanted = l.cohort.map((member, shard) => ({ member, shard }))
-    yield { to, bytes: l.says('open', { round, attempt, fixed: phase.fixedHash, wanted }) }
+    const hash = l.slices.size > 0 && random.chance(0.5) ? fromHex([...l.slices][0]!) : random.bytes(32)
+    const what = { round, attempt, opened: phase.openedHash, hash, part: random.below(3) }
+    yield { to, bytes: l.says('ask', { ...what, parts: PARTS_MAX }) }
+    yield { to, bytes: l.says('part', { ...what, data: random.bytes(64) }) }
   }
 }
 

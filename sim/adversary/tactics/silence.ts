@@ -11,9 +11,10 @@ import { eachAttempt, Later, oneOf, together } from './common.ts'
 const STEPS = [
   ['keys'],
   ['offer', 'sealed'],
-  ['input', 'shard'],
+  ['input'],
+  ['part'],
   ['receipt'],
-  ['claim', 'shardSum'],
+  ['claim'],
   ['reveal'],
   ['tags'],
   ['proposal'],

@@ -22,13 +22,13 @@ export function twoSets(coalition: Coalition, random: Random): Tactic {
   return together(splitProposals(other), backsFellows(coalition), swings(coalition, random))
 }
 
-/** Own input and slices: to half of the members just before the deadline, to the rest just after it. */
+/** Own input: to half of the members just before the deadline, to the rest just after it. */
 function swings(coalition: Coalition, random: Random): Tactic {
   const later = new Later()
   const swinging = eachAttempt(() => random.chance(0.6))
   return {
     lie: (said, l) => {
-      const own = said.type === 'input' || said.type === 'shard'
+      const own = said.type === 'input'
       if (!own || l.self !== swingOf(coalition) || !swinging(l)) return undefined
       const step = l.config.charter.secureSum.viewTimeoutMs
       const targets = said.to === undefined ? l.others : [said.to]

@@ -48,7 +48,7 @@ const MISSING: readonly [RegExp, typeof small, readonly string[]][] = [
   ],
   [/^attempt\/input/, small, ['sends input before its input is durable']],
   [/^attempt\/shares/, small, ['sends input before the shares of all members are durable']],
-  [/^attempt\/masked/, shards, ['sends shard before its input is durable']],
+  [/^attempt\/masked/, shards, ['sends part before its input is durable']],
   [/^attempt\/held/, small, ['sends receipt before a commitment that it names is durable']],
   [/^attempt\/held/, shards, ['sends receipt before a commitment that it names is durable']],
   [/^attempt\/reveal/, small, ['sends reveal before it is durable']],

@@ -10,7 +10,6 @@ import { entryOf, flipped, said, says as say } from '../../../support/says.ts'
 import { type Forge, tape } from '../../../support/watched.ts'
 
 const small = tape({ n: 4 })
-const shards = tape({ n: 4, gossipBytesMax: 0 })
 const names = [0, 1, 2, 3].map(memberName)
 const [first, victim] = names as [string, string]
 
@@ -115,19 +114,6 @@ describe('privacy', () => {
       }),
     })
     expect(says).toEqual([`${victim} masks two inputs alike, round 1.0`])
-  })
-
-  it('a slice that is not of the committed input is found', () => {
-    const { says } = shards.play(privacy, {
-      forge: (honest, c) => ({
-        onRelease: (host, to, bytes) => {
-          const body = said(bytes, victim, 'shard')
-          const other = body?.member === victim && { ...body, data: flipped(body.data) }
-          honest.onRelease?.(host, to, other ? say(c, victim, 'shard', other) : bytes)
-        },
-      }),
-    })
-    expect(says).toContain(`${victim} sends a slice that is not of its input, round 1.0`)
   })
 
   it('the input of a survivor among too few others is exposed, though all keep to the rules', () => {

@@ -1,0 +1,229 @@
+/**
+ * Vectors between two peers, each by the hash that something signed names it by: whoever needs one asks who holds it,
+ * a few parts at a time, and asks on as they come (SPEC W7). So nothing is sent that is on its way or here already, a
+ * slow line is never sent more than it was asked for, and after a broken connection the next part goes on where the
+ * last one ended.
+ */
+import { equalBytes, toHex } from '../bytes.ts'
+import { sha256 } from '../crypto/hash.ts'
+import type { MemberId, Millis } from '../ports.ts'
+import { residueBytes } from '../sum/field.ts'
+import { PART_BYTES } from '../wire/limits.ts'
+import type { Body } from '../wire/messages.ts'
+
+/** Parts on their way from one peer to another: a megabyte, which fills a line of 80 Mbit/s at 100 ms. */
+export const WINDOW_PARTS = 4
+/** How often one peer is given as much as a whole vector has: slices of each shard in dispute, and some again. */
+const GIVEN_VECTORS_MAX = 8
+
+/** A vector that is needed now. */
+export interface Wish {
+  /** What it is for; the same wish again goes on with what has come of it. */
+  readonly key: string
+  /** SHA-256 of its little-endian bytes. */
+  readonly hash: Uint8Array
+  /** Elements. */
+  readonly length: number
+  /** Who may have it, the likeliest first. */
+  readonly sources: readonly MemberId[]
+  /** Takes what the hash names: whole, and not known to be residues. */
+  readonly come: (words: Uint32Array) => void
+}
+
+export interface TransferHands {
+  now(): Millis
+  connected(member: MemberId): boolean
+  ask(to: MemberId, what: Pick<Body<'ask'>, 'hash' | 'part' | 'parts'>): void
+  give(to: MemberId, what: Pick<Body<'part'>, 'hash' | 'part' | 'data'>): void
+}
+
+const MISSING = 0
+const ASKED = 1
+const HERE = 2
+
+interface Transfer {
+  wish: Wish
+  from: MemberId
+  /** Undefined until the first part has come: whoever only names a large vector costs no memory. */
+  words: Uint32Array | undefined
+  /** `MISSING`, `ASKED` or `HERE`. */
+  readonly parts: Uint8Array
+  left: number
+  onTheWay: number
+  /** When something was last asked for or came. */
+  at: Millis
+  /** Parts have come from several: none of them can be blamed for the whole. */
+  mixed: boolean
+  /** Who gave something else than the hash names. */
+  readonly refused: Set<MemberId>
+}
+
+export class Transfers {
+  readonly #hands: TransferHands
+  readonly #givenMax: number
+  readonly #transfers = new Map<string, Transfer>()
+  /** What may be given, by hash. */
+  readonly #held = new Map<string, Uint32Array>()
+  /** Bytes, by peer. */
+  readonly #given = new Map<MemberId, number>()
+
+  /** `length`: elements of the whole vector, of which slices and sums are parts. */
+  constructor(length: number, hands: TransferHands) {
+    this.#hands = hands
+    this.#givenMax = GIVEN_VECTORS_MAX * (4 * length + PART_BYTES)
+  }
+
+  /** Vectors that are being fetched. */
+  get size(): number {
+    return this.#transfers.size
+  }
+
+  /** From now on gives `words`, which nobody changes any more, to whoever asks for them by their hash. */
+  hold(hash: Uint8Array, words: Uint32Array): void {
+    this.#held.set(toHex(hash), words)
+  }
+
+  /**
+   * Goes on with these wishes, and drops what is wished for no more. A source that has been silent for `stallMs`, or is
+   * away, has its place taken by the next; returns when that is due, undefined without a wish that can be met.
+   */
+  fetch(wishes: readonly Wish[], stallMs: Millis): Millis | undefined {
+    const wanted = new Map(wishes.map(w => [w.key, w]))
+    for (const [key, { wish }] of this.#transfers) {
+      const again = wanted.get(key)
+      if (!again || !equalBytes(again.hash, wish.hash)) this.#transfers.delete(key)
+    }
+    let dueAt: Millis | undefined
+    for (const wish of wishes) {
+      const t = this.#transfers.get(wish.key) ?? begun(wish)
+      t.wish = wish
+      this.#transfers.set(wish.key, t)
+      if (!this.#hasSource(t, stallMs)) continue
+      this.#askOn(t)
+      dueAt = Math.min(dueAt ?? Number.POSITIVE_INFINITY, t.at + stallMs)
+    }
+    return dueAt
+  }
+
+  /** What was asked of `peer` before its connection broke may never come. */
+  reconnected(peer: MemberId): void {
+    for (const t of this.#transfers.values()) if (t.from === peer) askAnew(t)
+  }
+
+  /** Gives what is held here; nothing for what is not, or to whoever has had enough. */
+  give(to: MemberId, { hash, part, parts }: Body<'ask'>): void {
+    const words = this.#held.get(toHex(hash))
+    if (!words) return
+    const bytes = residueBytes(words)
+    for (let i = part; i < Math.min(part + Math.min(parts, WINDOW_PARTS), partsOf(words.length)); i++) {
+      const data = bytes.subarray(i * PART_BYTES, (i + 1) * PART_BYTES)
+      const given = (this.#given.get(to) ?? 0) + data.length
+      if (given > this.#givenMax) return
+      this.#given.set(to, given)
+      this.#hands.give(to, { hash, part: i, data })
+    }
+  }
+
+  /** Takes in a part; undefined: nobody asked `from` for it. False: it, or with it the whole, is not what was asked for. */
+  take(from: MemberId, { hash, part, data }: Body<'part'>): boolean | undefined {
+    for (const t of this.#transfers.values()) {
+      if (t.from === from && t.parts[part] === ASKED && equalBytes(t.wish.hash, hash))
+        return this.#takeInto(t, part, data)
+    }
+    return undefined
+  }
+
+  #takeInto(t: Transfer, part: number, data: Uint8Array): boolean {
+    const { length } = t.wish
+    const from = part * PART_BYTES
+    if (data.length !== Math.min(PART_BYTES, 4 * length - from)) {
+      this.#refuse(t)
+      return false
+    }
+    t.words ??= new Uint32Array(length)
+    residueBytes(t.words).set(data, from)
+    t.parts[part] = HERE
+    t.left--
+    t.onTheWay--
+    t.at = this.#hands.now()
+    if (t.left > 0) {
+      this.#askOn(t)
+      return true
+    }
+    if (equalBytes(sha256(residueBytes(t.words)), t.wish.hash)) {
+      this.#transfers.delete(t.wish.key)
+      t.wish.come(t.words)
+      return true
+    }
+    const isItsFault = !t.mixed
+    this.#refuse(t)
+    return !isItsFault
+  }
+
+  /** All is fetched again; from its source only if others have had a hand in what came. */
+  #refuse(t: Transfer): void {
+    if (!t.mixed) t.refused.add(t.from)
+    t.parts.fill(MISSING)
+    t.left = t.parts.length
+    t.onTheWay = 0
+    t.words = undefined
+    t.mixed = false
+  }
+
+  /** Keeps to its source or turns to the next; false: none is there. */
+  #hasSource(t: Transfer, stallMs: Millis): boolean {
+    const good = t.wish.sources.filter(m => !t.refused.has(m) && this.#hands.connected(m))
+    const now = this.#hands.now()
+    const stalls = t.onTheWay > 0 && now >= t.at + stallMs
+    if (good.includes(t.from) && !stalls) return true
+    askAnew(t)
+    if (good.length === 0) return false
+    const next = good[(good.indexOf(t.from) + 1) % good.length]!
+    t.mixed = t.left < t.parts.length && (t.mixed || next !== t.from)
+    t.from = next
+    t.at = now
+    return true
+  }
+
+  /** Fills the window again when half of it has come. */
+  #askOn(t: Transfer): void {
+    if (t.onTheWay > WINDOW_PARTS / 2) return
+    let room = WINDOW_PARTS - t.onTheWay
+    for (let part = 0; room > 0; ) {
+      part = t.parts.indexOf(MISSING, part)
+      if (part < 0) return
+      let parts = 0
+      while (parts < room && t.parts[part + parts] === MISSING) t.parts[part + parts++] = ASKED
+      if (t.onTheWay === 0) t.at = this.#hands.now()
+      t.onTheWay += parts
+      room -= parts
+      this.#hands.ask(t.from, { hash: t.wish.hash, part, parts })
+      part += parts
+    }
+  }
+}
+
+function begun(wish: Wish): Transfer {
+  const parts = partsOf(wish.length)
+  return {
+    wish,
+    from: '',
+    words: undefined,
+    parts: new Uint8Array(parts),
+    left: parts,
+    onTheWay: 0,
+    at: 0,
+    mixed: false,
+    refused: new Set(),
+  }
+}
+
+function askAnew(t: Transfer): void {
+  t.onTheWay = 0
+  for (let i = 0; i < t.parts.length; i++) if (t.parts[i] === ASKED) t.parts[i] = MISSING
+}
+
+/** Of a vector without elements one part, without bytes. */
+function partsOf(length: number): number {
+  return Math.max(1, Math.ceil((4 * length) / PART_BYTES))
+}
