@@ -209,8 +209,9 @@ export class Liar implements Machine {
   #forgedParts(input: Input): Says[] {
     if (this.forged.size === 0 || input.kind !== 'message') return []
     const raw = openEnvelope(input.bytes)
-    const body = raw.ok && raw.value.type === 'ask' && decode<Body<'ask'>>(raw.value.body, BODIES.ask)
-    if (!body?.ok) return []
+    if (!raw.ok || raw.value.type !== 'ask') return []
+    const body = decode<Body<'ask'>>(raw.value.body, BODIES.ask)
+    if (!body.ok) return []
     const { round, attempt, opened, hash, part } = body.value
     const data = this.forged.get(toHex(hash))?.subarray(PART_BYTES * part, PART_BYTES * (part + 1))
     if (!data) return []
