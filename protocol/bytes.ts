@@ -1,5 +1,10 @@
 /** Small helpers on byte arrays; pure, without Buffer. */
 
+import { equalLong } from './crypto/equal.ts'
+
+/** From here on the call costs less than the loop. */
+const LONG = 256
+
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
 
 export function toHex(bytes: Uint8Array): string {
@@ -26,6 +31,7 @@ function digitAt(hex: string, at: number): number {
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false
+  if (a.length >= LONG) return equalLong(a, b)
   let diff = 0
   for (let i = 0; i < a.length; i++) diff |= a[i]! ^ b[i]!
   return diff === 0

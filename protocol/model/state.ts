@@ -19,7 +19,7 @@ export function encodeState(state: ModelState): Uint8Array {
   view.setUint32(4, VERSION, true)
   view.setUint32(8, p, true)
   view.setUint32(12, d, true)
-  for (let i = 0; i < p; i++) view.setFloat32(HEADER + 4 * i, state.parameters[i]!, true)
+  out.set(bytesOf(state.parameters), HEADER)
   const means = HEADER + 4 * p
   for (let j = 0; j < d; j++) {
     view.setFloat64(means + 8 * j, state.mean[j]!, true)
@@ -41,7 +41,7 @@ export function decodeState(bytes: Uint8Array, charter: Charter): Result<ModelSt
     return err(`${d} features instead of ${expandedFeatureCount(charter)}`)
   if (bytes.length !== HEADER + 4 * p + 16 * d) return err('length does not fit the header')
   const parameters = new Float32Array(p)
-  for (let i = 0; i < p; i++) parameters[i] = view.getFloat32(HEADER + 4 * i, true)
+  bytesOf(parameters).set(bytes.subarray(HEADER, HEADER + 4 * p))
   const mean = new Float64Array(d)
   const deviation = new Float64Array(d)
   const means = HEADER + 4 * p
@@ -52,6 +52,11 @@ export function decodeState(bytes: Uint8Array, charter: Charter): Result<ModelSt
   if (!parameters.every(Number.isFinite) || !mean.every(Number.isFinite)) return err('a number is not finite')
   if (!deviation.every(x => Number.isFinite(x) && x > 0)) return err('a deviation is not positive')
   return ok({ parameters, mean, deviation })
+}
+
+/** As they are in memory, on little-endian machines, which is all that tfjs runs on. */
+function bytesOf(parameters: Float32Array): Uint8Array {
+  return new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength)
 }
 
 /** SHA-256 of the encoding; 32 bytes. */

@@ -14,7 +14,7 @@ import { eventOf } from '../round/describe.ts'
 import { Join } from '../round/join.ts'
 import { beginOpening } from '../round/opening.ts'
 import { judge, proposable } from '../round/propose.ts'
-import { RECORDS } from '../round/records.ts'
+import { RECORDS, sliceOf } from '../round/records.ts'
 import { restoreReveal } from '../round/restore.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { type Books, CONSENSUS_PREFIX, MODEL_RECORD } from './books.ts'
@@ -133,7 +133,10 @@ export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
   if (!next.plan.applies && entry.body.kind === 'RoundClosed') b.sum = sumOf(b, entry.body.sum)
   const over = !('opened' in next.phase)
   // A sum that is handed on is not in the model: it goes with the ledger that it is of.
-  if (over) deletes.push(...Object.values(RECORDS).filter(key => key !== RECORDS.outcome || !b.sum))
+  if (over) {
+    deletes.push(...Object.values(RECORDS).filter(key => key !== RECORDS.outcome || !b.sum))
+    deletes.push(...(b.attempt?.stored.keys() ?? []), ...[...b.restored.keys()].filter(sliceOf))
+  }
   const event = eventOf(entry, task)
   b.effects.store(puts, deletes, () => {
     if (event) b.effects.emit({ kind: 'event', event })

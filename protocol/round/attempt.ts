@@ -194,6 +194,8 @@ export class Attempt {
   readonly transfers: Transfers
   /** When the next vector is to be fetched, or from another; undefined: none is waited for. */
   fetchDueAt: Millis | undefined
+  /** Slices that are durable, by their records' keys. */
+  readonly stored = new Map<string, Uint32Array>()
   /** Members whose slices are no vectors of the field. */
   readonly unfit = new Set<MemberId>()
   /** Of whom each member has complained, with the message that says so. */

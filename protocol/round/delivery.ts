@@ -14,7 +14,7 @@ export function fetchVectors(a: Attempt): void {
   if (a.shards === 1 || !a.takesPart) return
   const o = a.opening
   const wishes = o ? [...slicesToOpen(a, o), ...sumsToOpen(a, o)] : slicesToOwn(a)
-  const stallAt = a.transfers.fetch(wishes, o ? takeoverMs(a) : reassignMs(a))
+  const stallAt = a.transfers.meet(wishes, o ? takeoverMs(a) : reassignMs(a))
   consider(a, stallAt)
 }
 

@@ -7,7 +7,7 @@ import { encode } from '../wire/codec.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, ROOT_BYTES } from './attempt.ts'
 import { bitmapOf, membersOf } from './bitmap.ts'
-import { RECORDS } from './records.ts'
+import { RECORDS, sliceKey } from './records.ts'
 
 /** How long an owner may be silent before its shard goes to the next. */
 export function reassignMs(a: Attempt): number {
@@ -73,7 +73,7 @@ export function receipt(a: Attempt): void {
   }
   const message = a.hands.sign('receipt', body)
   acceptReceipt(a, a.hands.self, body, message)
-  a.hands.store([[RECORDS.held, encodeHeld(a)]], () => a.hands.publish(`receipt:${a.hands.self}`, message))
+  a.hands.store(heldPuts(a), () => a.hands.publish(`receipt:${a.hands.self}`, message))
 }
 
 /** How long slices may lie here without a receipt. */
@@ -82,12 +82,20 @@ export function receiptMs(a: Attempt): number {
 }
 
 /** What a receipt promises survives a crash: the slices, and the commitments that they were checked against. */
-function encodeHeld(a: Attempt): Uint8Array {
-  const commitments = [...a.commitments.values()].map(c => c.message)
-  const slices = a.held.flatMap((h, shard) =>
-    a.shards === 1 ? [] : [...h].map(([member, words]) => ({ shard, member, data: residueBytes(words) })),
-  )
-  return encode({ commitments, slices })
+function heldPuts(a: Attempt): (readonly [string, Uint8Array])[] {
+  const puts: (readonly [string, Uint8Array])[] = [
+    [RECORDS.held, encode([...a.commitments.values()].map(c => c.message))],
+  ]
+  if (a.shards === 1) return puts
+  for (const [shard, slices] of a.held.entries()) {
+    for (const [member, words] of slices) {
+      const key = sliceKey(shard, member)
+      if (a.stored.get(key) === words) continue
+      a.stored.set(key, words)
+      puts.push([key, residueBytes(words)])
+    }
+  }
+  return puts
 }
 
 /** A receipt's body, with one place for each of the cohort. */

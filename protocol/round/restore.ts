@@ -3,25 +3,18 @@ import { z } from 'zod'
 import { equalBytes } from '../bytes.ts'
 import type { Durable } from '../ports.ts'
 import { residuesFromBytes } from '../sum/field.ts'
-import { bytes, bytesMax, decode, decodeAnew, memberId, uint } from '../wire/codec.ts'
+import { bytes, bytesMax, decode, decodeAnew, memberId } from '../wire/codec.ts'
 import { openEnvelope } from '../wire/envelope.ts'
-import { GOSSIP_MESSAGE_BYTES_MAX, MEMBERS_MAX, PART_BYTES, PARTS_MAX } from '../wire/limits.ts'
+import { GOSSIP_MESSAGE_BYTES_MAX, MEMBERS_MAX } from '../wire/limits.ts'
 import { BODIES, type Body, type GossipType } from '../wire/messages.ts'
-import type { Attempt } from './attempt.ts'
+import { type Attempt, sliceMatches } from './attempt.ts'
 import { acceptInput, giveOwn } from './input.ts'
-import { RECORDS } from './records.ts'
+import { RECORDS, sliceOf } from './records.ts'
 
 const SharesRecord = z
   .array(z.strictObject({ from: memberId, self: bytes(32), mask: bytes(32) }))
   .max(MEMBERS_MAX)
-const HeldRecord = z.strictObject({
-  commitments: z.array(bytesMax(GOSSIP_MESSAGE_BYTES_MAX)).max(MEMBERS_MAX),
-  slices: z
-    .array(
-      z.strictObject({ shard: uint(MEMBERS_MAX), member: memberId, data: bytesMax(PART_BYTES * PARTS_MAX) }),
-    )
-    .max(MEMBERS_MAX * MEMBERS_MAX),
-})
+const HeldRecord = z.array(bytesMax(GOSSIP_MESSAGE_BYTES_MAX)).max(MEMBERS_MAX)
 
 /** Before the attempt's first step. Records of other attempts are not in the store any more. */
 export function restoreAttempt(a: Attempt, records: Durable): void {
@@ -35,16 +28,22 @@ function restoreHeld(a: Attempt, records: Durable): void {
   // Of one's own disk, and larger than any message where there are many members.
   const held = record && decodeAnew(record, HeldRecord)
   if (!held?.ok) return
-  for (const message of held.value.commitments) {
+  for (const message of held.value) {
     const input = bodyOf('input', message)
     if (input && acceptInput(a, input.from, input.body, message))
       a.hands.remember(`input:${input.from}`, message)
   }
   if (a.shards === 1) a.promised.add(0)
-  for (const { shard, member, data } of held.value.slices) {
-    a.promised.add(shard)
+  for (const [key, data] of records) {
+    const of = sliceOf(key)
+    const commitment = of && a.commitments.get(of.member)
+    // Of another input of its member, if that has sent two.
+    if (!commitment || !sliceMatches(commitment.hashes, of.shard, data)) continue
     const words = residuesFromBytes(data)
-    if (words && shard < a.shards) a.hold(shard, member, words)
+    if (!words) continue
+    a.promised.add(of.shard)
+    a.stored.set(key, words)
+    a.hold(of.shard, of.member, words)
   }
 }
 

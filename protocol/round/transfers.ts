@@ -87,7 +87,7 @@ export class Transfers {
    * Goes on with these wishes, and drops what is wished for no more. A source that has been silent for `stallMs`, or is
    * away, has its place taken by the next; returns when that is due, undefined without a wish that can be met.
    */
-  fetch(wishes: readonly Wish[], stallMs: Millis): Millis | undefined {
+  meet(wishes: readonly Wish[], stallMs: Millis): Millis | undefined {
     const wanted = new Map(wishes.map(w => [w.key, w]))
     for (const [key, { wish }] of this.#transfers) {
       const again = wanted.get(key)

@@ -9,8 +9,8 @@ import type { Job, JobResult, MemberId } from '../../protocol/ports.ts'
 import { membersOf } from '../../protocol/round/bitmap.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import { prefixOf } from '../../protocol/round/known.ts'
-import { RECORDS } from '../../protocol/round/records.ts'
-import { bytesMax, decode, memberId, uint } from '../../protocol/wire/codec.ts'
+import { RECORDS, sliceKey } from '../../protocol/round/records.ts'
+import { bytesMax, decode } from '../../protocol/wire/codec.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
@@ -25,10 +25,7 @@ export function durability(context: CheckContext): Checker {
 /** Bytes of a root that a receipt names a commitment by. */
 const ROOT_BYTES = 16
 
-const HeldRecord = z.object({
-  commitments: z.array(bytesMax(1 << 24)),
-  slices: z.array(z.object({ shard: uint(), member: memberId, data: bytesMax(1 << 24) })),
-})
+const HeldRecord = z.array(bytesMax(1 << 16))
 
 /** Commitments that are remembered by their hash, so that each host's stored copy needs not be read again. */
 const INPUTS_MAX = 4096
@@ -41,10 +38,8 @@ interface Mirror {
   /** The attempt that the ledger on it is in; hex of the hashes of its entries. */
   opened: { readonly name: string; readonly cohort: readonly MemberId[] } | undefined
   fixed: string | undefined
-  /** What the record of held slices has: commitments by author, slices by `shard/member`. */
-  held:
-    | { readonly inputs: ReadonlyMap<MemberId, Committed>; readonly slices: ReadonlySet<string> }
-    | undefined
+  /** Commitments that it has on record for its receipts, by author. */
+  held: ReadonlyMap<MemberId, Committed> | undefined
 }
 
 interface Committed {
@@ -180,14 +175,14 @@ class Durability extends Judge {
     if (opened?.name !== toHex(body.opened)) return 'the entry that opens its round is'
     this.checked++
     mirror.held ??= this.#heldOn(host)
-    const { inputs, slices } = mirror.held
+    const inputs = mirror.held
     for (const { shard, from } of body.held) {
       for (const member of membersOf(opened.cohort, from) ?? []) {
         const at = ROOT_BYTES * opened.cohort.indexOf(member)
         const root = toHex(body.roots.subarray(at, at + ROOT_BYTES))
         const input = inputs.get(member)
         if (!input?.root.startsWith(root)) return 'a commitment that it names is'
-        if (!input.isWhole && !slices.has(`${shard}/${member}`)) return 'a slice that it names is'
+        if (!input.isWhole && !host.disk.has(sliceKey(shard, member))) return 'a slice that it names is'
       }
     }
     return undefined
@@ -195,17 +190,15 @@ class Durability extends Judge {
 
   #heldOn(host: SimHost): NonNullable<Mirror['held']> {
     const inputs = new Map<MemberId, Committed>()
-    const slices = new Set<string>()
     const record = host.disk.get(RECORDS.held)
     const held = record && decode(record, HeldRecord, record.length)
     if (held?.ok) {
-      for (const commitment of held.value.commitments) {
+      for (const commitment of held.value) {
         const input = this.#committed(commitment)
         if (input) inputs.set(input.author, input)
       }
-      for (const { shard, member } of held.value.slices) slices.add(`${shard}/${member}`)
     }
-    return { inputs, slices }
+    return inputs
   }
 
   #committed(commitment: Uint8Array): Committed | undefined {

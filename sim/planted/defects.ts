@@ -81,9 +81,18 @@ export const DEFECTS: readonly Defect[] = [
       '  const survivors = a.cohort.filter(m => a.commitments.has(m))\n',
     ),
     edit(
-      'protocol/round/opening.ts',
+      'protocol/round/claims.ts',
       '  return s !== undefined && equalBytes(s.root, root)',
       '  return s === undefined || equalBytes(s.root, root)',
+    ),
+  ),
+  defect(
+    'vector-not-hashed',
+    'what comes for a hash is taken for what it names',
+    edit(
+      'protocol/round/transfers.ts',
+      '    if (equalBytes(sha256(residueBytes(t.words)), t.wish.hash)) {',
+      '    if (t.left === 0) {',
     ),
   ),
   defect(

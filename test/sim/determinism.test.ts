@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "f197e294ddb7d28644ace51330e7ea001b1cc6dced1922cc74c20614dfd88814",
-        "3": "a23d2ead8142eac50f33e65c970c662bf7191086eef54fc42711980eabffcbee",
-        "31": "468f2c394094ca5ec5fc5799cff29d4b4c245f7fef56019a29e6b88c62fb36eb",
+        "28": "38b965fca8bb4727e0cd6d6b5c014c03c1222bfc77142153d7015b12855e5351",
+        "3": "f60cfb6e97d7408167ba99d6e526829612755fbcaa2012d9e00f5e5e79f59c42",
+        "31": "d586e51a9b0dc27936249f5375824cd251ea824afe6fd9a3d3a5fe95fcbc78ad",
       }
     `)
   })

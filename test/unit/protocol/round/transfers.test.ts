@@ -1,0 +1,292 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { toHex } from '../../../../protocol/bytes.ts'
+import { sha256 } from '../../../../protocol/crypto/hash.ts'
+import type { MemberId, Millis } from '../../../../protocol/ports.ts'
+import { Transfers, WINDOW_PARTS, type Wish } from '../../../../protocol/round/transfers.ts'
+import { P, residueBytes } from '../../../../protocol/sum/field.ts'
+import { PART_BYTES } from '../../../../protocol/wire/limits.ts'
+import type { Body } from '../../../../protocol/wire/messages.ts'
+
+const STALL_MS = 1000
+const PART_WORDS = PART_BYTES / 4
+const place = { round: 1, attempt: 0, opened: new Uint8Array(32) }
+
+type Ask = Body<'ask'>
+type Part = Body<'part'>
+interface Sent {
+  readonly from: MemberId
+  readonly to: MemberId
+  readonly ask?: Ask
+  readonly part?: Part
+}
+
+/** Peers by name, and what they have sent each other that nobody has delivered yet. */
+class Net {
+  now: Millis = 0
+  readonly wire: Sent[] = []
+  readonly away = new Set<MemberId>()
+  readonly peers = new Map<MemberId, Transfers>()
+
+  add(id: MemberId, length: number): Transfers {
+    const t = new Transfers(length, {
+      now: () => this.now,
+      connected: member => !this.away.has(member),
+      ask: (to, what) => void this.wire.push({ from: id, to, ask: { ...place, ...what } }),
+      give: (to, what) => void this.wire.push({ from: id, to, part: { ...place, ...what } }),
+    })
+    this.peers.set(id, t)
+    return t
+  }
+
+  /** What taking in a part was worth; undefined for an ask. */
+  deliver(index = 0): boolean | undefined {
+    const [m] = this.wire.splice(index, 1)
+    const to = this.peers.get(m!.to)!
+    if (m!.part) return to.take(m!.from, m!.part)
+    to.give(m!.from, m!.ask!)
+    return undefined
+  }
+
+  all(): void {
+    while (this.wire.length > 0) this.deliver()
+  }
+}
+
+function vector(length: number, seed = 1): Uint32Array {
+  return Uint32Array.from({ length }, (_, i) => (Math.imul(i + seed, 2654435761) >>> 0) % P)
+}
+
+const hashOf = (words: Uint32Array) => sha256(residueBytes(words))
+
+/** A wish, and all that has come of it. */
+function wish(words: Uint32Array, sources: readonly MemberId[], key = 'it'): Wish & { got: Uint32Array[] } {
+  const got: Uint32Array[] = []
+  return { key, hash: hashOf(words), length: words.length, sources, come: w => void got.push(w), got }
+}
+
+/** By hash: comparing the elements of large vectors is slow. */
+function named(w: { readonly got: readonly Uint32Array[] }): string[] {
+  return w.got.map(words => toHex(hashOf(words)))
+}
+
+describe('a vector that is asked for', () => {
+  it('comes whole, whatever its length', () => {
+    for (const length of [0, 1, PART_WORDS - 1, PART_WORDS, PART_WORDS + 1, 9 * PART_WORDS + 7]) {
+      const net = new Net()
+      const words = vector(length)
+      net.add('b', length).hold(hashOf(words), words)
+      const a = net.add('a', length)
+      const w = wish(words, ['b'])
+      a.meet([w], STALL_MS)
+      net.all()
+      expect(named(w)).toEqual([toHex(hashOf(words))])
+      expect(a.size).toBe(0)
+    }
+  })
+
+  it('is sent once, a few parts at a time', () => {
+    const net = new Net()
+    const words = vector(20 * PART_WORDS)
+    net.add('b', words.length).hold(hashOf(words), words)
+    const w = wish(words, ['b'])
+    net.add('a', words.length).meet([w], STALL_MS)
+    let parts = 0
+    let most = 0
+    while (net.wire.length > 0) {
+      if (net.wire[0]!.part) parts++
+      net.deliver()
+      most = Math.max(most, net.wire.filter(m => m.part).length)
+    }
+    expect(parts).toBe(20)
+    expect(most).toBeLessThanOrEqual(WINDOW_PARTS)
+    expect(named(w)).toEqual([toHex(hashOf(words))])
+  })
+
+  it('comes in any order, with any loss and repetition, from any of its sources', () => {
+    const length = 7 * PART_WORDS + 3
+    const words = vector(length)
+    const steps = fc.array(fc.tuple(fc.constantFrom('deliver', 'lose', 'again', 'cut', 'wait'), fc.nat(40)), {
+      maxLength: 60,
+    })
+    fc.assert(
+      fc.property(steps, script => {
+        const net = new Net()
+        const a = net.add('a', length)
+        for (const id of ['b', 'c']) net.add(id, length).hold(hashOf(words), words)
+        const w = wish(words, ['b', 'c'])
+        const meet = () => void (w.got.length === 0 && a.meet([w], STALL_MS))
+        meet()
+        for (const [step, x] of script) {
+          const index = net.wire.length > 0 ? x % net.wire.length : -1
+          if (step === 'deliver' && index >= 0) expect(net.deliver(index)).not.toBe(false)
+          if (step === 'lose' && index >= 0) net.wire.splice(index, 1)
+          if (step === 'again' && index >= 0) net.wire.push(net.wire[index]!)
+          if (step === 'cut') {
+            const id = x % 2 === 0 ? 'b' : 'c'
+            net.wire.splice(0)
+            if (net.away.delete(id)) a.reconnected(id)
+            else net.away.add(id)
+          }
+          if (step === 'wait') net.now += STALL_MS
+          meet()
+        }
+        net.away.clear()
+        for (let i = 0; i < 3 && w.got.length === 0; i++) {
+          net.now += STALL_MS
+          meet()
+          net.all()
+        }
+        expect(named(w)).toEqual([toHex(hashOf(words))])
+      }),
+    )
+  })
+
+  it('goes on after a broken connection where it ended: no part twice but those on their way', () => {
+    const net = new Net()
+    const words = vector(40 * PART_WORDS)
+    net.add('b', words.length).hold(hashOf(words), words)
+    const a = net.add('a', words.length)
+    const w = wish(words, ['b'])
+    let given = 0
+    const deliver = () => {
+      if (net.wire[0]!.part) given++
+      net.deliver()
+    }
+    a.meet([w], STALL_MS)
+    while (given < 17) deliver()
+    const lost = net.wire.splice(0).reduce((n, m) => n + (m.part ? 1 : (m.ask?.parts ?? 0)), 0)
+    net.away.add('b')
+    a.meet([w], STALL_MS)
+    expect(net.wire).toEqual([])
+    net.away.clear()
+    a.reconnected('b')
+    a.meet([w], STALL_MS)
+    while (net.wire.length > 0) deliver()
+    expect(named(w)).toEqual([toHex(hashOf(words))])
+    expect(given).toBe(40)
+    expect(lost).toBeLessThanOrEqual(WINDOW_PARTS)
+  })
+})
+
+describe('a source', () => {
+  const words = vector(3 * PART_WORDS)
+
+  it('that is silent has its place taken by the next, when its time is over and not before', () => {
+    const net = new Net()
+    net.add('silent', words.length)
+    net.add('c', words.length).hold(hashOf(words), words)
+    const a = net.add('a', words.length)
+    const w = wish(words, ['silent', 'c'])
+    expect(a.meet([w], STALL_MS)).toBe(STALL_MS)
+    net.all()
+    net.now = STALL_MS - 1
+    a.meet([w], STALL_MS)
+    expect(net.wire).toEqual([])
+    net.now = STALL_MS
+    a.meet([w], STALL_MS)
+    expect(net.wire.map(m => m.to)).toEqual(['c'])
+    net.all()
+    expect(named(w)).toEqual([toHex(hashOf(words))])
+  })
+
+  it('that gives something else is at fault, and is not asked again', () => {
+    const net = new Net()
+    const a = net.add('a', words.length)
+    net.add('liar', words.length).hold(hashOf(words), vector(words.length, 2))
+    net.add('c', words.length).hold(hashOf(words), words)
+    const w = wish(words, ['liar', 'c'])
+    a.meet([w], STALL_MS)
+    const worth: (boolean | undefined)[] = []
+    while (net.wire.length > 0) worth.push(net.deliver())
+    expect(worth.filter(x => x === false)).toHaveLength(1)
+    expect(w.got).toEqual([])
+    a.meet([w], STALL_MS)
+    expect(new Set(net.wire.map(m => m.to))).toEqual(new Set(['c']))
+    net.all()
+    expect(named(w)).toEqual([toHex(hashOf(words))])
+  })
+
+  it('that gives parts of another length is at fault', () => {
+    const net = new Net()
+    const a = net.add('a', words.length)
+    const w = wish(words, ['b'])
+    a.meet([w], STALL_MS)
+    const hash = hashOf(words)
+    expect(a.take('b', { ...place, hash, part: 0, data: new Uint8Array(PART_BYTES - 4) })).toBe(false)
+    net.wire.splice(0)
+    a.meet([w], STALL_MS)
+    expect(net.wire).toEqual([])
+  })
+
+  it('is not blamed for what another had a hand in', () => {
+    const net = new Net()
+    const a = net.add('a', words.length)
+    net.add('liar', words.length).hold(hashOf(words), vector(words.length, 2))
+    net.add('honest', words.length).hold(hashOf(words), words)
+    const w = wish(words, ['liar', 'honest'])
+    a.meet([w], STALL_MS)
+    net.deliver()
+    net.deliver()
+    net.wire.splice(0)
+    net.away.add('liar')
+    a.meet([w], STALL_MS)
+    const worth: (boolean | undefined)[] = []
+    while (net.wire.length > 0) worth.push(net.deliver())
+    expect(worth).not.toContain(false)
+    a.meet([w], STALL_MS)
+    net.all()
+    expect(named(w)).toEqual([toHex(hashOf(words))])
+  })
+})
+
+describe('bounds', () => {
+  const words = vector(2 * PART_WORDS)
+  const hash = hashOf(words)
+
+  it('takes nothing that it has not asked for, and nothing twice', () => {
+    const net = new Net()
+    const a = net.add('a', words.length)
+    const part: Part = { ...place, hash, part: 0, data: residueBytes(words).slice(0, PART_BYTES) }
+    expect(a.take('b', part)).toBeUndefined()
+    const w = wish(words, ['b'])
+    a.meet([w], STALL_MS)
+    expect(a.take('c', part)).toBeUndefined()
+    expect(a.take('b', { ...part, hash: sha256(hash) })).toBeUndefined()
+    expect(a.take('b', { ...part, part: 7 })).toBeUndefined()
+    expect(a.take('b', part)).toBe(true)
+    expect(a.take('b', part)).toBeUndefined()
+    a.meet([], STALL_MS)
+    expect(a.take('b', { ...part, part: 1, data: residueBytes(words).slice(PART_BYTES) })).toBeUndefined()
+    expect(w.got).toEqual([])
+  })
+
+  it('gives nothing that it does not hold, a window for each question, and to nobody without end', () => {
+    const net = new Net()
+    const b = net.add('b', words.length)
+    const ask: Ask = { ...place, hash, part: 0, parts: 16_384 }
+    b.give('a', ask)
+    expect(net.wire).toEqual([])
+    b.hold(hash, words)
+    b.give('a', { ...ask, part: 2 })
+    expect(net.wire).toEqual([])
+    b.give('a', ask)
+    expect(net.wire.map(m => m.part?.part)).toEqual([0, 1])
+    for (let i = 0; i < 100; i++) b.give('a', ask)
+    const bytes = net.wire.reduce((n, m) => n + m.part!.data.length, 0)
+    expect(bytes).toBeLessThanOrEqual(8 * (4 * words.length + PART_BYTES))
+    net.wire.splice(0)
+    b.give('c', ask)
+    expect(net.wire).toHaveLength(2)
+  })
+
+  it('two wishes with one hash are both met', () => {
+    const net = new Net()
+    net.add('b', words.length).hold(hash, words)
+    const a = net.add('a', words.length)
+    const both = [wish(words, ['b'], 'one'), wish(words, ['b'], 'two')]
+    a.meet(both, STALL_MS)
+    net.all()
+    for (const w of both) expect(named(w)).toEqual([toHex(hash)])
+  })
+})
