@@ -87,15 +87,6 @@ export const DEFECTS: readonly Defect[] = [
     ),
   ),
   defect(
-    'vector-not-hashed',
-    'what comes for a hash is taken for what it names',
-    edit(
-      'protocol/round/transfers.ts',
-      '    if (equalBytes(sha256(residueBytes(t.words)), t.wish.hash)) {',
-      '    if (t.left === 0) {',
-    ),
-  ),
-  defect(
     'input-of-any-round',
     'a commitment is not bound to its round: an old one counts in a new attempt',
     edit(
