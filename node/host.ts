@@ -16,9 +16,14 @@ export interface HostNet {
 export interface HostStore {
   load(): ReadonlyMap<string, Uint8Array>
   get(key: string): Uint8Array | undefined
-  /** Durable when it returns. */
-  commit(puts: readonly (readonly [string, Uint8Array])[], deletes: readonly string[]): void
+  /** Durable when it returns, or when what it returns resolves; until then no other commit is begun. */
+  commit(
+    puts: readonly (readonly [string, Uint8Array])[],
+    deletes: readonly string[],
+  ): Promise<void> | undefined
 }
+
+type Commit = Parameters<HostPorts['commit']>
 
 export interface HostJobs {
   run(id: number, job: Job): Promise<JobResult>
@@ -48,6 +53,10 @@ export class NodeHost {
   readonly #driver: Driver
   /** Jobs whose result the machine still wants. */
   readonly #jobs = new Set<number>()
+  /** Commits that wait for the one that is being written. */
+  readonly #waiting: Commit[] = []
+  /** Ends when nothing is being written and nothing waits. */
+  #storing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #started = false
   #stopped = false
@@ -70,6 +79,11 @@ export class NodeHost {
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
+  }
+
+  /** Resolves when all that the machine has stored by then is durable, or the host has stopped. */
+  stored(): Promise<void> {
+    return this.#storing ?? Promise.resolve()
   }
 
   message(from: MemberId, via: 'gossip' | 'stream', bytes: Uint8Array): Verdict {
@@ -98,10 +112,7 @@ export class NodeHost {
     return {
       publish: bytes => void net.publish(bytes).catch(error => this.#break(error)),
       send: (to, bytes) => net.send(to, bytes),
-      commit: (puts, deletes, durable) => {
-        store.commit(puts, deletes)
-        durable()
-      },
+      commit: (...commit) => this.#commit(commit),
       read: key => store.get(key),
       startJob: (id, job) => this.#startJob(id, job),
       cancelJob: id => {
@@ -110,6 +121,36 @@ export class NodeHost {
       fault: (peer, fault) => this.#p.onFault(peer, fault),
       event: event => this.#p.onEvent(event),
       wakeAt: at => this.#wake(at),
+    }
+  }
+
+  /** In order: what comes while a large commit is being written waits behind it. */
+  #commit(commit: Commit): void {
+    if (this.#stopped) return
+    if (this.#storing) {
+      this.#waiting.push(commit)
+      return
+    }
+    const [puts, deletes, durable] = commit
+    const written = this.#p.store.commit(puts, deletes)
+    if (written) this.#storing = this.#follow(written, durable)
+    else durable()
+  }
+
+  /** From a commit that is being written to the last of those that came meanwhile. */
+  async #follow(written: Promise<void>, durable: () => void): Promise<void> {
+    try {
+      await written
+      if (!this.#stopped) durable()
+      for (let next = this.#waiting.shift(); next && !this.#stopped; next = this.#waiting.shift()) {
+        const [puts, deletes, nextDurable] = next
+        await this.#p.store.commit(puts, deletes)
+        if (!this.#stopped) nextDurable()
+      }
+    } catch (error) {
+      this.#break(error)
+    } finally {
+      this.#storing = undefined
     }
   }
 

@@ -192,8 +192,14 @@ class RunningNode {
       this.#finished = true
       void pause(LINGER_MS, undefined, { ref: false }).then(() => this.#stopping.abort())
     }
-    // A moment for what is still in the sockets: the others need this node's last words to settle too.
-    if (event.kind === 'settled') void pause(500).then(() => this.#stopping.abort())
+    if (event.kind === 'settled') void this.#leave()
+  }
+
+  /** The last entry is stored first. Then a moment for what is in the sockets: the others settle by this node's last words. */
+  async #leave(): Promise<void> {
+    await this.#host.stored()
+    await pause(500)
+    this.#stopping.abort()
   }
 
   #tell(event: Event | NodeEvent): void {

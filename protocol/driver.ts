@@ -103,7 +103,13 @@ export class Driver {
     this.#held.push([])
     this.#ports.commit(puts, deletes, () => {
       const after = this.#held.shift() ?? []
-      for (const effect of [...release, ...after]) this.#performOne(effect)
+      let begun = false
+      for (const effect of [...release, ...after]) {
+        // What follows a record waits for it, also where it is itself released by another.
+        if (begun) this.#perform([effect])
+        else this.#performOne(effect)
+        begun ||= effect.kind === 'store'
+      }
     })
   }
 }

@@ -13,7 +13,12 @@ const MIGRATIONS: readonly string[] = [
   `CREATE TABLE records (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT;
    CREATE TABLE status (id INTEGER PRIMARY KEY CHECK (id = 0), json TEXT NOT NULL) STRICT;
    CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, json TEXT NOT NULL) STRICT;`,
+  // A name in the folder of large values (files.ts): that file is the value, and the row's own is empty.
+  'ALTER TABLE records ADD COLUMN file TEXT',
 ]
+
+/** Schema version from which on values may be in files. */
+export const FILES_VERSION = 2
 
 export const SCHEMA_VERSION = MIGRATIONS.length
 
@@ -38,10 +43,10 @@ export function checkStore(db: DatabaseSync, path: string): number {
       )
     }
     const verdict = pragma(db, 'integrity_check(1)')
-    if (verdict !== 'ok') throw damaged(path)
+    if (verdict !== 'ok') throw damaged(path, INTEGRITY)
   } catch (error) {
     if (isBusy(error) || error instanceof MedmeshError) throw error
-    throw damaged(path)
+    throw damaged(path, INTEGRITY)
   }
   if (Number(version) > SCHEMA_VERSION) {
     throw new MedmeshError(
@@ -67,11 +72,14 @@ export function isBusy(error: unknown): boolean {
   return ((error as { errcode?: number }).errcode ?? 0) % 256 === 5
 }
 
-function damaged(path: string): MedmeshError {
+const INTEGRITY = "SQLite's integrity check fails"
+
+export function damaged(path: string, why: string): MedmeshError {
   return new MedmeshError(
     'STORE_DAMAGED',
-    `${path} is damaged: SQLite's integrity check fails`,
-    'Keep the file, and put back a copy made while the node was stopped. Do not start with an empty store: it would ' +
-      'have forgotten what this hospital voted, revealed and was charged. Tell the other members first.',
+    `${path} is damaged: ${why}`,
+    'Keep what is there, and put back a copy of the store and its folder of files, made while the node was stopped. Do ' +
+      'not start with an empty store: it would have forgotten what this hospital voted, revealed and was charged. Tell ' +
+      'the other members first.',
   )
 }

@@ -1,11 +1,14 @@
 /**
  * The durable memory of one node: SQLite in WAL mode with synchronous=FULL, so that a transaction that returned has
- * reached the disk. All calls are synchronous: what is stored is durable before anything that depends on it is released.
+ * reached the disk. Large values are files beside it (files.ts): they are on the disk before the transaction that names
+ * them, so a crash leaves all of a commit or nothing. All calls are synchronous but a commit of large values.
  */
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { MedmeshError } from '../../config/error.ts'
-import { checkStore, isBusy, migrate } from './schema.ts'
+import { Files, LARGE_BYTES } from './files.ts'
+import { RecordReader } from './read.ts'
+import { checkStore, isBusy, migrate, SCHEMA_VERSION } from './schema.ts'
 
 /** Events beyond the newest so many are forgotten. */
 export const EVENTS_MAX = 5000
@@ -17,9 +20,9 @@ export interface StoredEvent {
 }
 
 export interface StoreReader {
-  /** All records by key. */
+  /** All records by key, of one moment. Throws MedmeshError STORE_DAMAGED when the file of one cannot be read. */
   load(): Map<string, Uint8Array>
-  /** One record. */
+  /** One record. Throws as `load` does. */
   get(key: string): Uint8Array | undefined
   /** What `setStatus` was last given, or undefined. */
   status(): unknown
@@ -29,12 +32,21 @@ export interface StoreReader {
 }
 
 export interface Store extends StoreReader {
-  /** Puts and then deletes, in one transaction, durable on return. Throws when the disk does not take it. */
-  commit(puts: readonly (readonly [key: string, value: Uint8Array])[], deletes: readonly string[]): void
+  /**
+   * Puts and then deletes, in one transaction, durable on return: throws when the disk does not take it. With large
+   * values it is durable when the promise resolves, and nothing of it is there before, or when it rejects; until it has
+   * settled no other commit may begin and the values must stay as they are.
+   */
+  commit(
+    puts: readonly (readonly [key: string, value: Uint8Array])[],
+    deletes: readonly string[],
+  ): Promise<void> | undefined
   /** A JSON value for `medmesh status`; survives a crash of the process, not always one of the machine. */
   setStatus(status: unknown): void
   /** As durable as the status. `at`: Unix milliseconds. */
   addEvent(event: unknown, at: number): void
+  /** A commit that has not settled rejects and leaves nothing. */
+  close(): void
 }
 
 /**
@@ -53,7 +65,10 @@ export function openStore(path: string): Store {
       // Deleted records are secrets of finished attempts: overwritten with zeros, not just unlinked.
       db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON')
       migrate(db, version)
-      return storeOf(db, lock)
+      const files = new Files(path)
+      const named = db.prepare('SELECT file FROM records WHERE file IS NOT NULL').all()
+      files.open(new Set(named.map(row => row.file)))
+      return storeOf(db, lock, files, readerOf(db, new RecordReader(db, files, path, SCHEMA_VERSION)))
     } catch (error) {
       db.close()
       throw error
@@ -79,27 +94,21 @@ export function openStoreReader(path: string): StoreReader {
   let db: DatabaseSync | undefined
   try {
     db = new DatabaseSync(path, { readOnly: true, timeout: 5000 })
-    if (checkStore(db, path) === 0) {
+    const version = checkStore(db, path)
+    if (version === 0) {
       throw new MedmeshError('STORE_MISSING', `${path} is still empty`, 'Start the node once.')
     }
-    return readerOf(db)
+    return readerOf(db, new RecordReader(db, new Files(path), path, version))
   } catch (error) {
     db?.close()
     throw asOpenError(error, path)
   }
 }
 
-function readerOf(db: DatabaseSync): StoreReader {
-  const one = db.prepare('SELECT value FROM records WHERE key = ?')
+function readerOf(db: DatabaseSync, records: RecordReader): StoreReader {
   return {
-    get: key => one.get(key)?.value as Uint8Array | undefined,
-    load: () =>
-      new Map(
-        db
-          .prepare('SELECT key, value FROM records')
-          .all()
-          .map(row => [row.key as string, row.value as Uint8Array]),
-      ),
+    get: key => records.get(key),
+    load: () => records.load(),
     status: () => {
       const row = db.prepare('SELECT json FROM status').get()
       return row === undefined ? undefined : JSON.parse(row.json as string)
@@ -114,9 +123,14 @@ function readerOf(db: DatabaseSync): StoreReader {
   }
 }
 
-function storeOf(db: DatabaseSync, lock: DatabaseSync): Store {
+/** The value of a row that names a file. */
+const IN_FILE = new Uint8Array(0)
+
+function storeOf(db: DatabaseSync, lock: DatabaseSync, files: Files, reader: StoreReader): Store {
+  const fileOf = db.prepare('SELECT file FROM records WHERE key = ?')
   const put = db.prepare(
-    'INSERT INTO records (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+    `INSERT INTO records (key, value, file) VALUES (?, ?, ?)
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value, file = excluded.file`,
   )
   const drop = db.prepare('DELETE FROM records WHERE key = ?')
   const setStatus = db.prepare('INSERT OR REPLACE INTO status (id, json) VALUES (0, ?)')
@@ -133,19 +147,71 @@ function storeOf(db: DatabaseSync, lock: DatabaseSync): Store {
     }
   }
 
-  return {
-    ...readerOf(db),
-    commit(puts, deletes) {
-      db.exec('BEGIN IMMEDIATE')
-      try {
-        for (const [key, value] of puts) put.run(key, value)
-        for (const key of deletes) drop.run(key)
-        db.exec('COMMIT')
-      } catch (error) {
-        // A full disk may have rolled back already.
-        if (db.isTransaction) db.exec('ROLLBACK')
-        throw error
+  let writing = false
+
+  /** One transaction, for which the large values are in files already; then what it replaced is removed. */
+  function transact(
+    values: ReadonlyMap<string, Uint8Array>,
+    written: ReadonlyMap<string, string>,
+    deletes: readonly string[],
+  ): void {
+    const replaced: string[] = []
+    const noteFile = (key: string) => {
+      const file = fileOf.get(key)?.file
+      if (typeof file === 'string') replaced.push(file)
+    }
+    db.exec('BEGIN IMMEDIATE')
+    try {
+      for (const [key, value] of values) {
+        noteFile(key)
+        const file = written.get(key)
+        put.run(key, file === undefined ? value : IN_FILE, file ?? null)
       }
+      for (const key of deletes) {
+        noteFile(key)
+        drop.run(key)
+      }
+      db.exec('COMMIT')
+    } catch (error) {
+      // A full disk may have rolled back already.
+      if (db.isTransaction) db.exec('ROLLBACK')
+      throw error
+    }
+    void files.remove(replaced)
+  }
+
+  /**
+   * Files first. Where the transaction fails they stay until the next start: what the log holds of a commit that could
+   * not be flushed may still come back then.
+   */
+  async function writeAndTransact(
+    values: ReadonlyMap<string, Uint8Array>,
+    large: readonly (readonly [string, Uint8Array])[],
+    deletes: readonly string[],
+  ): Promise<void> {
+    writing = true
+    try {
+      const names = await files.write(large.map(([, value]) => value))
+      if (!db.isOpen) {
+        await files.remove(names)
+        throw new Error('the store was closed before the commit was durable')
+      }
+      transact(values, new Map(large.map(([key], i) => [key, names[i]!])), deletes)
+    } finally {
+      writing = false
+    }
+  }
+
+  return {
+    ...reader,
+    commit(puts, deletes) {
+      if (writing) throw new Error('a commit begins before the one before it is durable')
+      const values = new Map(puts)
+      for (const key of deletes) values.delete(key)
+      const large = [...values].filter(([, value]) => value.length >= LARGE_BYTES)
+      if (large.length > 0) return writeAndTransact(values, large, deletes)
+      transact(values, new Map(), deletes)
+      return undefined
     },
     setStatus: status => unsynced(() => setStatus.run(JSON.stringify(status))),
     addEvent: (event, at) =>

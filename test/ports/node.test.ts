@@ -98,8 +98,12 @@ async function nodeRig(): Promise<NodeRig> {
           const when = crashes.get(id)
           crashes.delete(id)
           if (when === 'before') throw new Crash()
-          store.commit(puts, deletes)
-          if (when === 'after') throw new Crash()
+          const written = store.commit(puts, deletes)
+          if (when !== 'after') return written
+          if (!written) throw new Crash()
+          return written.then(() => {
+            throw new Crash()
+          })
         },
       },
       jobs: new StubJobs(),

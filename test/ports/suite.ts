@@ -25,6 +25,12 @@ import {
   store,
 } from './rig.ts'
 
+/** A text of a few bytes, and one that a node keeps in a file. */
+const SIZES = [
+  ['a small value', 'x'],
+  ['a large value', 'x'.repeat(200_000)],
+] as const
+
 export function hostSuite(name: string, makeRig: () => Promise<Rig>): void {
   describe(name, () => {
     let rig: Rig
@@ -75,12 +81,12 @@ export function hostSuite(name: string, makeRig: () => Promise<Rig>): void {
         expect(startOf(A).entropy).not.toEqual(first.entropy)
       })
 
-      test('what a store effect releases leaves after its commit, in order', async () => {
+      test.each(SIZES)('what the store of %s releases leaves after its commit, in order', async (_, x) => {
         await up(A, B)
         act(
           rig,
           A,
-          store({ k1: 'x' }, [
+          store({ k1: x }, [
             note('1'),
             send(B, 'm1'),
             store({ k2: 'x' }, [note('2'), send(B, 'm2')], ['k1']),
@@ -103,31 +109,34 @@ export function hostSuite(name: string, makeRig: () => Promise<Rig>): void {
         expect(Object.keys(asTexts(rig.records(A))).sort()).toEqual(['k2', 'k3'])
       })
 
-      test('a crash before the commit: nothing is stored and nothing has left', async () => {
-        await up(A, B)
-        rig.crashAtCommit(A, 'before')
-        act(rig, A, store({ k1: 'x' }, [note('released'), send(B, 'released'), publish('released')]))
-        await rig.until('it is gone', () => !isConnected(B, A))
-        await rig.start(A)
-        await meshed(A, B)
-        act(rig, A, send(B, 'fence'))
-        await rig.until('the fence', () => script(B).messages().length > 0)
-        expect(script(B).messages()).toEqual([`${A} stream fence`])
-        expect(startOf(A).durable.size).toBe(0)
-        expect(notes(rig, A)).toEqual([])
-      })
+      test.each(SIZES)(
+        'a crash before the commit of %s: nothing is stored, nothing has left',
+        async (_, x) => {
+          await up(A, B)
+          rig.crashAtCommit(A, 'before')
+          act(rig, A, store({ k1: x }, [note('released'), send(B, 'released'), publish('released')]))
+          await rig.until('it is gone', () => !isConnected(B, A))
+          await rig.start(A)
+          await meshed(A, B)
+          act(rig, A, send(B, 'fence'))
+          await rig.until('the fence', () => script(B).messages().length > 0)
+          expect(script(B).messages()).toEqual([`${A} stream fence`])
+          expect(startOf(A).durable.size).toBe(0)
+          expect(notes(rig, A)).toEqual([])
+        },
+      )
 
-      test('a crash after the commit: all is stored, though nothing has left', async () => {
+      test.each(SIZES)('a crash after the commit of %s: all is stored, nothing has left', async (_, x) => {
         await up(A, B)
         rig.crashAtCommit(A, 'after')
-        act(rig, A, store({ k1: 'x' }, [note('released'), send(B, 'released')], []), store({ k2: 'x' }))
+        act(rig, A, store({ k1: x }, [note('released'), send(B, 'released')], []), store({ k2: 'x' }))
         await rig.until('it is gone', () => !isConnected(B, A))
         await rig.start(A)
         await meshed(A, B)
         act(rig, A, send(B, 'fence'))
         await rig.until('the fence', () => script(B).messages().length > 0)
         expect(script(B).messages()).toEqual([`${A} stream fence`])
-        expect(asTexts(startOf(A).durable)).toEqual({ k1: 'x' })
+        expect(asTexts(startOf(A).durable)).toEqual({ k1: x })
         expect(notes(rig, A)).toEqual([])
       })
 

@@ -64,6 +64,18 @@ describe('store before release', () => {
     expect(d.done.slice(4)).toEqual(['publish 3', 'send 4'])
   })
 
+  it('what follows a record inside of what another releases waits for both', () => {
+    const d = driven([store('a', [publish(1), store('b', [publish(2)]), send(3)]), send(4)], [store('c', [])])
+    d.input()
+    d.input()
+    d.durable()
+    expect(d.done).toEqual(['commit a', 'commit c', 'publish 1', 'commit b'])
+    d.durable()
+    expect(d.done.slice(4)).toEqual([])
+    d.durable()
+    expect(d.done.slice(4)).toEqual(['publish 2', 'send 3', 'send 4'])
+  })
+
   it('work does not wait', () => {
     const job = { kind: 'vector', work: { kind: 'sum', inputs: [] } } as const
     const d = driven([store('a', []), { kind: 'job', id: 7, job }, { kind: 'cancel', id: 7 }])
