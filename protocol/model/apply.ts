@@ -10,6 +10,7 @@ import type { Metrics, ModelState, Section, Task } from '../ports.ts'
 import { roundingDeviation, sectionRange } from '../sum/layout.ts'
 import { dequantise } from '../sum/quantise.ts'
 import { histogramAuc } from './metrics.ts'
+import { blankState } from './state.ts'
 
 export interface Applied {
   readonly state: ModelState
@@ -46,8 +47,10 @@ export function applySum(
     }
     case 'train': {
       const weightMin = 1 / charter.training.weightMax
-      const parameters = stepped(state.parameters, read('update'), read('weight')[0]!, weightMin)
-      return { state: { ...state, parameters }, metrics: measured(read), samples: counted(read) }
+      const { scale } = sections.find(s => s.name === 'update')!
+      const update = residues.subarray(...sectionRange(sections, 'update'))
+      const next = stepped(state, update, scale, read('weight')[0]!, weightMin)
+      return { state: next, metrics: measured(read), samples: counted(read) }
     }
     case 'evaluate':
       return { state, metrics: measured(read), samples: 0 }
@@ -56,15 +59,19 @@ export function applySum(
 
 /** Sample-weighted FedAvg (McMahan 2017, Algorithm 1): parameters + sum(w_i delta_i) / sum(w_i). */
 function stepped(
-  parameters: Float32Array,
-  update: Float64Array,
+  state: ModelState,
+  update: Uint32Array,
+  scale: number,
   weight: number,
   weightMin: number,
-): Float32Array {
+): ModelState {
   // Nobody had a training row: whoever has one weighs at least weightMin, but for rounding.
-  if (weight < weightMin / 2) return parameters
-  const next = new Float32Array(parameters.length)
-  for (let i = 0; i < next.length; i++) next[i] = Math.fround(parameters[i]! + update[i]! / weight)
+  if (weight < weightMin / 2) return state
+  const { parameters, mean, deviation } = state
+  const next = blankState(parameters.length, mean, deviation)
+  for (let i = 0; i < parameters.length; i++) {
+    next.parameters[i] = Math.fround(parameters[i]! + dequantise(update[i]!, scale) / weight)
+  }
   return next
 }
 

@@ -87,7 +87,7 @@ function evaluated(
 /** min(1, clipNorm / |delta|): the whole update is shortened, its direction kept. */
 export function clipFactor(delta: Float32Array, clipNorm: number): number {
   let squares = 0
-  for (const x of delta) squares += x * x
+  for (let i = 0; i < delta.length; i++) squares += delta[i]! * delta[i]!
   const norm = Math.sqrt(squares)
   return norm > clipNorm ? clipNorm / norm : 1
 }

@@ -1,6 +1,7 @@
 /** The one encoding of a global model, and the hash by which the ledger names it. */
 import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { Memo } from '../memo.ts'
 import type { ModelState } from '../ports.ts'
 import { err, ok, type Result } from '../result.ts'
 
@@ -9,23 +10,47 @@ const MAGIC = 0x6d6d6f64
 const VERSION = 1
 const HEADER = 16
 
+/** Of states whose parameters lie in the memory of their encoding, and of those that were hashed. */
+const encodings = new Memo<ModelState, Uint8Array>()
+const hashes = new Memo<ModelState, Uint8Array>()
+
+/**
+ * A state with room for `p` parameters, which are 0, in its encoding itself: a large model is in memory once. Whoever makes
+ * it fills them in before anybody else sees it.
+ */
+export function blankState(p: number, mean: Float64Array, deviation: Float64Array): ModelState {
+  const encoding = new Uint8Array(HEADER + 4 * p + 16 * mean.length)
+  const parameters = new Float32Array(encoding.buffer, HEADER, p)
+  const state = { parameters, mean, deviation }
+  writeRest(encoding, state)
+  encodings.set(state, encoding)
+  return state
+}
+
 /** Little-endian: magic, version, P, d, then P float32 parameters, d float64 means, d float64 deviations. */
 export function encodeState(state: ModelState): Uint8Array {
+  const known = encodings.get(state)
+  if (known) return known
+  const out = new Uint8Array(HEADER + 4 * state.parameters.length + 16 * state.mean.length)
+  out.set(bytesOf(state.parameters), HEADER)
+  writeRest(out, state)
+  return out
+}
+
+/** All but the parameters. */
+function writeRest(out: Uint8Array, state: ModelState): void {
   const p = state.parameters.length
   const d = state.mean.length
-  const out = new Uint8Array(HEADER + 4 * p + 16 * d)
   const view = new DataView(out.buffer)
   view.setUint32(0, MAGIC, true)
   view.setUint32(4, VERSION, true)
   view.setUint32(8, p, true)
   view.setUint32(12, d, true)
-  out.set(bytesOf(state.parameters), HEADER)
   const means = HEADER + 4 * p
   for (let j = 0; j < d; j++) {
     view.setFloat64(means + 8 * j, state.mean[j]!, true)
     view.setFloat64(means + 8 * (d + j), state.deviation[j]!, true)
   }
-  return out
 }
 
 /** From a peer's bytes; the sizes must be the charter's and every number finite. Errors say what, never a value. */
@@ -40,8 +65,6 @@ export function decodeState(bytes: Uint8Array, charter: Charter): Result<ModelSt
   if (d !== 0 && d !== expandedFeatureCount(charter))
     return err(`${d} features instead of ${expandedFeatureCount(charter)}`)
   if (bytes.length !== HEADER + 4 * p + 16 * d) return err('length does not fit the header')
-  const parameters = new Float32Array(p)
-  bytesOf(parameters).set(bytes.subarray(HEADER, HEADER + 4 * p))
   const mean = new Float64Array(d)
   const deviation = new Float64Array(d)
   const means = HEADER + 4 * p
@@ -49,9 +72,12 @@ export function decodeState(bytes: Uint8Array, charter: Charter): Result<ModelSt
     mean[j] = view.getFloat64(means + 8 * j, true)
     deviation[j] = view.getFloat64(means + 8 * (d + j), true)
   }
-  if (!parameters.every(Number.isFinite) || !mean.every(Number.isFinite)) return err('a number is not finite')
+  if (!mean.every(Number.isFinite)) return err('a number is not finite')
   if (!deviation.every(x => Number.isFinite(x) && x > 0)) return err('a deviation is not positive')
-  return ok({ parameters, mean, deviation })
+  const state = blankState(p, mean, deviation)
+  bytesOf(state.parameters).set(bytes.subarray(HEADER, HEADER + 4 * p))
+  if (!areFinite(state.parameters)) return err('a number is not finite')
+  return ok(state)
 }
 
 /** As they are in memory, on little-endian machines, which is all that tfjs runs on. */
@@ -61,5 +87,14 @@ function bytesOf(parameters: Float32Array): Uint8Array {
 
 /** SHA-256 of the encoding; 32 bytes. */
 export function stateHash(state: ModelState): Uint8Array {
-  return sha256(encodeState(state))
+  const known = hashes.get(state)
+  if (known) return known
+  const hash = sha256(encodeState(state))
+  hashes.set(state, hash)
+  return hash
+}
+
+function areFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i]!)) return false
+  return true
 }

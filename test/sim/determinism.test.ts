@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "38b965fca8bb4727e0cd6d6b5c014c03c1222bfc77142153d7015b12855e5351",
-        "3": "f60cfb6e97d7408167ba99d6e526829612755fbcaa2012d9e00f5e5e79f59c42",
-        "31": "d586e51a9b0dc27936249f5375824cd251ea824afe6fd9a3d3a5fe95fcbc78ad",
+        "28": "6b002daa55150dfc315307b448a60b32c00bbaa4cce2e14b023ba13ebafd8a63",
+        "3": "01f2c37661e01b25a4d2fba339f62183f68e9d64556fb3157903b55403045e7c",
+        "31": "177d29a84996ab0d74a49ae492dfd22e907a2ec3ef76073e680d06583d62abf6",
       }
     `)
   })
