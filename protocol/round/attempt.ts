@@ -178,8 +178,6 @@ export class Attempt {
   readonly covers: Uint8Array
   /** The names of commitments' roots, by place. */
   readonly rootNames: (string | undefined)[]
-  /** Grows whenever receipts may say something else than before. */
-  receiptsChanged = 0
   readonly receiptedAt = new Map<MemberId, Millis>()
   readonly receiptMessages = new Map<MemberId, Uint8Array>()
   readonly #positions: ReadonlyMap<MemberId, number>
@@ -188,9 +186,6 @@ export class Attempt {
   receiptSent = 0
   /** Since when slices are held here that no receipt says; undefined: none are. */
   unreceiptedAt: Millis | undefined
-  /** Who holds most of each shard, by the receipts of when `receiptsChanged` was `bestOf`. */
-  best: readonly (MemberId | undefined)[] = []
-  bestOf = -1
   readonly transfers: Transfers
   /** When the next vector is to be fetched, or from another; undefined: none is waited for. */
   fetchDueAt: Millis | undefined

@@ -29,7 +29,6 @@ function consider(a: Attempt, at: Millis | undefined): void {
  */
 function slicesToOwn(a: Attempt): Wish[] {
   const now = a.hands.now()
-  const best = bestOwners(a)
   const out: Wish[] = []
   for (let shard = 0; shard < a.shards; shard++) {
     const before = a.ownersBefore(shard)
@@ -38,7 +37,7 @@ function slicesToOwn(a: Attempt): Wish[] {
       if (a.held[shard]!.has(member)) continue
       if (before.length > 0) {
         const isElsewhere = isCovered(a, shard, member)
-        if (isElsewhere && best[shard] !== a.hands.self) continue
+        if (isElsewhere && !holdsMost(a, shard)) continue
         if (!isElsewhere && now < at + waitMs) {
           consider(a, at + waitMs)
           continue
@@ -50,13 +49,9 @@ function slicesToOwn(a: Attempt): Wish[] {
   return out
 }
 
-/** Who holds most of each shard, where receipts have changed since it was last asked for; else nobody is better than before. */
-function bestOwners(a: Attempt): readonly (MemberId | undefined)[] {
-  if (a.bestOf !== a.receiptsChanged) {
-    a.bestOf = a.receiptsChanged
-    a.best = Array.from({ length: a.shards }, (_, shard) => bestOwner(a, shard, a.cohort))
-  }
-  return a.best
+function holdsMost(a: Attempt, shard: number): boolean {
+  const me = a.hands.self
+  return a.receipts.get(me)?.held.has(shard) === true && bestOwner(a, shard, a.cohort) === me
 }
 
 /** Afterwards: all slices of a shard whose owners are silent and whose turn is this peer's, and of one in dispute. */
@@ -93,8 +88,9 @@ function wishSlice(
   from: readonly MemberId[],
 ): void {
   const commitment = a.commitments.get(member)
-  if (!commitment || a.barred.has(member) || a.unfit.has(member)) return
-  if (a.opening && !isFixed(a.opening, member, commitment.root)) return
+  if (!commitment || a.unfit.has(member)) return
+  // What is fixed stays so, whoever has found out meanwhile that there was another input.
+  if (a.opening ? !isFixed(a.opening, member, commitment.root) : a.barred.has(member)) return
   const me = a.hands.self
   if (member === me) {
     const own = ownSlice(a, shard)

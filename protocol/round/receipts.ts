@@ -37,7 +37,6 @@ export function recount(a: Attempt, member: MemberId): void {
     if (roots[at] !== a.rootNames[at]) continue
     for (const [shard, { members }] of held) owners[shard]! += members[at]!
   }
-  a.receiptsChanged++
 }
 
 /**
@@ -158,7 +157,6 @@ export function acceptReceipt(
       if (a.rootNames[at] === said.roots[at]) a.covers[at * a.shards + shard]!++
     }
   }
-  a.receiptsChanged++
   noteHeld(a, named)
   return true
 }
