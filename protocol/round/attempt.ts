@@ -266,15 +266,11 @@ export class Attempt {
     return out
   }
 
-  sliceHash({ hashes }: { readonly hashes: Uint8Array }, shard: number): Uint8Array {
-    return hashes.subarray(32 * shard, 32 * shard + 32)
-  }
-
   /** Keeps a slice that is as its member's commitment names it, for the sum and for whoever asks for it. */
   hold(shard: number, member: MemberId, words: Uint32Array): void {
     this.held[shard]!.set(member, words)
     const commitment = this.commitments.get(member)
-    if (commitment) this.transfers.hold(this.sliceHash(commitment, shard), words)
+    if (commitment) this.transfers.hold(sliceHash(commitment.hashes, shard), words)
   }
 
   acceptOffer(from: MemberId, offer: Body<'offer'>, message: Uint8Array): boolean {
@@ -344,7 +340,12 @@ export function rootOf(hashes: Uint8Array): Uint8Array {
   return sha256(hashes)
 }
 
+/** Of one shard, among the hashes of a commitment. */
+export function sliceHash(hashes: Uint8Array, shard: number): Uint8Array {
+  return hashes.subarray(32 * shard, 32 * shard + 32)
+}
+
 /** Whether `data` is the shard of `member` that its commitment names. */
 export function sliceMatches(hashes: Uint8Array, shard: number, data: Uint8Array): boolean {
-  return equalBytes(sha256(data), hashes.subarray(32 * shard, 32 * shard + 32))
+  return equalBytes(sha256(data), sliceHash(hashes, shard))
 }

@@ -2,7 +2,7 @@
 import type { MemberId, Millis } from '../ports.ts'
 import { areResidues } from '../sum/field.ts'
 import { shardRange } from '../sum/shards.ts'
-import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
+import { type Attempt, evidenceOf, type Opening, sliceHash } from './attempt.ts'
 import { claimOf, isFixed, succession, takeoverMs, takeovers } from './claims.ts'
 import { bestOwner, isCovered, isReceipted, reassignMs } from './receipts.ts'
 import type { Wish } from './transfers.ts'
@@ -100,7 +100,7 @@ function wishSlice(
   const [start, end] = shardRange(a.length, a.shards, shard)
   out.push({
     key: `${shard}/${member}`,
-    hash: a.sliceHash(commitment, shard),
+    hash: sliceHash(commitment.hashes, shard),
     length: end - start,
     sources: [...new Set(from)].filter(m => m !== me),
     come: words => {

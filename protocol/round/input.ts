@@ -9,7 +9,7 @@ import { assert } from '../result.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { encode } from '../wire/codec.ts'
 import type { Body } from '../wire/messages.ts'
-import { type Attempt, evidenceOf, ROOT_BYTES, rootOf, sliceMatches } from './attempt.ts'
+import { type Attempt, evidenceOf, ROOT_BYTES, rootOf, sliceHash, sliceMatches } from './attempt.ts'
 import { complain } from './complaints.ts'
 import { fetchVectors, ownSlice } from './delivery.ts'
 import { noteHeld, receipt, recount } from './receipts.ts'
@@ -122,7 +122,7 @@ export function giveOwn(a: Attempt): void {
   if (!commitment || a.shards === 1) return
   for (let shard = 0; shard < a.shards; shard++) {
     const slice = ownSlice(a, shard)
-    if (slice) a.transfers.hold(a.sliceHash(commitment, shard), slice)
+    if (slice) a.transfers.hold(sliceHash(commitment.hashes, shard), slice)
   }
 }
 

@@ -5,6 +5,7 @@
 import { concatBytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import type { MemberId, VectorWork } from '../../protocol/ports.ts'
+import { sliceHash } from '../../protocol/round/attempt.ts'
 import { residuesFromBytes } from '../../protocol/sum/field.ts'
 import { quantiseSections } from '../../protocol/sum/kernels.ts'
 import { shardRange } from '../../protocol/sum/shards.ts'
@@ -88,7 +89,7 @@ export class Inputs {
     const out = new Uint32Array(masked.length)
     for (let shard = 0; shard < work.shards; shard++) {
       const [from, to] = shardRange(masked.length, work.shards, shard)
-      const hash = hashes.subarray(32 * shard, 32 * shard + 32)
+      const hash = sliceHash(hashes, shard)
       const slice = sliceOf(sent, hash, masked.subarray(from, to))
       if (slice?.length !== to - from) return undefined
       out.set(slice, from)

@@ -4,6 +4,7 @@
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { MemberId, VectorWork } from '../../protocol/ports.ts'
+import { sliceHash } from '../../protocol/round/attempt.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import { attemptKeys } from '../../protocol/round/secrets.ts'
 import { P, residuesFromBytes } from '../../protocol/sum/field.ts'
@@ -180,7 +181,7 @@ function masksOnWire(r: Recording): Masked[] {
     const { round, attempt, hash, data } = part.value
     const of = parts.get(`${from} ${round} ${attempt}`)
     for (let k = 0; of && 32 * k < of.hashes.length; k++) {
-      if (equalBytes(of.hashes.subarray(32 * k, 32 * k + 32), hash)) of.shards.set(k, data)
+      if (equalBytes(sliceHash(of.hashes, k), hash)) of.shards.set(k, data)
     }
   }
   const count = new Map<MemberId, number>()
