@@ -59,6 +59,8 @@ function work(
 ): Promise<void> {
   const child = fork(fileURLToPath(new URL('swarm-worker.ts', import.meta.url)), [o.crypto], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    // The caller's collector has room for one large network, each of these plays a small one.
+    execArgv: [],
   })
   return new Promise((resolve, reject) => {
     let playing: Piece | undefined
