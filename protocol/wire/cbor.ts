@@ -2,7 +2,7 @@
  * CBOR of plain values in its one deterministic form (RFC 8949, section 4.2.1; numbers that are no safe integers are
  * float64, never shorter).
  */
-import { decode, encode, rfc8949EncodeOptions } from 'cborg'
+import { decode, encode, encodeInto, rfc8949EncodeOptions } from 'cborg'
 import { equalBytes } from '../bytes.ts'
 import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX } from './limits.ts'
 
@@ -40,8 +40,11 @@ const decodeOptions = {
  * TypeError on anything else, also on undefined.
  */
 export function encodeCbor(value: unknown): Uint8Array {
-  // cborg may hand out a Buffer in Node's shared pool, whose `slice` is no copy: give away plain bytes of our own.
-  return new Uint8Array(encode(value, encodeOptions))
+  const encoded = encode(value, encodeOptions)
+  // cborg hands out a Buffer, whose `slice` is no copy, and a short one in Node's shared pool: give away plain bytes of
+  // our own.
+  const { buffer, byteLength } = encoded
+  return buffer.byteLength === byteLength ? new Uint8Array(buffer) : new Uint8Array(encoded)
 }
 
 /** The value of exactly these bytes. Throws Error, in words without bytes of theirs, where they are not its encoding. */
@@ -53,9 +56,23 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   } catch {
     throw new Error('not CBOR of the allowed types')
   }
-  if (!equalBytes(encode(value, encodeOptions), bytes))
+  if (!equalBytes(encodedAnew(value, bytes.length), bytes))
     throw new Error('CBOR is not in its deterministic form')
   return value
+}
+
+/** What was read is encoded again to be compared, and forgotten: one memory for all, as a part of a vector is long. */
+let scratch = new Uint8Array(1 << 16)
+
+/** The encoding in the scratch memory; no bytes where it is longer than `bytesMax`. */
+function encodedAnew(value: unknown, bytesMax: number): Uint8Array {
+  if (bytesMax > scratch.length) scratch = new Uint8Array(bytesMax)
+  const room = scratch.subarray(0, bytesMax)
+  try {
+    return room.subarray(0, encodeInto(value, room, encodeOptions).written)
+  } catch {
+    return room.subarray(0, 0)
+  }
 }
 
 /** Walks the heads of all items without recursion, so that depth and number are bounded before cborg recurses. */
