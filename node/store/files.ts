@@ -14,7 +14,7 @@ import {
   readFileSync,
   rmSync,
 } from 'node:fs'
-import { open, unlink } from 'node:fs/promises'
+import { link, open, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 /** Values of this size and more are files. No key is so large: what is deleted is not overwritten with zeros. */
@@ -22,6 +22,8 @@ export const LARGE_BYTES = 64 * 1024
 
 export class Files {
   readonly folder: string
+  /** The last file of a value that may be put again, as a model is after the vote for it. */
+  readonly #names = new WeakMap<Uint8Array, string>()
 
   /** `path`: of the store. */
   constructor(path: string) {
@@ -55,13 +57,27 @@ export class Files {
   async write(values: readonly Uint8Array[]): Promise<string[]> {
     const names = values.map(() => randomBytes(16).toString('hex'))
     try {
-      for (const [i, value] of values.entries()) await writeDurably(join(this.folder, names[i]!), value)
+      for (const [i, value] of values.entries()) await this.#writeOne(names[i]!, value)
       await syncFolder(this.folder)
       return names
     } catch (error) {
       await this.remove(names)
       throw error
     }
+  }
+
+  /** A value that lies in a file gets another name for it, where the file is still there and the disk can do that. */
+  async #writeOne(name: string, value: Uint8Array): Promise<void> {
+    const path = join(this.folder, name)
+    const before = this.#names.get(value)
+    const isLinked =
+      before !== undefined &&
+      (await link(join(this.folder, before), path).then(
+        () => true,
+        () => false,
+      ))
+    if (!isLinked) await writeDurably(path, value)
+    this.#names.set(value, name)
   }
 
   /** Never rejects: what cannot be removed now is at the next `open`. */

@@ -38,6 +38,29 @@ afterEach(() => {
 /** Files are removed in the background. */
 const leaves = (count: number) => vi.waitFor(() => expect(readdirSync(folder)).toHaveLength(count))
 
+test('a value that is put again is not written again, and stays when its first key goes', async () => {
+  const store = openStore(path)
+  const value = large(7)
+  const inode = (name: string) => statSync(join(folder, name)).ino
+  await store.commit([['a', value]], [])
+  const [first] = readdirSync(folder)
+  await store.commit([['b', value]], ['a'])
+  await leaves(1)
+  const [second] = readdirSync(folder)
+  expect(second).not.toBe(first)
+  await store.commit([['c', value]], [])
+  await leaves(2)
+  expect(new Set(readdirSync(folder).map(inode)).size, 'one file of two names').toBe(1)
+  // What it was a file of is gone: it is written.
+  await store.commit([], ['b', 'c'])
+  await leaves(0)
+  await store.commit([['d', value]], [])
+  store.close()
+  const again = openStore(path)
+  expect(Buffer.compare(again.get('d')!, value)).toBe(0)
+  again.close()
+})
+
 test('a value is a file from the bound on, whole, and for its owner only', async () => {
   const store = openStore(path)
   expect(store.commit([['below', large(1, LARGE_BYTES - 1)]], [])).toBeUndefined()
