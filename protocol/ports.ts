@@ -2,7 +2,9 @@
  * What the machine takes and what a host supplies: inputs, effects, jobs, events, and the ports of a host.
  * Both hosts (node and sim) implement the same ports and run the same compliance suite (test/ports).
  */
+import type { Charter } from '../config/charter.ts'
 import type { Fault } from './fault.ts'
+import type { Result } from './result.ts'
 
 /** Milliseconds of the host's clock, Unix time. */
 export type Millis = number
@@ -136,7 +138,15 @@ export interface PairKey {
 /** Pure vector work (protocol/sum/kernels.ts), done in a worker by the node and inline by the simulator. */
 export type VectorWork =
   | {
-      /** Quantise `values` (concatenated sections), add masks, cut in shards, hash each. */
+      /** What one hospital learned, checked, clipped and weighted, as the values to be masked. It belongs to the job. */
+      readonly kind: 'contribute'
+      readonly charter: Charter
+      readonly task: Task
+      readonly sections: readonly Section[]
+      readonly learned: Learned
+    }
+  | {
+      /** Quantise `values` (concatenated sections), add masks, cut in shards, hash each. They belong to the job. */
       readonly kind: 'mask'
       readonly values: Float64Array
       readonly sections: readonly Section[]
@@ -154,20 +164,49 @@ export type VectorWork =
       readonly items: readonly { readonly shard: number; readonly vector: Uint32Array }[]
     }
   | {
-      /** Take the masks off the whole sum: self masks of survivors, pair masks with dropouts. */
+      /** Take the masks off the whole sum: self masks of survivors, pair masks with dropouts; and apply what it tells. */
       readonly kind: 'unmask'
-      readonly sum: Uint32Array
+      /** Of the shards, in their order. */
+      readonly sums: readonly Uint32Array[]
       readonly selfKeys: readonly Uint8Array[]
       /** As the survivor applied them; they are taken off with the opposite sign. */
       readonly pairs: readonly PairKey[]
+      /** Undefined where the sum is but a part of a round's. */
+      readonly apply: Step | undefined
     }
 
+/** What a sum is applied to. */
+export interface Step {
+  readonly charter: Charter
+  readonly task: Task
+  readonly sections: readonly Section[]
+  readonly model: ModelState
+}
+
+/** What a sum makes of a model. */
+export interface Stepped {
+  /** Encoding of the next model, `state.ts`, and its SHA-256. */
+  readonly model: Uint8Array
+  readonly modelHash: Uint8Array
+  /** Of the model that the round started from; undefined where nothing was measured. */
+  readonly metrics: Metrics | undefined
+  /** Training rows of all survivors, each hospital's counted up to weightMax. */
+  readonly samples: number
+}
+
 export type VectorOutput =
+  /** An error names what is wrong with the learner's result, never a value of it. */
+  | { readonly kind: 'contribute'; readonly values: Result<Float64Array, string> }
   | { readonly kind: 'mask'; readonly masked: Uint32Array; readonly shardHashes: readonly Uint8Array[] }
   | { readonly kind: 'sum'; readonly sum: Uint32Array; readonly hash: Uint8Array }
   | { readonly kind: 'tag'; readonly tags: readonly Uint32Array[] }
   /** Residues in [0, p); the caller centres and divides by the scale. */
-  | { readonly kind: 'unmask'; readonly sum: Uint32Array; readonly hash: Uint8Array }
+  | {
+      readonly kind: 'unmask'
+      readonly sum: Uint32Array
+      readonly hash: Uint8Array
+      readonly stepped: Stepped | undefined
+    }
 
 /** What people and programs are told. Nothing secret or patient-derived beyond certified sums. */
 export type Event =

@@ -1,6 +1,7 @@
 /** What main thread and worker say to each other. */
 import type { Charter } from '../../config/charter.ts'
 import { MedmeshError } from '../../config/error.ts'
+import { SHARED_BYTES_MIN } from '../../protocol/memory.ts'
 import type { Job, JobResult } from '../../protocol/ports.ts'
 import type { Backend } from '../training/backend.ts'
 
@@ -67,18 +68,11 @@ export function revived({ code, message, fix }: PlainError): MedmeshError {
   return new MedmeshError(code, message, fix)
 }
 
-/** Below this, cloning is as fast as handing over. */
-const TRANSFER_BYTES_MIN = 1 << 14
-
 /** Buffers in `value` that are large and wholly used by one array: what can be handed over instead of copied. */
 export function transferables(value: unknown, found: Set<ArrayBuffer> = new Set()): ArrayBuffer[] {
   if (ArrayBuffer.isView(value)) {
     const { buffer, byteLength } = value
-    if (
-      buffer instanceof ArrayBuffer &&
-      buffer.byteLength === byteLength &&
-      byteLength >= TRANSFER_BYTES_MIN
-    ) {
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && byteLength >= SHARED_BYTES_MIN) {
       found.add(buffer)
     }
   } else if (typeof value === 'object' && value !== null) {
@@ -88,18 +82,19 @@ export function transferables(value: unknown, found: Set<ArrayBuffer> = new Set(
 }
 
 /**
- * The job with its large arrays in memory of their own, so that they can be handed over: the machine keeps its model
- * and its inputs. Only the values to be masked belong to the job alone and go as they are; a structured clone of
- * them would hold up the main thread ten times longer.
+ * The job with its large arrays so that they need not be cloned, which would hold up the main thread ten times longer:
+ * what belongs to the job alone is handed over, what lies in shared memory stays where it is, and of the rest, which
+ * the machine keeps, there is a copy to hand over.
  */
 export function detached(job: Job): Job {
-  if (job.kind === 'vector' && job.work.kind === 'mask') return job
-  return copyLarge(job) as Job
+  const isAlone = job.kind === 'vector' && (job.work.kind === 'contribute' || job.work.kind === 'mask')
+  return isAlone ? job : (copyLarge(job) as Job)
 }
 
 function copyLarge(value: unknown): unknown {
   if (ArrayBuffer.isView(value)) {
-    return value.byteLength < TRANSFER_BYTES_MIN ? value : (value as Uint32Array).slice()
+    if (value.byteLength < SHARED_BYTES_MIN || value.buffer instanceof SharedArrayBuffer) return value
+    return (value as Uint32Array).slice()
   }
   if (Array.isArray(value)) return value.map(copyLarge)
   if (typeof value !== 'object' || value === null) return value

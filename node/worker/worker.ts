@@ -51,7 +51,9 @@ async function perform(job: Job, learner: Learner | undefined): Promise<JobResul
     return { kind: 'vector', output: runVectorWork(job.work) }
   }
   if (learner === undefined) throw new Error('this worker has no learner')
-  const learned = learner.learn(job, () => Atomics.load(cancel, 0) !== 0)
+  // tfjs does not say that it reads shared memory.
+  const model = { ...job.model, parameters: job.model.parameters.slice() }
+  const learned = learner.learn({ ...job, model }, () => Atomics.load(cancel, 0) !== 0)
   return { kind: 'learn', learned }
 }
 

@@ -40,7 +40,7 @@ export function applySum(
   }
   switch (task) {
     case 'statistics': {
-      const samples = counted(read)
+      const samples = samplesIn(sections, residues)
       const noise = roundingDeviation(sections.find(s => s.name === 'first')!)
       const normalisation = normalise(charter, samples, read('first'), read('second'), noise)
       return { state: { ...state, ...normalisation }, metrics: undefined, samples }
@@ -50,7 +50,7 @@ export function applySum(
       const { scale } = sections.find(s => s.name === 'update')!
       const update = residues.subarray(...sectionRange(sections, 'update'))
       const next = stepped(state, update, scale, read('weight')[0]!, weightMin)
-      return { state: next, metrics: measured(read), samples: counted(read) }
+      return { state: next, metrics: measured(read), samples: samplesIn(sections, residues) }
     }
     case 'evaluate':
       return { state, metrics: measured(read), samples: 0 }
@@ -116,9 +116,15 @@ function rangesOf(feature: Feature): [min: number, width: number][] {
   }
 }
 
-/** A hospital's vector is whatever it signs: no sum may be such that the round could never be closed. */
-function counted(read: (name: string) => Float64Array): number {
-  return Math.max(0, read('samples')[0]!)
+/**
+ * Training rows that a sum counts; 0 where none are counted. A hospital's vector is whatever it signs: no sum may be such
+ * that the round could never be closed.
+ */
+export function samplesIn(sections: readonly Section[], residues: Uint32Array): number {
+  const counts = sections.find(s => s.name === 'samples')
+  if (!counts) return 0
+  const [at] = sectionRange(sections, 'samples')
+  return Math.max(0, dequantise(residues[at]!, counts.scale))
 }
 
 /** Undefined also where the histograms cannot be counts: somebody's were not. */

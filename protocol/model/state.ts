@@ -2,6 +2,7 @@
 import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { Memo } from '../memo.ts'
+import { longMemory } from '../memory.ts'
 import type { ModelState } from '../ports.ts'
 import { err, ok, type Result } from '../result.ts'
 
@@ -19,7 +20,7 @@ const hashes = new Memo<ModelState, Uint8Array>()
  * it fills them in before anybody else sees it.
  */
 export function blankState(p: number, mean: Float64Array, deviation: Float64Array): ModelState {
-  const encoding = new Uint8Array(HEADER + 4 * p + 16 * mean.length)
+  const encoding = new Uint8Array(longMemory(HEADER + 4 * p + 16 * mean.length))
   const parameters = new Float32Array(encoding.buffer, HEADER, p)
   const state = { parameters, mean, deviation }
   writeRest(encoding, state)
@@ -65,19 +66,32 @@ export function decodeState(bytes: Uint8Array, charter: Charter): Result<ModelSt
   if (d !== 0 && d !== expandedFeatureCount(charter))
     return err(`${d} features instead of ${expandedFeatureCount(charter)}`)
   if (bytes.length !== HEADER + 4 * p + 16 * d) return err('length does not fit the header')
-  const mean = new Float64Array(d)
-  const deviation = new Float64Array(d)
-  const means = HEADER + 4 * p
-  for (let j = 0; j < d; j++) {
-    mean[j] = view.getFloat64(means + 8 * j, true)
-    deviation[j] = view.getFloat64(means + 8 * (d + j), true)
-  }
+  const [mean, deviation] = restOf(view, p, d)
   if (!mean.every(Number.isFinite)) return err('a number is not finite')
   if (!deviation.every(x => Number.isFinite(x) && x > 0)) return err('a deviation is not positive')
   const state = blankState(p, mean, deviation)
   bytesOf(state.parameters).set(bytes.subarray(HEADER, HEADER + 4 * p))
   if (!areFinite(state.parameters)) return err('a number is not finite')
   return ok(state)
+}
+
+/** The state of an encoding of our own, whose memory begins with it, and in that memory: what a worker hands back. */
+export function stateIn(encoding: Uint8Array, hash: Uint8Array): ModelState {
+  const view = new DataView(encoding.buffer)
+  const p = view.getUint32(8, true)
+  const [mean, deviation] = restOf(view, p, view.getUint32(12, true))
+  const state = { parameters: new Float32Array(encoding.buffer, HEADER, p), mean, deviation }
+  encodings.set(state, encoding)
+  hashes.set(state, hash)
+  return state
+}
+
+/** Means and deviations. */
+function restOf(view: DataView, p: number, d: number): [mean: Float64Array, deviation: Float64Array] {
+  const at = HEADER + 4 * p
+  const read = (first: number) =>
+    Float64Array.from({ length: d }, (_, j) => view.getFloat64(first + 8 * j, true))
+  return [read(at), read(at + 8 * d)]
 }
 
 /** As they are in memory, on little-endian machines, which is all that tfjs runs on. */

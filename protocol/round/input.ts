@@ -3,7 +3,6 @@
  */
 import { concatBytes, equalBytes, toHex } from '../bytes.ts'
 import { Memo } from '../memo.ts'
-import { contribution } from '../model/contribution.ts'
 import type { MemberId } from '../ports.ts'
 import { assert } from '../result.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
@@ -14,7 +13,16 @@ import { complain } from './complaints.ts'
 import { fetchVectors, ownSlice } from './delivery.ts'
 import { noteHeld, receipt, recount } from './receipts.ts'
 import { RECORDS } from './records.ts'
-import { dealShares, digestOf, houseKey, maskPartners, pairKey, selfMaskKey, shareDigest } from './secrets.ts'
+import {
+  type AttemptKeys,
+  dealShares,
+  digestOf,
+  houseKey,
+  maskPartners,
+  pairKey,
+  selfMaskKey,
+  shareDigest,
+} from './secrets.ts'
 
 /** Other inputs of one member that are kept: more could only be an attempt to fill memory. */
 const VERSIONS_MAX = 3
@@ -65,13 +73,18 @@ function mask(a: Attempt): void {
   const own = a.setup.own
   if (a.masking || a.masked || !own || !a.learned || a.opening) return
   if (a.shares.size < a.cohort.length || !a.cohort.every(m => a.shares.has(m))) return
-  const values = contribution(a.setup.charter, a.setup.body.task, a.sections, a.learned)
+  const { charter, body } = a.setup
+  const { sections, learned } = a
   a.learned = undefined
   a.masking = true
-  if (!values.ok) {
-    a.hands.event({ kind: 'jobFailed', reason: values.error })
-    return
-  }
+  a.hands.work({ kind: 'contribute', charter, task: body.task, sections, learned }, ({ output }) => {
+    if (output.kind !== 'contribute' || a.opening) return
+    if (output.values.ok) maskValues(a, own, output.values.value)
+    else a.hands.event({ kind: 'jobFailed', reason: output.values.error })
+  })
+}
+
+function maskValues(a: Attempt, own: AttemptKeys, values: Float64Array): void {
   const me = { id: a.hands.self, maskSeed: own.maskSeed, pair: own.mask }
   const pairs = maskPartners(a.context, me.id).map(m =>
     pairKey(a.context, me, m, a.offers.get(m), a.pairKeys?.get(m)),
@@ -80,7 +93,7 @@ function mask(a: Attempt): void {
   a.hands.work(
     {
       kind: 'mask',
-      values: values.value,
+      values,
       sections: a.sections,
       roundingKey: houseKey(a.context, own, 'rounding'),
       selfKey: selfMaskKey(a.context, own.selfSeed),

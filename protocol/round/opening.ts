@@ -4,11 +4,10 @@
  */
 import { concatBytes, equalBytes } from '../bytes.ts'
 import type { SurvivorsFixed } from '../ledger/entry.ts'
-import { applySum } from '../model/apply.ts'
-import { stateHash } from '../model/state.ts'
-import type { MemberId, Millis, ModelState, PairKey } from '../ports.ts'
+import { samplesIn } from '../model/apply.ts'
+import { stateIn } from '../model/state.ts'
+import type { MemberId, Millis, ModelState, PairKey, VectorOutput } from '../ports.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
-import { shardRange } from '../sum/shards.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, type Claim, type Opening, type Outcome, rootOf } from './attempt.ts'
 import { claimOf, freezeClaims, isFixed, openDueAt, succession, takeovers } from './claims.ts'
@@ -228,26 +227,33 @@ export function acceptTags(a: Attempt, from: MemberId, body: Body<'tags'>, messa
 function unmask(a: Attempt, o: Opening): void {
   if (o.unmasking || !o.verified || !o.seeds || !a.model) return
   o.unmasking = true
-  const sum = new Uint32Array(a.length)
-  for (let shard = 0; shard < a.shards; shard++)
-    sum.set(o.sums.get(shard)!.sum, shardRange(a.length, a.shards, shard)[0])
+  const { charter, plan, body } = a.setup
+  const { model, sections } = a
+  const sums = Array.from({ length: a.shards }, (_, shard) => o.sums.get(shard)!.sum)
   const selfKeys = o.survivors.map(m => selfMaskKey(a.context, o.seeds!.get(m)!))
-  a.hands.work({ kind: 'unmask', sum, selfKeys, pairs: dropoutPairs(a, o) }, ({ output }) => {
-    if (output.kind !== 'unmask' || !a.model) return
-    o.outcome = outcomeOf(a, a.model, output.sum, output.hash)
+  const apply = plan.applies ? { charter, task: body.task, sections, model } : undefined
+  a.hands.work({ kind: 'unmask', sums, selfKeys, pairs: dropoutPairs(a, o), apply }, ({ output }) => {
+    if (output.kind === 'unmask') o.outcome = outcomeOf(a, model, output)
   })
 }
 
-function outcomeOf(a: Attempt, start: ModelState, sum: Uint32Array, sumHash: Uint8Array): Outcome {
-  const { charter, plan, body } = a.setup
+function outcomeOf(a: Attempt, start: ModelState, opened: VectorOutput & { kind: 'unmask' }): Outcome {
+  const { sum, hash: sumHash, stepped } = opened
   const at = a.hands.now()
-  const applied = applySum(charter, body.task, a.sections, sum, start)
-  const { samples } = applied
-  if (!plan.applies) {
-    return { sumHash, sum, model: start, modelHash: body.model, metrics: undefined, samples, at }
+  if (!stepped) {
+    const samples = samplesIn(a.sections, sum)
+    return { sumHash, sum, model: start, modelHash: a.setup.body.model, metrics: undefined, samples, at }
   }
-  const { state: model, metrics } = applied
-  return { sumHash, sum: undefined, model, modelHash: stateHash(model), metrics, samples, at }
+  const { modelHash, metrics, samples } = stepped
+  return {
+    sumHash,
+    sum: undefined,
+    model: stateIn(stepped.model, modelHash),
+    modelHash,
+    metrics,
+    samples,
+    at,
+  }
 }
 
 /** The masks between dropouts and survivors, with the sign that the survivor applied. */

@@ -6,6 +6,7 @@
  */
 import { equalBytes, toHex } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { longVector } from '../memory.ts'
 import type { MemberId, Millis } from '../ports.ts'
 import { residueBytes } from '../sum/field.ts'
 import { PART_BYTES } from '../wire/limits.ts'
@@ -140,7 +141,7 @@ export class Transfers {
       this.#refuse(t)
       return false
     }
-    t.words ??= new Uint32Array(length)
+    t.words ??= longVector(length)
     residueBytes(t.words).set(data, from)
     t.parts[part] = HERE
     t.left--

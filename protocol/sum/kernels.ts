@@ -5,7 +5,11 @@
  */
 import { sha256 } from '../crypto/hash.ts'
 import { keyStream } from '../crypto/keystream.ts'
-import type { Section, VectorOutput, VectorWork } from '../ports.ts'
+import { joined, longVector } from '../memory.ts'
+import { applySum } from '../model/apply.ts'
+import { contribution } from '../model/contribution.ts'
+import { encodeState, stateHash } from '../model/state.ts'
+import type { Section, Step, Stepped, VectorOutput, VectorWork } from '../ports.ts'
 import { assert } from '../result.ts'
 import { addInto, areResidues, residueBytes } from './field.ts'
 import { type Mask, masksInto } from './mask.ts'
@@ -23,6 +27,10 @@ type OutputOf<K extends VectorWork['kind']> = Extract<VectorOutput, { kind: K }>
  */
 export function runVectorWork(work: VectorWork): VectorOutput {
   switch (work.kind) {
+    case 'contribute': {
+      const { charter, task, sections, learned } = work
+      return { kind: 'contribute', values: contribution(charter, task, sections, learned) }
+    }
     case 'mask':
       return maskInput(work)
     case 'sum':
@@ -53,7 +61,7 @@ export function quantiseSections(
 ): Uint32Array {
   const length = sections.reduce((sum, section) => sum + section.length, 0)
   assert(length === values.length, 'the sections make up the vector')
-  const residues = new Uint32Array(length)
+  const residues = longVector(length)
   const stream = keyStream(roundingKey)
   let from = 0
   for (const { name, length, scale, bound } of sections) {
@@ -69,7 +77,7 @@ function sumShards(work: WorkOf<'sum'>): OutputOf<'sum'> {
   const [first, ...others] = work.inputs
   assert(first !== undefined, 'a sum has inputs')
   for (const input of work.inputs) assert(areResidues(input), 'inputs of a sum are residues')
-  const sum = first.slice()
+  const sum = joined([first])
   for (const input of others) addInto(sum, input)
   return { kind: 'sum', sum, hash: hashOf(sum) }
 }
@@ -88,16 +96,21 @@ function tagVectors(work: WorkOf<'tag'>): OutputOf<'tag'> {
   return { kind: 'tag', tags }
 }
 
-/** The survivors' sum without its masks: self masks subtracted, pairwise masks with dropouts taken back. */
+/** The survivors' sum without its masks: self masks subtracted, pairwise masks with dropouts taken back; and its step. */
 function unmaskSum(work: WorkOf<'unmask'>): OutputOf<'unmask'> {
-  assert(areResidues(work.sum), 'a sum holds residues')
-  const sum = work.sum.slice()
+  for (const sum of work.sums) assert(areResidues(sum), 'a sum holds residues')
+  const sum = joined(work.sums)
   const masks: Mask[] = [
     ...work.selfKeys.map(key => ({ key, sign: -1 as const })),
     ...work.pairs.map(({ key, sign }) => ({ key, sign: sign === 1 ? (-1 as const) : (1 as const) })),
   ]
   masksInto(sum, masks)
-  return { kind: 'unmask', sum, hash: hashOf(sum) }
+  return { kind: 'unmask', sum, hash: hashOf(sum), stepped: work.apply && applied(work.apply, sum) }
+}
+
+function applied({ charter, task, sections, model }: Step, sum: Uint32Array): Stepped {
+  const { state, metrics, samples } = applySum(charter, task, sections, sum, model)
+  return { model: encodeState(state), modelHash: stateHash(state), metrics, samples }
 }
 
 function hashOf(vector: Uint32Array): Uint8Array {

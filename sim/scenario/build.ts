@@ -2,6 +2,7 @@
 import type { Link, Scenario, Site } from '../../config/scenario.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
 import type { Job, Machine, MemberId, Millis, VectorWork } from '../../protocol/ports.ts'
+import { vectorLength } from '../../protocol/sum/layout.ts'
 import type { HostSetup, Learner } from '../host.ts'
 import type { LinkOf } from '../net/network.ts'
 import type { Random } from '../random.ts'
@@ -52,6 +53,8 @@ function jobMs({ trainingMs }: Site, job: Job, random: Random): Millis {
 /** Elements that a job reads or makes. */
 function elementsOf(work: VectorWork): number {
   switch (work.kind) {
+    case 'contribute':
+      return vectorLength(work.sections)
     case 'mask':
       return work.values.length * (work.pairs.length + 1)
     case 'sum':
@@ -59,7 +62,7 @@ function elementsOf(work: VectorWork): number {
     case 'tag':
       return work.items.reduce((n, { vector }) => n + vector.length, 0)
     case 'unmask':
-      return work.sum.length * (work.selfKeys.length + work.pairs.length)
+      return work.sums.reduce((n, v) => n + v.length, 0) * (work.selfKeys.length + work.pairs.length)
   }
 }
 

@@ -95,7 +95,7 @@ async function vectorWork(runner: JobRunner, charter: Charter, until: number): P
     const sum = await run({ kind: 'sum', inputs })
     if (sum.kind !== 'sum') throw new Error('sum expected')
     await run({ kind: 'tag', coin: key(6), items: inputs.map(vector => ({ shard: 0, vector })) })
-    await run({ kind: 'unmask', sum: sum.sum, selfKeys: [key(2), key(2)], pairs })
+    await run({ kind: 'unmask', sums: [sum.sum], selfKeys: [key(2), key(2)], pairs, apply: undefined })
   }
   return jobs
 }

@@ -59,4 +59,6 @@ measure('hash', () => sha256(residueBytes(vector)))
 measure('tag, both repetitions', () => tagger(key(1), 0)(vector))
 measure('job: mask, eight pairs', () => runVectorWork(mask))
 measure('job: sum of four', () => runVectorWork({ kind: 'sum', inputs: [vector, other, vector, other] }))
-measure('job: unmask, eight', () => runVectorWork({ kind: 'unmask', sum: vector, selfKeys: [], pairs }))
+measure('job: unmask, eight', () =>
+  runVectorWork({ kind: 'unmask', sums: [vector], selfKeys: [], pairs, apply: undefined }),
+)

@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "6b002daa55150dfc315307b448a60b32c00bbaa4cce2e14b023ba13ebafd8a63",
-        "3": "01f2c37661e01b25a4d2fba339f62183f68e9d64556fb3157903b55403045e7c",
-        "31": "177d29a84996ab0d74a49ae492dfd22e907a2ec3ef76073e680d06583d62abf6",
+        "28": "4b424561b56887fe03d009be318f666d0a712cc19b1a64a218d27f3509d82cb5",
+        "3": "63f8b6d4ab1769cbf7c31e97e6727245b19ce231395ebdba9527087c321fe538",
+        "31": "306dc6ab8a0e5f12a276518dbd7f3be26b197c56070efaff02f716b37b2b8cf2",
       }
     `)
   })

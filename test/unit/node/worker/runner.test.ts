@@ -7,6 +7,7 @@ import { loadDataset } from '../../../../node/data/csv.ts'
 import { chooseBackend } from '../../../../node/training/backend.ts'
 import { createLearner, type LearnJob } from '../../../../node/training/learner.ts'
 import { Lane } from '../../../../node/worker/lane.ts'
+import { detached } from '../../../../node/worker/messages.ts'
 import { JobRunner } from '../../../../node/worker/runner.ts'
 import type { Job, JobResult } from '../../../../protocol/ports.ts'
 import { runVectorWork } from '../../../../protocol/sum/kernels.ts'
@@ -99,6 +100,26 @@ describe('jobs', () => {
     const work = maskWork(100_000)
     await runner.run(3, { kind: 'vector', work })
     expect(work.values.length).toBe(0)
+  })
+
+  test('a long vector that a job made lies in memory that the next one reads, however often', async () => {
+    const runner = await start()
+    const summed = await runner.run(1, sumJob(100_000))
+    if (summed.kind !== 'vector' || summed.output.kind !== 'sum') throw new Error('a sum expected')
+    const { sum } = summed.output
+    expect(sum.buffer).toBeInstanceOf(SharedArrayBuffer)
+    const before = sum.slice()
+    const again: Job = { kind: 'vector', work: { kind: 'sum', inputs: [sum, sum] } }
+    expect(detached(again), 'no copy of it').toEqual(again)
+    expect(detached(again)).toHaveProperty('work.inputs[0].buffer', sum.buffer)
+    for (const id of [2, 3]) {
+      const twice = await runner.run(id, again)
+      expect(twice).toEqual({
+        kind: 'vector',
+        output: runVectorWork({ kind: 'sum', inputs: [before, before] }),
+      })
+    }
+    expect(sum).toEqual(before)
   })
 
   test('jobs of one kind are done in order', async () => {

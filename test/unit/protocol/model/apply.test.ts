@@ -6,10 +6,10 @@ import { toHex } from '../../../../protocol/bytes.ts'
 import { applySum } from '../../../../protocol/model/apply.ts'
 import { clipFactor, contribution } from '../../../../protocol/model/contribution.ts'
 import { initialState } from '../../../../protocol/model/initial.ts'
-import { stateHash } from '../../../../protocol/model/state.ts'
+import { stateHash, stateIn } from '../../../../protocol/model/state.ts'
 import type { Learned, ModelState, Task } from '../../../../protocol/ports.ts'
 import { addInto } from '../../../../protocol/sum/field.ts'
-import { quantiseSections } from '../../../../protocol/sum/kernels.ts'
+import { quantiseSections, runVectorWork } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor, roundingDeviation, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { testCharter } from '../../../support/consortium.ts'
 
@@ -48,6 +48,24 @@ const trained = (samples: number, delta: number[]): Learned => ({
 })
 
 describe('training round', () => {
+  it('is a job: from what was learned to values, and from the opened sum to the next model', () => {
+    const all = [trained(100, [1, 0, 0, 0]), trained(300, [0, 1, 0, 0])]
+    const sections = layoutFor(charter, 'train', 2)
+    for (const learned of [...all, { samples: 3 }]) {
+      const work = { kind: 'contribute', charter, task: 'train', sections, learned } as const
+      const values = contribution(charter, 'train', sections, learned)
+      expect(runVectorWork(work)).toEqual({ kind: 'contribute', values })
+    }
+    const sum = summed(charter, 'train', all)
+    const apply = { charter, task: 'train', sections, model: initialState(charter) } as const
+    const sums = [sum.slice(0, 3), sum.slice(3)]
+    const opened = runVectorWork({ kind: 'unmask', sums, selfKeys: [], pairs: [], apply })
+    const { state, metrics, samples } = train(charter, all)
+    expect(opened).toMatchObject({ sum, stepped: { modelHash: stateHash(state), metrics, samples } })
+    const stepped = opened.kind === 'unmask' ? opened.stepped : undefined
+    expect(stateIn(stepped!.model, stepped!.modelHash)).toEqual(state)
+  })
+
   it('adds the sample-weighted mean of the clipped updates', () => {
     const all = [trained(100, [1, 0, 0, 0]), trained(300, [0, 1, 0, 0]), trained(0, [0, 0, 1, 0])]
     const { state, samples } = train(charter, all)

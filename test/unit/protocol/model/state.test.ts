@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { initialState } from '../../../../protocol/model/initial.ts'
-import { decodeState, encodeState, stateHash } from '../../../../protocol/model/state.ts'
+import { decodeState, encodeState, stateHash, stateIn } from '../../../../protocol/model/state.ts'
 import type { ModelState } from '../../../../protocol/ports.ts'
 import { testCharter } from '../../../support/consortium.ts'
 
@@ -21,6 +21,17 @@ describe('model state', () => {
     expect(back).toEqual({ ok: true, value: state })
     const other = { ...state, deviation: Float64Array.of(0.1, 0.2, 0.30000000000000004) }
     expect(toHex(stateHash(other))).not.toBe(toHex(stateHash(state)))
+  })
+
+  it('lies in the memory of an encoding of our own, and keeps it', () => {
+    const bytes = encodeState(state)
+    const held = stateIn(bytes, stateHash(state))
+    expect(held).toEqual(state)
+    expect(held.parameters.buffer).toBe(bytes.buffer)
+    expect(encodeState(held)).toBe(bytes)
+    expect(stateHash(held)).toEqual(stateHash(state))
+    const bare = initialState(charter)
+    expect(stateIn(encodeState(bare), stateHash(bare))).toEqual(bare)
   })
 
   it('has one byte layout: this is part of the protocol', () => {

@@ -23,8 +23,8 @@ const run = {
     if (out.kind !== 'sum') throw new Error(out.kind)
     return out
   },
-  unmask(work: Omit<Work<'unmask'>, 'kind'>) {
-    const out = runVectorWork({ kind: 'unmask', ...work })
+  unmask(work: Omit<Work<'unmask'>, 'kind' | 'apply'>) {
+    const out = runVectorWork({ kind: 'unmask', apply: undefined, ...work })
     if (out.kind !== 'unmask') throw new Error(out.kind)
     return out
   },
@@ -52,19 +52,18 @@ function secureSum(values: Float64Array[], sections: Section[], dropouts: Set<nu
   )
   const survivors = values.map((_, i) => i).filter(i => !dropouts.has(i))
   const length = values[0]!.length
-  const sum = new Uint32Array(length)
-  for (let k = 0; k < shards; k++) {
+  const sums = Array.from({ length: shards }, (_, k) => {
     const [from, to] = shardRange(length, shards, k)
-    sum.set(run.sum(survivors.map(i => masked[i]!.masked.subarray(from, to))).sum, from)
-  }
+    return run.sum(survivors.map(i => masked[i]!.masked.subarray(from, to))).sum
+  })
   const opened = run.unmask({
-    sum,
+    sums,
     selfKeys: survivors.map(i => key(3, i)),
     pairs: survivors.flatMap(i => [...dropouts].map(d => ({ key: pairKey(i, d), sign: pairSign(i, d) }))),
   })
   const expected = new Uint32Array(length)
   for (const i of survivors) addInto(expected, quantiseSections(values[i]!, sections, key(2, i)))
-  return { masked, opened, expected, sum }
+  return { masked, opened, expected, sums }
 }
 
 describe('a secure sum', () => {
@@ -124,13 +123,13 @@ describe('a secure sum', () => {
   it('stays closed while a single mask is on', () => {
     const values = [0, 1, 2, 3].map(() => new Float64Array(500))
     const sections = [{ name: 'zeros', length: 500, bound: 1, scale: 1 }]
-    const { sum } = secureSum(values, sections, new Set([3]), 2)
+    const { sums } = secureSum(values, sections, new Set([3]), 2)
     const selfKeys = [0, 1, 2].map(i => key(3, i))
     const pairs = [0, 1, 2].map(i => ({ key: pairKey(i, 3), sign: pairSign(i, 3) }))
-    expect(run.unmask({ sum, selfKeys, pairs }).sum.every(x => x === 0)).toBe(true)
+    expect(run.unmask({ sums, selfKeys, pairs }).sum.every(x => x === 0)).toBe(true)
     for (let left = 0; left < 3; left++) {
-      const bySelf = run.unmask({ sum, selfKeys: selfKeys.toSpliced(left, 1), pairs }).sum
-      const byPair = run.unmask({ sum, selfKeys, pairs: pairs.toSpliced(left, 1) }).sum
+      const bySelf = run.unmask({ sums, selfKeys: selfKeys.toSpliced(left, 1), pairs }).sum
+      const byPair = run.unmask({ sums, selfKeys, pairs: pairs.toSpliced(left, 1) }).sum
       expect(chiSquare(bySelf)).toBeLessThan(LIMIT)
       expect(chiSquare(byPair)).toBeLessThan(LIMIT)
     }
@@ -246,7 +245,7 @@ describe('vector work', () => {
     expect(() => run.sum([])).toThrow()
     expect(() => run.sum([Uint32Array.of(1), Uint32Array.of(1, 2)])).toThrow(RangeError)
     expect(() => run.sum([Uint32Array.of(1), Uint32Array.of(P)])).toThrow()
-    expect(() => run.unmask({ sum: Uint32Array.of(P), selfKeys: [], pairs: [] })).toThrow()
+    expect(() => run.unmask({ sums: [Uint32Array.of(P)], selfKeys: [], pairs: [] })).toThrow()
     expect(() =>
       runVectorWork({ kind: 'tag', coin: key(1), items: [{ shard: 0, vector: Uint32Array.of(P) }] }),
     ).toThrow()
@@ -255,7 +254,7 @@ describe('vector work', () => {
   it('leaves its inputs as they were', () => {
     const input = Uint32Array.of(1, 2, 3)
     run.sum([input, input])
-    run.unmask({ sum: input, selfKeys: [key(1)], pairs: [] })
+    run.unmask({ sums: [input], selfKeys: [key(1)], pairs: [] })
     expect([...input]).toEqual([1, 2, 3])
   })
 })
