@@ -28,7 +28,8 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
   const learned = (job: Job & { kind: 'learn' }): Learned => {
     const evaluation = { positives: counts(), negatives: counts(), correct: 0, lossSum: 0 }
     if (job.task === 'evaluate') return { samples: 0, evaluation }
-    if (job.task === 'train') return { samples: 100, delta: update, evaluation }
+    // The node hands it over to its worker.
+    if (job.task === 'train') return { samples: 100, delta: update.slice(), evaluation }
     const sums = new Float64Array(charter.data.features.length)
     return { samples: 100, featureSums: { first: sums, second: sums } }
   }
