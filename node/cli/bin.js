@@ -12,11 +12,18 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url))
+const require = createRequire(import.meta.url)
+/**
+ * Little room for young objects, so that they are collected often: with them goes what lies outside the heap, messages and
+ * parts of vectors. V8 looks for those elsewhere only when there are 64 MB of them, through the whole heap and, with a
+ * large model, ten times a second.
+ */
+const engine = require('./engine.json')
 
 /** Path of the Node 24 of the npm package `node`; undefined when it is not installed. */
 function bundledNode() {
   try {
-    const folder = dirname(createRequire(import.meta.url).resolve('node/package.json'))
+    const folder = dirname(require.resolve('node/package.json'))
     const path = join(folder, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
     return existsSync(path) ? path : undefined
   } catch {
@@ -31,7 +38,7 @@ if (node === undefined) {
   )
   process.exit(3)
 }
-const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' })
+const child = spawn(node, [...engine, main, ...process.argv.slice(2)], { stdio: 'inherit' })
 // A terminal sends Ctrl-C to both processes; a service manager only to this one. The child tells them apart no better
 // than we do, and stops on the first, so passing all on is right.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))

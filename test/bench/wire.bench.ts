@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import engine from '../../node/cli/engine.json' with { type: 'json' }
 import { table } from '../../node/cli/format.ts'
 import { freePorts } from '../../node/demo/setup.ts'
 import { type Case, type ChildPlan, type FromChild, type Measured, STAGES } from './wire/plan.ts'
@@ -37,7 +38,7 @@ async function measure(c: Case): Promise<Row> {
       const dir = join(home, String(index))
       mkdirSync(dir)
       const plan: ChildPlan = { ...c, index, ports, dir }
-      const child = fork(CHILD, [JSON.stringify(plan)])
+      const child = fork(CHILD, [JSON.stringify(plan)], { execArgv: engine })
       children.push(child)
       return listen(child)
     })
