@@ -19,6 +19,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { LARGE_BYTES } from '../../../../node/store/files.ts'
 import { openStore, openStoreReader } from '../../../../node/store/store.ts'
+import { SHARED_BYTES_MIN } from '../../../../protocol/memory.ts'
 import { bytes, heads, large, storeProcess } from './rig.ts'
 
 let dir: string
@@ -37,6 +38,23 @@ afterEach(() => {
 
 /** Files are removed in the background. */
 const leaves = (count: number) => vi.waitFor(() => expect(readdirSync(folder)).toHaveLength(count))
+
+test('a value in memory that threads share is stored as any other, in a row and in a file', async () => {
+  const store = openStore(path)
+  const shared = (size: number) => new Uint8Array(new SharedArrayBuffer(size)).fill(size & 255)
+  const [row, file] = [shared(SHARED_BYTES_MIN + 3), shared(LARGE_BYTES + 5)]
+  await store.commit(
+    [
+      ['row', row],
+      ['file', file],
+    ],
+    [],
+  )
+  expect(readdirSync(folder)).toHaveLength(1)
+  expect(Buffer.compare(store.get('row')!, row)).toBe(0)
+  expect(Buffer.compare(store.get('file')!, file)).toBe(0)
+  store.close()
+})
 
 test('a value that is put again is not written again, and stays when its first key goes', async () => {
   const store = openStore(path)
