@@ -74,7 +74,7 @@ export function openStore(path: string): Store {
       throw error
     }
   } catch (error) {
-    lock.close()
+    release(lock)
     throw asOpenError(error, path)
   }
 }
@@ -221,9 +221,17 @@ function storeOf(db: DatabaseSync, lock: DatabaseSync, files: Files, reader: Sto
       }),
     close() {
       db.close()
-      lock.close()
+      release(lock)
     },
   }
+}
+
+/** Open ones: the collector would close, and so give up, one that nothing refers to any more. */
+const locks = new Set<DatabaseSync>()
+
+function release(lock: DatabaseSync): void {
+  locks.delete(lock)
+  lock.close()
 }
 
 /**
@@ -237,6 +245,7 @@ function takeLock(path: string): DatabaseSync {
     makePrivate(lockPath)
     lock = new DatabaseSync(lockPath, { timeout: 0 })
     lock.exec('BEGIN EXCLUSIVE')
+    locks.add(lock)
     return lock
   } catch (error) {
     lock?.close()

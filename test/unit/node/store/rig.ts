@@ -14,12 +14,12 @@ export function heads(records: ReadonlyMap<string, Uint8Array>): Record<string, 
 }
 
 /** Runs a few lines in another process, where `path` is the store's. */
-export function storeProcess(path: string, lines: string) {
+export function storeProcess(path: string, lines: string, ...flags: string[]) {
   const module = join(import.meta.dirname, '../../../../node/store/store.ts')
   const source = `import { openStore, openStoreReader } from ${JSON.stringify(module)}
     const path = ${JSON.stringify(path)}
     ${lines}`
-  return spawn(process.execPath, ['--input-type=module-typescript', '-e', source], {
+  return spawn(process.execPath, [...flags, '--input-type=module-typescript', '-e', source], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
 }
