@@ -1,6 +1,6 @@
 /** The node's side of the ports: the same driver and machine as in the simulator, on sockets, SQLite and a worker. */
 import { randomBytes } from 'node:crypto'
-import { Driver, type HostPorts } from '../protocol/driver.ts'
+import { Driver, type HostPorts, storedOf } from '../protocol/driver.ts'
 import type { Fault } from '../protocol/fault.ts'
 import { isStudyMachine, machineFor, type StudyMachine } from '../protocol/machine.ts'
 import type { PeerConfig } from '../protocol/peer.ts'
@@ -16,6 +16,10 @@ export interface HostNet {
 export interface HostStore {
   load(): ReadonlyMap<string, Uint8Array>
   get(key: string): Uint8Array | undefined
+  /** Bytes of a record, from `from` up to `end`; undefined where it has not so many. */
+  getBytes(key: string, from: number, end: number): Uint8Array | undefined
+  /** The file that holds just the record's bytes; undefined where there is none. */
+  fileOf(key: string): string | undefined
   /** Durable when it returns, or when what it returns resolves; until then no other commit is begun. */
   commit(
     puts: readonly (readonly [string, Uint8Array])[],
@@ -23,10 +27,14 @@ export interface HostStore {
   ): Promise<void> | undefined
 }
 
+/** Where records are: the path of a file that holds just their bytes, or these themselves. */
+export type Records = ReadonlyMap<string, string | Uint8Array>
+
 type Commit = Parameters<HostPorts['commit']>
 
 export interface HostJobs {
-  run(id: number, job: Job): Promise<JobResult>
+  /** `records`: those that the job reads. */
+  run(id: number, job: Job, records: Records): Promise<JobResult>
   cancel(id: number): void
 }
 
@@ -114,6 +122,7 @@ export class NodeHost {
       send: (to, bytes) => net.send(to, bytes),
       commit: (...commit) => this.#commit(commit),
       read: key => store.get(key),
+      readBytes: (key, from, end) => store.getBytes(key, from, end),
       startJob: (id, job) => this.#startJob(id, job),
       cancelJob: id => {
         if (this.#jobs.delete(id)) jobs.cancel(id)
@@ -154,13 +163,23 @@ export class NodeHost {
     }
   }
 
+  #recordsOf(job: Job): Records {
+    const records = new Map<string, string | Uint8Array>()
+    const { store } = this.#p
+    for (const { record } of job.kind === 'vector' ? storedOf(job.work) : []) {
+      const where = records.has(record) ? undefined : (store.fileOf(record) ?? store.get(record))
+      if (where) records.set(record, where)
+    }
+    return records
+  }
+
   #startJob(id: number, job: Job): void {
     this.#jobs.add(id)
     // Whether a cancelled job fails, ends, or is never heard of again is the runner's business, not the machine's.
     const hand = (input: Input) => {
       if (this.#jobs.delete(id)) this.input(input)
     }
-    this.#p.jobs.run(id, job).then(
+    this.#p.jobs.run(id, job, this.#recordsOf(job)).then(
       result => hand({ kind: 'jobDone', id, result }),
       error => hand({ kind: 'jobFailed', id, reason: error instanceof Error ? error.message : 'unknown' }),
     )

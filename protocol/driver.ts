@@ -5,8 +5,20 @@
  * once it has said so, and answers others from it.
  */
 import type { Fault } from './fault.ts'
-import { recordMessage } from './peer.ts'
-import type { Effect, Event, Input, Job, Machine, MemberId, Millis, Verdict } from './ports.ts'
+import { partMessage, recordMessage } from './peer.ts'
+import type {
+  Effect,
+  Event,
+  Input,
+  Job,
+  Machine,
+  MemberId,
+  Millis,
+  Stored,
+  VectorWork,
+  Verdict,
+} from './ports.ts'
+import { isStored } from './round/transfers.ts'
 
 /** What a host supplies. All calls return at once; what takes time comes back as an input. */
 export interface HostPorts {
@@ -20,6 +32,8 @@ export interface HostPorts {
   ): void
   /** A durable record. */
   read(key: string): Uint8Array | undefined
+  /** Bytes of a durable record, from `from` up to `end`; undefined where it has not so many. */
+  readBytes(key: string, from: number, end: number): Uint8Array | undefined
   startJob(id: number, job: Job): void
   cancelJob(id: number): void
   fault(peer: MemberId, fault: Fault): void
@@ -54,7 +68,7 @@ export class Driver {
   #perform(effects: readonly Effect[]): void {
     for (const effect of effects) {
       const held = this.#held.at(-1)
-      if (held && leaves(effect)) held.push(effect)
+      if (held && waits(effect)) held.push(effect)
       else this.#performOne(effect)
     }
   }
@@ -74,6 +88,11 @@ export class Driver {
       case 'sendRecord': {
         const record = ports.read(effect.key)
         if (record) ports.send(effect.to, this.#recordMessage(record))
+        break
+      }
+      case 'sendPart': {
+        const data = ports.readBytes(effect.key, effect.from, effect.end)
+        if (data) ports.send(effect.to, partMessage(this.#self, effect, data))
         break
       }
       case 'job':
@@ -114,6 +133,23 @@ export class Driver {
   }
 }
 
-function leaves(effect: Effect): boolean {
-  return effect.kind === 'publish' || effect.kind === 'send' || effect.kind === 'sendRecord'
+/** What leaves, and what reads records that may not be there before. */
+function waits(effect: Effect): boolean {
+  switch (effect.kind) {
+    case 'publish':
+    case 'send':
+    case 'sendRecord':
+    case 'sendPart':
+      return true
+    case 'job':
+      return effect.job.kind === 'vector' && storedOf(effect.job.work).length > 0
+    default:
+      return false
+  }
+}
+
+/** The vectors in the store that a job reads. */
+export function storedOf(work: VectorWork): Stored[] {
+  if (work.kind === 'sum') return work.inputs.filter(isStored)
+  return work.kind === 'tag' ? work.items.map(i => i.vector).filter(isStored) : []
 }

@@ -16,9 +16,11 @@ export function longVector(length: number): Uint32Array {
   return new Uint32Array(longMemory(4 * length))
 }
 
-/** One after the other, in memory of their own. */
-export function joined(vectors: readonly Uint32Array[]): Uint32Array {
-  const out = longVector(vectors.reduce((n, v) => n + v.length, 0))
+/** One after the other, in memory of their own or in `out`, where one that lies in its place already stays. */
+export function joined(
+  vectors: readonly Uint32Array[],
+  out = longVector(vectors.reduce((n, v) => n + v.length, 0)),
+): Uint32Array {
   let at = 0
   for (const v of vectors) {
     out.set(v, at)

@@ -12,7 +12,8 @@ import { tell } from './peer/catchup.ts'
 import { newConsensus } from './peer/decide.ts'
 import { type Footprint, footprint } from './peer/footprint.ts'
 import { receive } from './peer/receive.ts'
-import type { Input, Machine, MemberId, Millis, ModelState, Output, Verdict } from './ports.ts'
+import type { Effect, Input, Machine, MemberId, Millis, ModelState, Output, Verdict } from './ports.ts'
+import { encode } from './wire/codec.ts'
 import { plainEnvelope } from './wire/envelope.ts'
 
 export type { PeerConfig } from './peer/books.ts'
@@ -82,6 +83,16 @@ export class Peer implements Machine {
 /** The message in which a stored ledger record travels: what the effect `sendRecord` sends. */
 export function recordMessage(self: MemberId, record: Uint8Array): Uint8Array {
   return plainEnvelope('entry', self, record)
+}
+
+/** The message in which a part of a vector travels: what the effect `sendPart` sends. */
+export function partMessage(
+  self: MemberId,
+  { of, within }: Pick<Effect & { kind: 'sendPart' }, 'of' | 'within'>,
+  data: Uint8Array,
+): Uint8Array {
+  const message = plainEnvelope('part', self, encode({ ...of, data }))
+  return within ? plainEnvelope('committee', self, encode({ ...within, message })) : message
 }
 
 /** Hex of a model state's hash, as people compare it. */

@@ -5,6 +5,7 @@
 import type { Charter } from '../config/charter.ts'
 import type { Fault } from './fault.ts'
 import type { Result } from './result.ts'
+import type { Body } from './wire/messages.ts'
 
 /** Milliseconds of the host's clock, Unix time. */
 export type Millis = number
@@ -33,6 +34,16 @@ export type Input =
 /** The records of a store, by key, as they were last made durable. */
 export type Durable = ReadonlyMap<string, Uint8Array>
 
+/** Residues that a durable record holds, from element `from` up to `to`: a vector that need not lie in memory. */
+export interface Stored {
+  readonly record: string
+  readonly from: number
+  readonly to: number
+}
+
+/** Residues in memory, which nobody changes any more, or in the store. */
+export type Vector = Uint32Array | Stored
+
 export type Effect =
   /** Gossip to all members: small, signed, public. */
   | { readonly kind: 'publish'; readonly bytes: Uint8Array }
@@ -47,6 +58,18 @@ export type Effect =
     }
   /** Sends a durable record to a peer as it is stored: old ledger entries need not stay in memory. */
   | { readonly kind: 'sendRecord'; readonly to: MemberId; readonly key: string }
+  /** Sends a part of a vector whose data are the bytes of a durable record. Nothing is sent when that is gone. */
+  | {
+      readonly kind: 'sendPart'
+      readonly to: MemberId
+      readonly of: Omit<Body<'part'>, 'data'>
+      readonly key: string
+      /** Bytes of the record, from `from` up to `end`. */
+      readonly from: number
+      readonly end: number
+      /** Of a committee's secure sum: in whose envelope the message goes. */
+      readonly within: { readonly round: number; readonly committee: Uint8Array } | undefined
+    }
   | { readonly kind: 'job'; readonly id: number; readonly job: Job }
   | { readonly kind: 'cancel'; readonly id: number }
   /** Tells the network what a peer did: the verdict of a gossip message, and standing. */
@@ -156,18 +179,22 @@ export type VectorWork =
       readonly pairs: readonly PairKey[]
       readonly shards: number
     }
-  | { readonly kind: 'sum'; readonly inputs: readonly Uint32Array[] }
+  /** The hash of what a peer gave, and whether all of it are residues. The words belong to the job and come back with it. */
+  | { readonly kind: 'check'; readonly words: Uint32Array }
+  | { readonly kind: 'sum'; readonly inputs: readonly Vector[] }
   | {
       /** Tag of each vector under the coefficients of `coin` (32 bytes) for shard `shard`. */
       readonly kind: 'tag'
       readonly coin: Uint8Array
-      readonly items: readonly { readonly shard: number; readonly vector: Uint32Array }[]
+      readonly items: readonly { readonly shard: number; readonly vector: Vector }[]
     }
   | {
       /** Take the masks off the whole sum: self masks of survivors, pair masks with dropouts; and apply what it tells. */
       readonly kind: 'unmask'
       /** Of the shards, in their order. */
       readonly sums: readonly Uint32Array[]
+      /** Memory for the whole, where some of them may lie in their place already: it belongs to the job. */
+      readonly memory?: Uint32Array | undefined
       readonly selfKeys: readonly Uint8Array[]
       /** As the survivor applied them; they are taken off with the opposite sign. */
       readonly pairs: readonly PairKey[]
@@ -198,6 +225,12 @@ export type VectorOutput =
   /** An error names what is wrong with the learner's result, never a value of it. */
   | { readonly kind: 'contribute'; readonly values: Result<Float64Array, string> }
   | { readonly kind: 'mask'; readonly masked: Uint32Array; readonly shardHashes: readonly Uint8Array[] }
+  | {
+      readonly kind: 'check'
+      readonly words: Uint32Array
+      readonly hash: Uint8Array
+      readonly areResidues: boolean
+    }
   | { readonly kind: 'sum'; readonly sum: Uint32Array; readonly hash: Uint8Array }
   | { readonly kind: 'tag'; readonly tags: readonly Uint32Array[] }
   /** Residues in [0, p); the caller centres and divides by the scale. */

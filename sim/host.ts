@@ -14,8 +14,10 @@ import type {
   MemberId,
   Millis,
   Output,
+  Stored,
   Verdict,
 } from '../protocol/ports.ts'
+import { residuesIn } from '../protocol/sum/field.ts'
 import { runVectorWork } from '../protocol/sum/kernels.ts'
 import { Alarm } from './alarm.ts'
 import { Clock } from './clock.ts'
@@ -324,6 +326,7 @@ export class SimHost {
         }),
       commit: (puts, deletes, durable) => this.#commit({ puts, deletes }, durable),
       read: key => this.#disk.records.get(key),
+      readBytes: (key, from, end) => bytesIn(this.#disk.records.get(key), from, end),
       startJob: (id, job) =>
         this.#step('job', job.kind === 'vector' ? job.work.kind : job.task, () => this.#startJob(id, job)),
       cancelJob: id => void this.#jobs.delete(id),
@@ -368,6 +371,12 @@ export class SimHost {
     })
   }
 
+  #stored({ record, from, to }: Stored): Uint32Array {
+    const bytes = this.#disk.records.get(record)
+    if (!bytes) throw new Error(`no record ${record}`)
+    return residuesIn(bytes, from, to)
+  }
+
   #startJob(id: number, job: Job): void {
     this.#jobs.add(id)
     const ms = this.#slowed(this.#s.jobMs?.(job, this.#random) ?? JOB_MS)
@@ -378,7 +387,7 @@ export class SimHost {
         result =
           job.kind === 'learn'
             ? { kind: 'learn', learned: this.#s.learner(job) }
-            : { kind: 'vector', output: runVectorWork(job.work) }
+            : { kind: 'vector', output: runVectorWork(job.work, v => this.#stored(v)) }
       } catch (error) {
         this.input({ kind: 'jobFailed', id, reason: error instanceof Error ? error.message : 'unknown' })
         return
@@ -387,4 +396,8 @@ export class SimHost {
       this.input({ kind: 'jobDone', id, result })
     })
   }
+}
+
+function bytesIn(record: Uint8Array | undefined, from: number, end: number): Uint8Array | undefined {
+  return record && record.length >= end ? record.subarray(from, end) : undefined
 }

@@ -102,6 +102,8 @@ function describeEffect(e: Exclude<Effect, { kind: 'event' }>): string {
       return `store ${describeCommit(e.puts, e.deletes)}`
     case 'sendRecord':
       return `${e.to} record ${e.key}`
+    case 'sendPart':
+      return `${e.to} part ${e.of.part} of ${e.key}`
     case 'job':
       return `job ${e.id}: ${describeJob(e.job)}`
     case 'cancel':

@@ -143,6 +143,12 @@ export class Trace implements Observer {
           this.#text(e.to)
           this.#text(e.key)
           break
+        case 'sendPart':
+          this.#text(e.to)
+          this.#text(e.key)
+          this.#bytes(e.of.hash)
+          this.#number(e.of.part)
+          break
         case 'job':
           this.#number(e.id)
           this.#text(e.job.kind === 'learn' ? e.job.task : e.job.work.kind)
@@ -177,6 +183,9 @@ export class Trace implements Observer {
     switch (output.kind) {
       case 'mask':
         this.#vector(output.masked)
+        break
+      case 'check':
+        this.#bytes(output.hash)
         break
       case 'sum':
       case 'unmask':

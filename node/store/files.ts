@@ -12,6 +12,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   rmSync,
 } from 'node:fs'
 import { link, open, unlink } from 'node:fs/promises'
@@ -95,6 +96,30 @@ export class Files {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
       throw error
     }
+  }
+}
+
+/** Bytes `from` up to `end` of a file, into `out` where that is given; undefined where it has not so many or cannot be read. */
+export function readPiece(
+  path: string,
+  from: number,
+  end: number,
+  out = new Uint8Array(end - from),
+): Uint8Array | undefined {
+  let file: number | undefined
+  try {
+    file = openSync(path, 'r')
+    let at = 0
+    while (at < out.length) {
+      const read = readSync(file, out, at, out.length - at, from + at)
+      if (read === 0) return undefined
+      at += read
+    }
+    return out
+  } catch {
+    return undefined
+  } finally {
+    if (file !== undefined) closeSync(file)
   }
 }
 

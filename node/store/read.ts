@@ -1,7 +1,7 @@
 /** Reads records, from their rows and from the files that rows name, also while the node replaces both. */
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import type { Files } from './files.ts'
+import { type Files, readPiece } from './files.ts'
 import { damaged, FILES_VERSION } from './schema.ts'
 
 /** How often rows are read whose files are gone, as they were replaced in between. */
@@ -31,6 +31,19 @@ export class RecordReader {
   get(key: string): Uint8Array | undefined {
     const row = this.#db.prepare(`${this.#select} WHERE key = ?`)
     return this.#read(() => row.all(key)).get(key)
+  }
+
+  getBytes(key: string, from: number, end: number): Uint8Array | undefined {
+    const path = this.fileOf(key)
+    const piece = path === undefined ? undefined : readPiece(path, from, end)
+    if (piece) return piece
+    const whole = this.get(key)
+    return whole && whole.length >= end ? whole.subarray(from, end) : undefined
+  }
+
+  fileOf(key: string): string | undefined {
+    const row = this.#db.prepare(`${this.#select} WHERE key = ?`).get(key) as Row | undefined
+    return row && row.file !== null ? join(this.#files.folder, row.file) : undefined
   }
 
   load(): Map<string, Uint8Array> {

@@ -24,6 +24,10 @@ export interface StoreReader {
   load(): Map<string, Uint8Array>
   /** One record. Throws as `load` does. */
   get(key: string): Uint8Array | undefined
+  /** Its bytes from `from` up to `end`, or undefined where it has not so many. Throws as `load` does. */
+  getBytes(key: string, from: number, end: number): Uint8Array | undefined
+  /** The file that holds just the record's bytes; undefined where there is none. */
+  fileOf(key: string): string | undefined
   /** What `setStatus` was last given, or undefined. */
   status(): unknown
   /** The newest `count` events, oldest first. */
@@ -108,6 +112,8 @@ export function openStoreReader(path: string): StoreReader {
 function readerOf(db: DatabaseSync, records: RecordReader): StoreReader {
   return {
     get: key => records.get(key),
+    getBytes: (key, from, end) => records.getBytes(key, from, end),
+    fileOf: key => records.fileOf(key),
     load: () => records.load(),
     status: () => {
       const row = db.prepare('SELECT json FROM status').get()

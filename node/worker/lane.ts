@@ -5,6 +5,7 @@
 import { Worker } from 'node:worker_threads'
 import { MedmeshError } from '../../config/error.ts'
 import type { Job, JobResult } from '../../protocol/ports.ts'
+import type { Records } from '../host.ts'
 import {
   detached,
   type FromWorker,
@@ -22,6 +23,7 @@ const QUEUE_MAX = 1024
 interface Task {
   readonly id: number
   readonly job: Job
+  readonly records: Records
   readonly resolve: (result: JobResult) => void
   readonly reject: (reason: MedmeshError) => void
 }
@@ -54,11 +56,11 @@ export class Lane {
     })
   }
 
-  run(id: number, job: Job): Promise<JobResult> {
+  run(id: number, job: Job, records: Records = new Map()): Promise<JobResult> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closed())
       if (this.#queue.length >= QUEUE_MAX) return reject(overfull())
-      this.#queue.push({ id, job, resolve, reject })
+      this.#queue.push({ id, job, records, resolve, reject })
       this.#next()
     })
   }
@@ -93,7 +95,7 @@ export class Lane {
     const worker = this.#worker ?? this.#spawn()
     try {
       const job = detached(task.job)
-      worker.postMessage({ job }, transferables(job))
+      worker.postMessage({ job, records: task.records }, transferables(job))
     } catch (error) {
       // Not to be cloned, or handed over before: the caller's mistake, and the lane must not wait for an answer to it.
       task.reject(revived(plainError(error)))

@@ -3,6 +3,7 @@ import type { Charter } from '../../config/charter.ts'
 import { MedmeshError } from '../../config/error.ts'
 import { SHARED_BYTES_MIN } from '../../protocol/memory.ts'
 import type { Job, JobResult } from '../../protocol/ports.ts'
+import type { Records } from '../host.ts'
 import type { Backend } from '../training/backend.ts'
 
 /** What a learning worker needs before its first job; a worker for vectors needs nothing. */
@@ -23,6 +24,7 @@ export interface WorkerSetup {
 
 export interface ToWorker {
   readonly job: Job
+  readonly records: Records
 }
 
 /** What the hospital's own people may be told about its data. */
@@ -87,7 +89,7 @@ export function transferables(value: unknown, found: Set<ArrayBuffer> = new Set(
  * the machine keeps, there is a copy to hand over.
  */
 export function detached(job: Job): Job {
-  const isAlone = job.kind === 'vector' && (job.work.kind === 'contribute' || job.work.kind === 'mask')
+  const isAlone = job.kind === 'vector' && ['contribute', 'mask', 'check'].includes(job.work.kind)
   return isAlone ? job : (copyLarge(job) as Job)
 }
 

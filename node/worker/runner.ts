@@ -4,6 +4,7 @@
  */
 import type { Charter } from '../../config/charter.ts'
 import type { Job, JobResult } from '../../protocol/ports.ts'
+import type { Records } from '../host.ts'
 import { Lane } from './lane.ts'
 import type { Opened } from './messages.ts'
 
@@ -49,12 +50,12 @@ export class JobRunner {
   }
 
   /**
-   * Does a job. Large arrays that a `mask` job brings are handed over and no longer the caller's; all others are copied.
+   * Does a job. Large arrays that a `contribute`, `mask` or `check` job brings are handed over and no longer the caller's; all others are copied.
    *
    * Rejects with MedmeshError: the learner's codes, WORKER_CRASHED, WORKER_UNEXPECTED, JOB_CANCELLED, JOB_CLOSED.
    */
-  run(id: number, job: Job): Promise<JobResult> {
-    return this.#lane(job.kind).run(id, job)
+  run(id: number, job: Job, records?: Records): Promise<JobResult> {
+    return this.#lane(job.kind).run(id, job, records)
   }
 
   /** Does nothing when there is no such job. */

@@ -4,7 +4,10 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { MedmeshError } from '../../config/error.ts'
-import type { Job, JobResult } from '../../protocol/ports.ts'
+import type { JobResult, Stored } from '../../protocol/ports.ts'
+import { residuesIn } from '../../protocol/sum/field.ts'
+import type { Records } from '../host.ts'
+import { readPiece } from '../store/files.ts'
 import type { Learner } from '../training/learner.ts'
 import {
   type FromWorker,
@@ -45,10 +48,24 @@ async function open(learn: LearnSetup): Promise<{ learner: Learner; opened: Open
   return { learner, opened: { backend, dataHash: dataset.hash, notices: dataset.notices, rows } }
 }
 
-async function perform(job: Job, learner: Learner | undefined): Promise<JobResult> {
+/** For one vector of a record at a time. */
+let memory = new Uint8Array(0)
+
+function readStored(records: Records, { record, from, to }: Stored): Uint32Array {
+  const where = records.get(record)
+  if (where === undefined) throw new Error('a record is not there')
+  if (typeof where !== 'string') return residuesIn(where, from, to)
+  const bytes = 4 * (to - from)
+  if (memory.length < bytes) memory = new Uint8Array(bytes)
+  const piece = readPiece(where, 4 * from, 4 * to, memory.subarray(0, bytes))
+  if (!piece) throw new Error('a record is not there')
+  return residuesIn(piece, 0, to - from)
+}
+
+async function perform({ job, records }: ToWorker, learner: Learner | undefined): Promise<JobResult> {
   if (job.kind === 'vector') {
     const { runVectorWork } = await import('../../protocol/sum/kernels.ts')
-    return { kind: 'vector', output: runVectorWork(job.work) }
+    return { kind: 'vector', output: runVectorWork(job.work, stored => readStored(records, stored)) }
   }
   if (learner === undefined) throw new Error('this worker has no learner')
   // tfjs does not say that it reads shared memory.
@@ -68,8 +85,8 @@ async function main(): Promise<void> {
     return
   }
   // Jobs that came meanwhile waited in the port.
-  port.on('message', ({ job }: ToWorker) => {
-    perform(job, learner).then(
+  port.on('message', (message: ToWorker) => {
+    perform(message, learner).then(
       result => tell({ kind: 'done', result }),
       error => tell({ kind: 'failed', error: plainError(error) }),
     )

@@ -7,7 +7,8 @@ import { ascii, concatBytes } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { decodeRecord, type LedgerRecord, recordKey } from '../ledger/certificate.ts'
 import { type Peer, recordMessage } from '../peer.ts'
-import type { Durable, Effect, Input, Machine, MemberId, Millis, Verdict } from '../ports.ts'
+import type { Durable, Effect, Input, Job, Machine, MemberId, Millis, Vector, Verdict } from '../ports.ts'
+import { isStored } from '../round/transfers.ts'
 import { residueBytes } from '../sum/field.ts'
 import { encode } from '../wire/codec.ts'
 import { plainEnvelope } from '../wire/envelope.ts'
@@ -117,12 +118,18 @@ function translate(b: CommitteeBooks, inner: Inner, effect: Effect): void {
       if (record) b.emit(effect.to, wrapped(b, inner, recordMessage(b.config.self, record)))
       return
     }
+    case 'sendPart': {
+      const { round, hash } = inner.committee
+      const key = RECORD.inner + effect.key
+      if (effect.to !== b.config.self) b.effects.emit({ ...effect, key, within: { round, committee: hash } })
+      return
+    }
     case 'store':
       translateStore(b, inner, effect)
       return
     case 'job': {
       const { id } = effect
-      const done = b.effects.run(effect.job, result => {
+      const done = b.effects.run(renamed(effect.job), result => {
         inner.jobs.delete(id)
         if (b.inner === inner) feed(b, inner, { kind: 'jobDone', id, result })
       })
@@ -143,6 +150,17 @@ function translate(b: CommitteeBooks, inner: Inner, effect: Effect): void {
     case 'fault':
       b.effects.emit(effect)
   }
+}
+
+/** The job, with the study's names for the records that it reads. */
+function renamed(job: Job): Job {
+  if (job.kind !== 'vector') return job
+  const { work } = job
+  const renamed = (v: Vector): Vector => (isStored(v) ? { ...v, record: RECORD.inner + v.record } : v)
+  if (work.kind === 'sum') return { ...job, work: { ...work, inputs: work.inputs.map(renamed) } }
+  if (work.kind !== 'tag') return job
+  const items = work.items.map(item => ({ ...item, vector: renamed(item.vector) }))
+  return { ...job, work: { ...work, items } }
 }
 
 function translateStore(b: CommitteeBooks, inner: Inner, effect: Effect & { kind: 'store' }): void {

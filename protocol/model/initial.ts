@@ -4,10 +4,12 @@ import { ascii, u32be } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { CHUNK_WORDS, keyStream } from '../crypto/keystream.ts'
 import type { ModelState } from '../ports.ts'
+import { blankState } from './state.ts'
 
 /** Initial parameters by the charter's initialisers and seed; no normalisation yet. */
 export function initialState(charter: Charter): ModelState {
-  const parameters = new Float32Array(parameterCount(charter))
+  const state = blankState(parameterCount(charter), new Float64Array(0), new Float64Array(0))
+  const { parameters } = state
   let from = 0
   charter.model.weights.forEach((weight, index) => {
     const length = weight.shape.reduce((a, b) => a * b, 1)
@@ -18,7 +20,7 @@ export function initialState(charter: Charter): ModelState {
     )
     from += length
   })
-  return { parameters, mean: new Float64Array(0), deviation: new Float64Array(0) }
+  return state
 }
 
 function fill(out: Float32Array, weight: Weight, key: Uint8Array): void {

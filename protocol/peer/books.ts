@@ -154,6 +154,8 @@ export class Books {
       remember: (slot, message) => void this.known.add(slot, message, prefixOf(message)),
       deliver: (to, slot, type, body) => this.sync.keepDirect(to, slot, this.send(to, type, body)),
       send: (to, type, body) => void this.send(to, type, body),
+      sendStored: (to, of, key, from, end) =>
+        this.effects.emit({ kind: 'sendPart', to, of, key, from, end, within: undefined }),
       store: (puts, release) => this.effects.store(puts, [], release),
       authentic: message => {
         const raw = openEnvelope(message)

@@ -8,7 +8,7 @@ import { ascii, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { RoundOpened, SurvivorsFixed } from '../ledger/entry.ts'
 import type { Plan } from '../ledger/plan.ts'
-import type { Learned, MemberId, Metrics, Millis, ModelState, Section } from '../ports.ts'
+import type { Learned, MemberId, Metrics, Millis, ModelState, Section, Vector } from '../ports.ts'
 import { layoutFor, vectorLength } from '../sum/layout.ts'
 import { EVIDENCE_BYTES_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
@@ -75,6 +75,9 @@ export interface Opening {
   readonly claims: Map<number, Map<MemberId, Claim>>
   /** Sums that came from owners, each as its owner claimed it: `${shard}/${owner}`. */
   readonly given: Map<string, Uint32Array>
+  /** Memory for the sums of all shards, in their order; and which sum each shard's place in it is for. */
+  memory: Uint32Array | undefined
+  readonly placed: Map<number, string>
   /** Claims of what is no vector of the field: `${shard}/${owner}`. */
   readonly refused: Set<string>
   /** By the holder's place in the cohort: of each dealer the share that it revealed, where that is valid. */
@@ -100,8 +103,10 @@ export interface Opening {
   readonly failed: Map<MemberId, string>
   seeds: ReadonlyMap<MemberId, Uint8Array> | undefined
   coin: Uint8Array | undefined
-  /** Own computation of tags has begun. */
-  tagging: boolean
+  /** What tags are being computed of, named as in `computed`. */
+  readonly tagging: Set<string>
+  /** Own tags have been published. */
+  tagged: boolean
   /** Tags computed here, of slices and of sums: `${shard}/${member}` and `${shard}`. */
   readonly computed: Map<string, Uint32Array>
   verified: boolean
@@ -162,7 +167,7 @@ export class Attempt {
   learning = false
   learned: Learned | undefined
   masking = false
-  masked: Uint32Array | undefined
+  masked: Vector | undefined
   inputSent = false
   complained = false
   /** Commitments of members: hash of each shard of their masked input. */
@@ -170,7 +175,7 @@ export class Attempt {
   /** Other inputs that members sent: should the entry name one of these, it is here. */
   readonly versions = new Map<MemberId, { readonly body: Body<'input'>; readonly message: Uint8Array }[]>()
   /** Slices held here, by shard and member, each equal to its commitment. */
-  readonly held: Map<MemberId, Uint32Array>[]
+  readonly held: Map<MemberId, Vector>[]
   readonly receipts = new Map<MemberId, OwnerReceipts>()
   /** Owners that have signed receipts which contradict each other: none of theirs counts. */
   readonly disowned = new Set<MemberId>()
@@ -189,8 +194,8 @@ export class Attempt {
   readonly transfers: Transfers
   /** When the next vector is to be fetched, or from another; undefined: none is waited for. */
   fetchDueAt: Millis | undefined
-  /** Slices that are durable, by their records' keys. */
-  readonly stored = new Map<string, Uint32Array>()
+  /** Slices that are durable or about to be, by their records' keys. */
+  readonly stored = new Map<string, Vector>()
   /** Members whose slices are no vectors of the field. */
   readonly unfit = new Set<MemberId>()
   /** Of whom each member has complained, with the message that says so. */
@@ -219,7 +224,7 @@ export class Attempt {
     this.shards = 4 * this.length <= charter.secureSum.gossipBytesMax ? 1 : cohort.length
     this.covers = new Uint8Array(cohort.length * this.shards)
     this.rootNames = new Array(cohort.length).fill(undefined)
-    this.held = Array.from({ length: this.shards }, () => new Map<MemberId, Uint32Array>())
+    this.held = Array.from({ length: this.shards }, () => new Map<MemberId, Vector>())
     const { round, attempt } = body
     const inAttempt = { round, attempt, opened: setup.opened }
     this.transfers = new Transfers(this.length, {
@@ -227,6 +232,13 @@ export class Attempt {
       connected: member => hands.connected(member),
       ask: (to, what) => hands.send(to, 'ask', { ...inAttempt, ...what }),
       give: (to, what) => hands.send(to, 'part', { ...inAttempt, ...what }),
+      giveStored: (to, what, record, from, end) =>
+        hands.sendStored(to, { ...inAttempt, ...what }, record, from, end),
+      check: (words, done) =>
+        hands.work({ kind: 'check', words }, ({ output }) => {
+          if (output.kind === 'check') done(output)
+        }),
+      wrong: from => hands.fault(from, 'badShard', 'not what was committed to'),
     })
     this.patience = Math.min(body.attempt + 1, 8)
     const inputMs = charter.secureSum.inputDeadlineMs * this.patience
@@ -267,10 +279,10 @@ export class Attempt {
   }
 
   /** Keeps a slice that is as its member's commitment names it, for the sum and for whoever asks for it. */
-  hold(shard: number, member: MemberId, words: Uint32Array): void {
-    this.held[shard]!.set(member, words)
+  hold(shard: number, member: MemberId, slice: Vector): void {
+    this.held[shard]!.set(member, slice)
     const commitment = this.commitments.get(member)
-    if (commitment) this.transfers.hold(sliceHash(commitment.hashes, shard), words)
+    if (commitment) this.transfers.hold(sliceHash(commitment.hashes, shard), slice)
   }
 
   acceptOffer(from: MemberId, offer: Body<'offer'>, message: Uint8Array): boolean {

@@ -1,12 +1,11 @@
 /** Which slices and sums a peer fetches, and from whom: what it owns, what it takes over, and what is in dispute (SPEC S8, S10, S13). */
-import type { MemberId, Millis } from '../ports.ts'
-import { areResidues } from '../sum/field.ts'
+import { longVector } from '../memory.ts'
+import type { MemberId, Millis, Vector } from '../ports.ts'
 import { shardRange } from '../sum/shards.ts'
 import { type Attempt, evidenceOf, type Opening, sliceHash } from './attempt.ts'
 import { claimOf, isFixed, succession, takeoverMs, takeovers } from './claims.ts'
 import { bestOwner, isCovered, isReceipted, reassignMs } from './receipts.ts'
-import type { Wish } from './transfers.ts'
-import { retag } from './verify.ts'
+import { isStored, type Wish } from './transfers.ts'
 
 /** Fetches all that this peer needs of others' vectors now. */
 export function fetchVectors(a: Attempt): void {
@@ -103,10 +102,10 @@ function wishSlice(
     hash: sliceHash(commitment.hashes, shard),
     length: end - start,
     sources: [...new Set(from)].filter(m => m !== me),
-    come: words => {
-      if (areResidues(words)) {
+    into: undefined,
+    come: (words, areResidues) => {
+      if (areResidues) {
         a.hold(shard, member, words)
-        if (a.opening) retag(a.opening, shard, member, words)
         return
       }
       // What was committed to is no vector of the field: the commitment itself is wrong.
@@ -132,8 +131,9 @@ function sumsToOpen(a: Attempt, o: Opening): Wish[] {
       hash,
       length: end - start,
       sources: [owner],
-      come: words => {
-        if (areResidues(words)) o.given.set(name, words)
+      into: placeOf(a, o, shard, name),
+      come: (words, areResidues) => {
+        if (areResidues) o.given.set(name, words)
         else o.refused.add(name)
       },
     })
@@ -141,7 +141,18 @@ function sumsToOpen(a: Attempt, o: Opening): Wish[] {
   return out
 }
 
-/** The own slice of a shard, in the memory of the whole; undefined without an own input. */
-export function ownSlice(a: Attempt, shard: number): Uint32Array | undefined {
-  return a.inputSent ? a.masked?.subarray(...shardRange(a.length, a.shards, shard)) : undefined
+/** Where a sum lies in the memory of the whole; the second one of a shard has to have memory of its own. */
+function placeOf(a: Attempt, o: Opening, shard: number, name: string): Uint32Array | undefined {
+  if (o.unmasking || (o.placed.has(shard) && o.placed.get(shard) !== name)) return undefined
+  o.placed.set(shard, name)
+  o.memory ??= longVector(a.length)
+  return o.memory.subarray(...shardRange(a.length, a.shards, shard))
+}
+
+/** The own slice of a shard; undefined without an own input. */
+export function ownSlice(a: Attempt, shard: number): Vector | undefined {
+  if (!a.inputSent || !a.masked) return undefined
+  const [from, to] = shardRange(a.length, a.shards, shard)
+  if (!isStored(a.masked)) return a.masked.subarray(from, to)
+  return { record: a.masked.record, from: a.masked.from + from, to: a.masked.from + to }
 }

@@ -19,6 +19,8 @@ export interface Hands {
   deliver<T extends StreamType>(to: MemberId, slot: string, type: T, body: Body<T>): void
   /** Sends to one member, once: whoever asked for it asks again. */
   send<T extends StreamType>(to: MemberId, type: T, body: Body<T>): void
+  /** Sends a part whose data are bytes of a durable record, from `from` up to `end`. */
+  sendStored(to: MemberId, of: Omit<Body<'part'>, 'data'>, record: string, from: number, end: number): void
   /** Makes records durable, then does what `release` emits. */
   store(puts: readonly (readonly [string, Uint8Array])[], release: () => void): void
   /** Starts local work; `done` is called when it has ended, unless the attempt is over by then. */

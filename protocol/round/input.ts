@@ -121,6 +121,7 @@ function commit(a: Attempt, masked: Uint32Array, hashes: Uint8Array): void {
   ]
   if (a.shards > 1) puts.push([RECORDS.masked, residueBytes(masked)])
   a.hands.store(puts, () => {
+    if (a.shards > 1) a.masked = { record: RECORDS.masked, from: 0, to: a.length }
     a.inputSent = true
     acceptInput(a, a.hands.self, body, message)
     giveOwn(a)
@@ -200,8 +201,8 @@ export function otherInput(
     if (held && equalBytes(held.root, fixed.root)) return 'kept'
     if (!equalBytes(rootOf(body.hashes), fixed.root)) return 'dropped'
     a.held.forEach((slices, shard) => {
-      const slice = slices.get(from)
-      if (slice && !sliceMatches(body.hashes, shard, residueBytes(slice))) slices.delete(from)
+      const before = held && sliceHash(held.hashes, shard)
+      if (!before || !equalBytes(before, sliceHash(body.hashes, shard))) slices.delete(from)
     })
     return acceptInput(a, from, body, message) ? 'taken' : 'dropped'
   }

@@ -6,7 +6,7 @@ import { concatBytes, equalBytes } from '../bytes.ts'
 import type { SurvivorsFixed } from '../ledger/entry.ts'
 import { samplesIn } from '../model/apply.ts'
 import { stateIn } from '../model/state.ts'
-import type { MemberId, Millis, ModelState, PairKey, VectorOutput } from '../ports.ts'
+import type { MemberId, Millis, ModelState, PairKey, Vector, VectorOutput } from '../ports.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, type Claim, type Opening, type Outcome, rootOf } from './attempt.ts'
@@ -16,7 +16,7 @@ import { otherInput } from './input.ts'
 import { RECORDS } from './records.ts'
 import { checkReveals, kindOf, recover } from './reveals.ts'
 import { maskPair, maskPartners, pairKey, selfMaskKey } from './secrets.ts'
-import { checkTags, compareAnew, nameAbsent } from './verify.ts'
+import { checkTags, compareAnew, nameAbsent, sumName } from './verify.ts'
 
 export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array, now: Millis): void {
   const survivors = body.survivors.map(s => s.member)
@@ -31,6 +31,8 @@ export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array
     own: new Set(),
     claims: new Map(),
     given: new Map(),
+    memory: undefined,
+    placed: new Map(),
     refused: new Set(),
     shares: new Map(),
     reveals: new Map(),
@@ -42,7 +44,8 @@ export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array
     failed: new Map(),
     seeds: undefined,
     coin: undefined,
-    tagging: false,
+    tagging: new Set(),
+    tagged: false,
     computed: new Map(),
     verified: false,
     unmasking: false,
@@ -77,8 +80,8 @@ export function advanceOpening(a: Attempt): void {
 }
 
 /** All survivors' slices of a shard as the entry fixed them, in its order; undefined while one is missing. */
-export function slicesOf(a: Attempt, o: Opening, shard: number): Uint32Array[] | undefined {
-  const out: Uint32Array[] = []
+export function slicesOf(a: Attempt, o: Opening, shard: number): Vector[] | undefined {
+  const out: Vector[] = []
   for (const m of o.survivors) {
     const slice = a.held[shard]!.get(m)
     const commitment = a.commitments.get(m)
@@ -170,24 +173,31 @@ function reveal(a: Attempt, o: Opening): void {
  * has summed all inputs itself, and there is nothing to check.
  */
 function tag(a: Attempt, o: Opening): void {
-  if (a.shards === 1 || o.tagging || !o.coin) return
-  o.tagging = true
-  const coin = o.coin
+  if (a.shards === 1 || !o.coin) return
   const names: string[] = []
-  const items: { shard: number; vector: Uint32Array }[] = []
+  const items: { shard: number; vector: Vector }[] = []
+  const add = (name: string, shard: number, vector: Vector | undefined) => {
+    if (!vector || o.computed.has(name) || o.tagging.has(name)) return
+    o.tagging.add(name)
+    names.push(name)
+    items.push({ shard, vector })
+  }
   for (let shard = 0; shard < a.shards; shard++) {
     for (const m of o.survivors) {
       const slice = m === a.hands.self ? ownSlice(a, shard) : a.held[shard]!.get(m)
       const commitment = a.commitments.get(m)
-      if (!slice || !commitment || !isFixed(o, m, commitment.root)) continue
-      names.push(`${shard}/${m}`)
-      items.push({ shard, vector: slice })
+      if (commitment && isFixed(o, m, commitment.root)) add(`${shard}/${m}`, shard, slice)
     }
+    // Of what was summed here no tag is needed; and once the masks come off, a sum is none any more.
+    const sum = o.sums.get(shard)
+    if (sum && !o.own.has(shard) && !o.unmasking) add(sumName(shard, sum.hash), shard, sum.sum)
   }
-  a.hands.work({ kind: 'tag', coin, items }, ({ output }) => {
+  if (items.length === 0) return
+  a.hands.work({ kind: 'tag', coin: o.coin, items }, ({ output }) => {
     if (output.kind !== 'tag') return
     output.tags.forEach((t, i) => {
       o.computed.set(names[i]!, t)
+      o.tagging.delete(names[i]!)
     })
     compareAnew(o)
     publishTags(a, o)
@@ -197,7 +207,7 @@ function tag(a: Attempt, o: Opening): void {
 function publishTags(a: Attempt, o: Opening): void {
   const claims = o.frozen?.hash
   const me = a.hands.self
-  if (!claims || !o.survivors.includes(me)) return
+  if (o.tagged || !claims || !o.survivors.includes(me)) return
   const own = Array.from({ length: a.shards }, (_, shard) => o.computed.get(`${shard}/${me}`))
   if (own.some(t => t === undefined)) return
   const { round, attempt } = a.context
@@ -208,6 +218,7 @@ function publishTags(a: Attempt, o: Opening): void {
     claims,
     tags: concatBytes(...own.map(t => residueBytes(t!))),
   }
+  o.tagged = true
   const message = a.hands.sign('tags', body)
   acceptTags(a, me, body, message)
   a.hands.publish(`tags:${me}`, message)
@@ -230,9 +241,14 @@ function unmask(a: Attempt, o: Opening): void {
   const { charter, plan, body } = a.setup
   const { model, sections } = a
   const sums = Array.from({ length: a.shards }, (_, shard) => o.sums.get(shard)!.sum)
+  // Something may still come to the place of a sum that was made here.
+  const isFree = sums.every((sum, shard) => sum.buffer === o.memory?.buffer || !o.placed.has(shard))
+  const memory = isFree ? o.memory : undefined
   const selfKeys = o.survivors.map(m => selfMaskKey(a.context, o.seeds!.get(m)!))
   const apply = plan.applies ? { charter, task: body.task, sections, model } : undefined
-  a.hands.work({ kind: 'unmask', sums, selfKeys, pairs: dropoutPairs(a, o), apply }, ({ output }) => {
+  const pairs = dropoutPairs(a, o)
+  a.hands.work({ kind: 'unmask', sums, memory, selfKeys, pairs, apply }, ({ output }) => {
+    o.memory = undefined
     if (output.kind === 'unmask') o.outcome = outcomeOf(a, model, output)
   })
 }

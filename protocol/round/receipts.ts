@@ -3,11 +3,11 @@ import { concatBytes, equalBytes, toHex } from '../bytes.ts'
 import { Memo } from '../memo.ts'
 import type { MemberId } from '../ports.ts'
 import { residueBytes } from '../sum/field.ts'
-import { encode } from '../wire/codec.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, ROOT_BYTES } from './attempt.ts'
 import { bitmapOf, membersOf } from './bitmap.ts'
-import { RECORDS, sliceKey } from './records.ts'
+import { encodeHeld, RECORDS, sliceKey } from './records.ts'
+import { isStored } from './transfers.ts'
 
 /** How long an owner may be silent before its shard goes to the next. */
 export function reassignMs(a: Attempt): number {
@@ -72,7 +72,12 @@ export function receipt(a: Attempt): void {
   }
   const message = a.hands.sign('receipt', body)
   acceptReceipt(a, a.hands.self, body, message)
-  a.hands.store(heldPuts(a), () => a.hands.publish(`receipt:${a.hands.self}`, message))
+  const slices = newSlices(a)
+  const puts = slices.map(s => [s.key, residueBytes(s.words)] as const)
+  a.hands.store([[RECORDS.held, heldRecord(a)], ...puts], () => {
+    a.hands.publish(`receipt:${a.hands.self}`, message)
+  })
+  for (const slice of slices) leave(a, slice)
 }
 
 /** How long slices may lie here without a receipt. */
@@ -80,21 +85,41 @@ export function receiptMs(a: Attempt): number {
   return reassignMs(a) / 2
 }
 
-/** What a receipt promises survives a crash: the slices, and the commitments that they were checked against. */
-function heldPuts(a: Attempt): (readonly [string, Uint8Array])[] {
-  const puts: (readonly [string, Uint8Array])[] = [
-    [RECORDS.held, encode([...a.commitments.values()].map(c => c.message))],
-  ]
-  if (a.shards === 1) return puts
+function heldRecord(a: Attempt): Uint8Array {
+  return encodeHeld(
+    [...a.commitments.values()].map(c => c.message),
+    a.promised,
+  )
+}
+
+interface Slice {
+  readonly shard: number
+  readonly member: MemberId
+  readonly key: string
+  readonly words: Uint32Array
+}
+
+/** What a receipt promises survives a crash: also the slices that are only in memory. */
+function newSlices(a: Attempt): Slice[] {
+  const out: Slice[] = []
+  if (a.shards === 1) return out
   for (const [shard, slices] of a.held.entries()) {
     for (const [member, words] of slices) {
       const key = sliceKey(shard, member)
-      if (a.stored.get(key) === words) continue
+      if (isStored(words) || a.stored.get(key) === words) continue
       a.stored.set(key, words)
-      puts.push([key, residueBytes(words)])
+      out.push({ shard, member, key, words })
     }
   }
-  return puts
+  return out
+}
+
+/** A slice that is durable, or will be before anything that is built on it, need not stay in memory. */
+function leave(a: Attempt, { shard, member, key, words }: Slice): void {
+  if (a.held[shard]!.get(member) !== words) return
+  const stored = { record: key, from: 0, to: words.length }
+  a.stored.set(key, stored)
+  a.hold(shard, member, stored)
 }
 
 /** A receipt's body, with one place for each of the cohort. */

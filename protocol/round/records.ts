@@ -1,6 +1,8 @@
 /** Durable records of an attempt: what a restarted peer must know to say nothing else than it has said (SPEC M3). */
-
+import { z } from 'zod'
 import type { MemberId } from '../ports.ts'
+import { bytesMax, decodeAnew, encode, uint } from '../wire/codec.ts'
+import { GOSSIP_MESSAGE_BYTES_MAX, MEMBERS_MAX } from '../wire/limits.ts'
 
 /** All are forgotten when the attempt is over. */
 export const RECORDS = {
@@ -8,7 +10,7 @@ export const RECORDS = {
   shares: 'attempt/shares',
   input: 'attempt/input',
   masked: 'attempt/masked',
-  /** Commitments of whose slices receipts tell. */
+  /** Of which shards receipts tell, and the commitments of whose slices. */
   held: 'attempt/held',
   reveal: 'attempt/reveal',
   /** What the round gives, from the vote for it on. */
@@ -27,4 +29,21 @@ export function sliceOf(key: string): { readonly shard: number; readonly member:
   if (!key.startsWith(SLICES)) return undefined
   const [shard, member] = key.slice(SLICES.length).split('/')
   return { shard: Number(shard), member: member! }
+}
+
+const HeldRecord = z.strictObject({
+  inputs: z.array(bytesMax(GOSSIP_MESSAGE_BYTES_MAX)).max(MEMBERS_MAX),
+  shards: z.array(uint(MEMBERS_MAX)).max(MEMBERS_MAX),
+})
+
+/** `inputs`: the messages that commit to slices of the shards. */
+export function encodeHeld(inputs: readonly Uint8Array[], shards: Iterable<number>): Uint8Array {
+  return encode({ inputs, shards: [...shards] })
+}
+
+/** Undefined where there is none. */
+export function decodeHeld(record: Uint8Array | undefined): z.infer<typeof HeldRecord> | undefined {
+  // Of one's own disk, and larger than any message where there are many members.
+  const held = record && decodeAnew(record, HeldRecord)
+  return held?.ok ? held.value : undefined
 }

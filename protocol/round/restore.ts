@@ -3,18 +3,17 @@ import { z } from 'zod'
 import { equalBytes } from '../bytes.ts'
 import type { Durable } from '../ports.ts'
 import { residuesFromBytes } from '../sum/field.ts'
-import { bytes, bytesMax, decode, decodeAnew, memberId } from '../wire/codec.ts'
+import { bytes, decode, memberId } from '../wire/codec.ts'
 import { openEnvelope } from '../wire/envelope.ts'
-import { GOSSIP_MESSAGE_BYTES_MAX, MEMBERS_MAX } from '../wire/limits.ts'
+import { MEMBERS_MAX } from '../wire/limits.ts'
 import { BODIES, type Body, type GossipType } from '../wire/messages.ts'
 import { type Attempt, sliceMatches } from './attempt.ts'
 import { acceptInput, giveOwn } from './input.ts'
-import { RECORDS, sliceOf } from './records.ts'
+import { decodeHeld, RECORDS, sliceOf } from './records.ts'
 
 const SharesRecord = z
   .array(z.strictObject({ from: memberId, self: bytes(32), mask: bytes(32) }))
   .max(MEMBERS_MAX)
-const HeldRecord = z.array(bytesMax(GOSSIP_MESSAGE_BYTES_MAX)).max(MEMBERS_MAX)
 
 /** Before the attempt's first step. Records of other attempts are not in the store any more. */
 export function restoreAttempt(a: Attempt, records: Durable): void {
@@ -24,26 +23,23 @@ export function restoreAttempt(a: Attempt, records: Durable): void {
 }
 
 function restoreHeld(a: Attempt, records: Durable): void {
-  const record = records.get(RECORDS.held)
-  // Of one's own disk, and larger than any message where there are many members.
-  const held = record && decodeAnew(record, HeldRecord)
-  if (!held?.ok) return
-  for (const message of held.value) {
+  const held = decodeHeld(records.get(RECORDS.held))
+  if (!held) return
+  for (const message of held.inputs) {
     const input = bodyOf('input', message)
     if (input && acceptInput(a, input.from, input.body, message))
       a.hands.remember(`input:${input.from}`, message)
   }
-  if (a.shards === 1) a.promised.add(0)
+  for (const shard of held.shards) a.promised.add(shard)
   for (const [key, data] of records) {
     const of = sliceOf(key)
     const commitment = of && a.commitments.get(of.member)
     // Of another input of its member, if that has sent two.
     if (!commitment || !sliceMatches(commitment.hashes, of.shard, data)) continue
-    const words = residuesFromBytes(data)
-    if (!words) continue
-    a.promised.add(of.shard)
-    a.stored.set(key, words)
-    a.hold(of.shard, of.member, words)
+    if (!residuesFromBytes(data)) continue
+    const stored = { record: key, from: 0, to: data.length / 4 }
+    a.stored.set(key, stored)
+    a.hold(of.shard, of.member, stored)
   }
 }
 
@@ -54,8 +50,8 @@ function restoreInput(a: Attempt, records: Durable): void {
   const dealt = shares && decode(shares, SharesRecord)
   if (!message || !input || !dealt?.ok) return
   for (const { from, self, mask } of dealt.value) a.shares.set(from, { self, mask })
-  const vector = a.shards === 1 ? input.body.data : records.get(RECORDS.masked)
-  a.masked = vector && residuesFromBytes(vector)
+  if (a.shards === 1) a.masked = residuesFromBytes(input.body.data)
+  else if (records.has(RECORDS.masked)) a.masked = { record: RECORDS.masked, from: 0, to: a.length }
   // Never again another input under these masks.
   a.inputSent = true
   acceptInput(a, a.hands.self, input.body, message)

@@ -5,15 +5,15 @@
  * last one ended.
  */
 import { equalBytes, toHex } from '../bytes.ts'
-import { sha256 } from '../crypto/hash.ts'
-import { longVector } from '../memory.ts'
-import type { MemberId, Millis } from '../ports.ts'
+import type { MemberId, Millis, Stored, Vector } from '../ports.ts'
 import { residueBytes } from '../sum/field.ts'
 import { PART_BYTES } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
 
 /** Parts on their way from one peer to another: a megabyte, which fills a line of 80 Mbit/s at 100 ms. */
 export const WINDOW_PARTS = 4
+/** Vectors that are checked at a time. */
+export const CHECKS_MAX = 8
 /** How often one peer is given as much as a whole vector has: slices of each shard in dispute, and some again. */
 const GIVEN_VECTORS_MAX = 8
 
@@ -27,8 +27,17 @@ export interface Wish {
   readonly length: number
   /** Who may have it, the likeliest first. */
   readonly sources: readonly MemberId[]
-  /** Takes what the hash names: whole, and not known to be residues. */
-  readonly come: (words: Uint32Array) => void
+  /** Memory for it that nobody else writes into; undefined: some of its own. */
+  readonly into: Uint32Array | undefined
+  /** Takes what the hash names: whole, and of residues or not. */
+  readonly come: (words: Uint32Array, areResidues: boolean) => void
+}
+
+/** What a job found in the words of a transfer, which it gives back. */
+export interface Checked {
+  readonly words: Uint32Array
+  readonly hash: Uint8Array
+  readonly areResidues: boolean
 }
 
 export interface TransferHands {
@@ -36,6 +45,18 @@ export interface TransferHands {
   connected(member: MemberId): boolean
   ask(to: MemberId, what: Pick<Body<'ask'>, 'hash' | 'part' | 'parts'>): void
   give(to: MemberId, what: Pick<Body<'part'>, 'hash' | 'part' | 'data'>): void
+  /** As `give`, where the data are bytes of a record, from `from` up to `end`. */
+  giveStored(
+    to: MemberId,
+    what: Pick<Body<'part'>, 'hash' | 'part'>,
+    record: string,
+    from: number,
+    end: number,
+  ): void
+  /** Off the thread that answers the network. The words are the job's until it is done. */
+  check(words: Uint32Array, done: (checked: Checked) => void): void
+  /** `from` gave something else than the hash names. */
+  wrong(from: MemberId): void
 }
 
 const MISSING = 0
@@ -45,8 +66,9 @@ const HERE = 2
 interface Transfer {
   wish: Wish
   from: MemberId
-  /** Undefined until the first part has come: whoever only names a large vector costs no memory. */
+  /** Undefined until the first part has come: whoever only names a large vector costs no memory; and while it is checked. */
   words: Uint32Array | undefined
+  checking: boolean
   /** `MISSING`, `ASKED` or `HERE`. */
   readonly parts: Uint8Array
   left: number
@@ -63,8 +85,11 @@ export class Transfers {
   readonly #hands: TransferHands
   readonly #givenMax: number
   readonly #transfers = new Map<string, Transfer>()
+  /** Whole ones that wait to be checked, and how many are. */
+  readonly #unchecked: { readonly t: Transfer; readonly words: Uint32Array }[] = []
+  #checks = 0
   /** What may be given, by hash. */
-  readonly #held = new Map<string, Uint32Array>()
+  readonly #held = new Map<string, Vector>()
   /** Bytes, by peer. */
   readonly #given = new Map<MemberId, number>()
 
@@ -79,9 +104,9 @@ export class Transfers {
     return this.#transfers.size
   }
 
-  /** From now on gives `words`, which nobody changes any more, to whoever asks for them by their hash. */
-  hold(hash: Uint8Array, words: Uint32Array): void {
-    this.#held.set(toHex(hash), words)
+  /** From now on gives `vector` to whoever asks for it by its hash. */
+  hold(hash: Uint8Array, vector: Vector): void {
+    this.#held.set(toHex(hash), vector)
   }
 
   /**
@@ -99,7 +124,7 @@ export class Transfers {
       const t = this.#transfers.get(wish.key) ?? begun(wish)
       t.wish = wish
       this.#transfers.set(wish.key, t)
-      if (!this.#hasSource(t, stallMs)) continue
+      if (t.checking || !this.#hasSource(t, stallMs)) continue
       this.#askOn(t)
       dueAt = Math.min(dueAt ?? Number.POSITIVE_INFINITY, t.at + stallMs)
     }
@@ -113,15 +138,20 @@ export class Transfers {
 
   /** Gives what is held here; nothing for what is not, or to whoever has had enough. */
   give(to: MemberId, { hash, part, parts }: Body<'ask'>): void {
-    const words = this.#held.get(toHex(hash))
-    if (!words) return
-    const bytes = residueBytes(words)
-    for (let i = part; i < Math.min(part + Math.min(parts, WINDOW_PARTS), partsOf(words.length)); i++) {
-      const data = bytes.subarray(i * PART_BYTES, (i + 1) * PART_BYTES)
-      const given = (this.#given.get(to) ?? 0) + data.length
+    const vector = this.#held.get(toHex(hash))
+    if (!vector) return
+    const length = lengthOf(vector)
+    for (let i = part; i < Math.min(part + Math.min(parts, WINDOW_PARTS), partsOf(length)); i++) {
+      const from = i * PART_BYTES
+      const end = Math.min(from + PART_BYTES, 4 * length)
+      const given = (this.#given.get(to) ?? 0) + end - from
       if (given > this.#givenMax) return
       this.#given.set(to, given)
-      this.#hands.give(to, { hash, part: i, data })
+      const what = { hash, part: i }
+      if (isStored(vector)) {
+        const start = 4 * vector.from
+        this.#hands.giveStored(to, what, vector.record, start + from, start + end)
+      } else this.#hands.give(to, { ...what, data: residueBytes(vector).subarray(from, end) })
     }
   }
 
@@ -141,7 +171,7 @@ export class Transfers {
       this.#refuse(t)
       return false
     }
-    t.words ??= longVector(length)
+    t.words ??= t.wish.into ?? new Uint32Array(length)
     residueBytes(t.words).set(data, from)
     t.parts[part] = HERE
     t.left--
@@ -151,14 +181,37 @@ export class Transfers {
       this.#askOn(t)
       return true
     }
-    if (equalBytes(sha256(residueBytes(t.words)), t.wish.hash)) {
-      this.#transfers.delete(t.wish.key)
-      t.wish.come(t.words)
-      return true
-    }
-    const isItsFault = !t.mixed
-    this.#refuse(t)
-    return !isItsFault
+    this.#check(t, t.words)
+    return true
+  }
+
+  #check(t: Transfer, words: Uint32Array): void {
+    t.words = undefined
+    t.checking = true
+    this.#unchecked.push({ t, words })
+    this.#checkOn()
+  }
+
+  #checkOn(): void {
+    if (this.#checks >= CHECKS_MAX) return
+    const next = this.#unchecked.shift()
+    if (!next) return
+    const { t, words } = next
+    this.#checks++
+    this.#hands.check(words, checked => {
+      this.#checks--
+      this.#checkOn()
+      t.checking = false
+      // It may have been given up meanwhile, or be one of another vector now.
+      if (this.#transfers.get(t.wish.key) !== t) return
+      if (equalBytes(checked.hash, t.wish.hash)) {
+        this.#transfers.delete(t.wish.key)
+        t.wish.come(checked.words, checked.areResidues)
+        return
+      }
+      if (!t.mixed) this.#hands.wrong(t.from)
+      this.#refuse(t)
+    })
   }
 
   /** All is fetched again; from its source only if others have had a hand in what came. */
@@ -210,6 +263,7 @@ function begun(wish: Wish): Transfer {
     wish,
     from: '',
     words: undefined,
+    checking: false,
     parts: new Uint8Array(parts),
     left: parts,
     onTheWay: 0,
@@ -222,6 +276,15 @@ function begun(wish: Wish): Transfer {
 function askAnew(t: Transfer): void {
   t.onTheWay = 0
   for (let i = 0; i < t.parts.length; i++) if (t.parts[i] === ASKED) t.parts[i] = MISSING
+}
+
+export function isStored(vector: Vector): vector is Stored {
+  return !(vector instanceof Uint32Array)
+}
+
+/** Elements. */
+export function lengthOf(vector: Vector): number {
+  return isStored(vector) ? vector.to - vector.from : vector.length
 }
 
 /** Of a vector without elements one part, without bytes. */

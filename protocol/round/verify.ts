@@ -2,10 +2,10 @@
  * Whether the claimed sums are the sums: tags, and where tags are missing or do not add up, the slices themselves,
  * still masked, which name the liar (SPEC S13).
  */
-import { equalBytes } from '../bytes.ts'
+import { equalBytes, toHex } from '../bytes.ts'
 import type { MemberId } from '../ports.ts'
 import { addInto } from '../sum/field.ts'
-import { TAG_WORDS, tagOf } from '../sum/tag.ts'
+import { TAG_WORDS } from '../sum/tag.ts'
 import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
 import { claimOf, takeoverMs } from './claims.ts'
 import type { Finding } from './hands.ts'
@@ -20,8 +20,13 @@ export function checkTags(a: Attempt, o: Opening): void {
   nameSilent(a, o)
   if (o.verified) return
   const bad: number[] = []
-  for (let shard = 0; shard < a.shards; shard++) if (!shardVerified(a, o, shard)) bad.push(shard)
-  if (bad.length === 0) o.verified = true
+  let isOpen = false
+  for (let shard = 0; shard < a.shards; shard++) {
+    const verdict = shardVerified(a, o, shard)
+    if (verdict === undefined) isOpen = true
+    else if (!verdict) bad.push(shard)
+  }
+  if (bad.length === 0) o.verified ||= !isOpen
   else if (isLate(a, o) || (o.coin && allTags(a, o) && o.sums.size === a.shards)) openShards(a, o, bad)
 }
 
@@ -85,8 +90,16 @@ function nameLiars(a: Attempt, o: Opening): void {
   o.uncompared.clear()
 }
 
-/** A shard's sum is good when it was made here of all slices, or when all survivors' tags add up to its tag. */
-function shardVerified(a: Attempt, o: Opening, shard: number): boolean {
+/** Of a claimed sum that is held here, as `computed` and `tagging` name it. */
+export function sumName(shard: number, hash: Uint8Array): string {
+  return `${shard}:${toHex(hash)}`
+}
+
+/**
+ * A shard's sum is good when it was made here of all slices, or when all survivors' tags add up to its tag. Undefined:
+ * that is being computed.
+ */
+function shardVerified(a: Attempt, o: Opening, shard: number): boolean | undefined {
   const known = o.sums.get(shard)
   if (!known) return false
   if (o.own.has(shard)) {
@@ -100,9 +113,8 @@ function shardVerified(a: Attempt, o: Opening, shard: number): boolean {
     if (!tag) return false
     addInto(total, tag)
   }
-  const own = o.computed.get(`${shard}`) ?? tagOf(o.coin, shard, known.sum)
-  o.computed.set(`${shard}`, own)
-  return equalWords(total, own)
+  const own = o.computed.get(sumName(shard, known.hash))
+  return own && equalWords(total, own)
 }
 
 /** Who claimed another sum than the slices give; and whose claim was right, but what it gave was not, or nothing. */
@@ -121,13 +133,6 @@ function judgeClaims(a: Attempt, o: Opening, shard: number, hash: Uint8Array): v
 /** The slices of these shards are fetched; commitments tell which are right. Who has no input follows the ledger. */
 function openShards(a: Attempt, o: Opening, shards: readonly number[]): void {
   if (a.takesPart) for (const shard of shards) o.openAsked.add(shard)
-}
-
-/** After slices were opened: their tags, so that who lied is known. */
-export function retag(o: Opening, shard: number, member: MemberId, slice: Uint32Array): void {
-  if (!o.coin) return
-  o.computed.set(`${shard}/${member}`, tagOf(o.coin, shard, slice))
-  o.uncompared.add(member)
 }
 
 function equalWords(a: Uint32Array, b: Uint32Array): boolean {

@@ -80,6 +80,15 @@ export function residuesFromBytes(bytes: Uint8Array): Uint32Array | undefined {
   return areResidues(vector) ? vector : undefined
 }
 
+/** Elements `from` up to `to` of a record's bytes, in its memory where that can be. Throws when it has not so many. */
+export function residuesIn(record: Uint8Array, from: number, to: number): Uint32Array {
+  if (4 * to > record.length)
+    throw new RangeError(`a record of ${record.length} bytes, not of ${to} elements`)
+  const at = record.byteOffset + 4 * from
+  if (at % 4 === 0) return new Uint32Array(record.buffer, at, to - from)
+  return new Uint32Array(record.slice(4 * from, 4 * to).buffer)
+}
+
 function sameLength(a: Uint32Array, b: Uint32Array): void {
   if (a.length !== b.length) throw new RangeError(`vectors of ${a.length} and ${b.length} elements`)
 }

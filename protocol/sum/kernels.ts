@@ -9,7 +9,7 @@ import { joined, longVector } from '../memory.ts'
 import { applySum } from '../model/apply.ts'
 import { contribution } from '../model/contribution.ts'
 import { encodeState, stateHash } from '../model/state.ts'
-import type { Section, Step, Stepped, VectorOutput, VectorWork } from '../ports.ts'
+import type { Section, Step, Stepped, Stored, Vector, VectorOutput, VectorWork } from '../ports.ts'
 import { assert } from '../result.ts'
 import { addInto, areResidues, residueBytes } from './field.ts'
 import { type Mask, masksInto } from './mask.ts'
@@ -20,12 +20,19 @@ import { tagger } from './tag.ts'
 type WorkOf<K extends VectorWork['kind']> = Extract<VectorWork, { kind: K }>
 type OutputOf<K extends VectorWork['kind']> = Extract<VectorOutput, { kind: K }>
 
+/** Gives the residues that a record holds; they are good until it is asked for the next. */
+export type ReadStored = (vector: Stored) => Uint32Array
+
+function nothingStored({ record }: Stored): never {
+  throw new Error(`${record} is not stored here`)
+}
+
 /**
- * Does `work`; its inputs stay as they are. Same work, same output, on every machine.
- * Throws when lengths do not fit, an element is no residue, or a value is NaN or infinite (naming section and
- * index, never the value).
+ * Does `work`; its inputs stay as they are, but for what belongs to the job. Same work, same output, on every machine.
+ * `read` is asked for vectors that lie in the store, one at a time. Throws when lengths do not fit, an element is no
+ * residue, or a value is NaN or infinite (naming section and index, never the value).
  */
-export function runVectorWork(work: VectorWork): VectorOutput {
+export function runVectorWork(work: VectorWork, read: ReadStored = nothingStored): VectorOutput {
   switch (work.kind) {
     case 'contribute': {
       const { charter, task, sections, learned } = work
@@ -33,10 +40,14 @@ export function runVectorWork(work: VectorWork): VectorOutput {
     }
     case 'mask':
       return maskInput(work)
+    case 'check': {
+      const { words } = work
+      return { kind: 'check', words, hash: hashOf(words), areResidues: areResidues(words) }
+    }
     case 'sum':
-      return sumShards(work)
+      return sumShards(work, read)
     case 'tag':
-      return tagVectors(work)
+      return tagVectors(work, read)
     case 'unmask':
       return unmaskSum(work)
   }
@@ -73,25 +84,33 @@ export function quantiseSections(
   return residues
 }
 
-function sumShards(work: WorkOf<'sum'>): OutputOf<'sum'> {
-  const [first, ...others] = work.inputs
-  assert(first !== undefined, 'a sum has inputs')
-  for (const input of work.inputs) assert(areResidues(input), 'inputs of a sum are residues')
-  const sum = joined([first])
-  for (const input of others) addInto(sum, input)
+function sumShards(work: WorkOf<'sum'>, read: ReadStored): OutputOf<'sum'> {
+  let sum: Uint32Array | undefined
+  for (const input of work.inputs) {
+    const words = wordsOf(input, read)
+    assert(areResidues(words), 'inputs of a sum are residues')
+    if (sum) addInto(sum, words)
+    else sum = joined([words])
+  }
+  assert(sum !== undefined, 'a sum has inputs')
   return { kind: 'sum', sum, hash: hashOf(sum) }
 }
 
-function tagVectors(work: WorkOf<'tag'>): OutputOf<'tag'> {
+function wordsOf(vector: Vector, read: ReadStored): Uint32Array {
+  return vector instanceof Uint32Array ? vector : read(vector)
+}
+
+function tagVectors(work: WorkOf<'tag'>, read: ReadStored): OutputOf<'tag'> {
   const taggers = new Map<number, (vector: Uint32Array) => Uint32Array>()
   const tags = work.items.map(({ shard, vector }) => {
-    assert(areResidues(vector), 'a tagged vector holds residues')
+    const words = wordsOf(vector, read)
+    assert(areResidues(words), 'a tagged vector holds residues')
     let tag = taggers.get(shard)
     if (tag === undefined) {
       tag = tagger(work.coin, shard)
       taggers.set(shard, tag)
     }
-    return tag(vector)
+    return tag(words)
   })
   return { kind: 'tag', tags }
 }
@@ -99,7 +118,7 @@ function tagVectors(work: WorkOf<'tag'>): OutputOf<'tag'> {
 /** The survivors' sum without its masks: self masks subtracted, pairwise masks with dropouts taken back; and its step. */
 function unmaskSum(work: WorkOf<'unmask'>): OutputOf<'unmask'> {
   for (const sum of work.sums) assert(areResidues(sum), 'a sum holds residues')
-  const sum = joined(work.sums)
+  const sum = joined(work.sums, work.memory)
   const masks: Mask[] = [
     ...work.selfKeys.map(key => ({ key, sign: -1 as const })),
     ...work.pairs.map(({ key, sign }) => ({ key, sign: sign === 1 ? (-1 as const) : (1 as const) })),

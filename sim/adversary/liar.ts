@@ -7,7 +7,7 @@ import { toHex } from '../../protocol/bytes.ts'
 import { type ConsensusMessage, isConsensusType, parseConsensus } from '../../protocol/consensus/message.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import type { LedgerState } from '../../protocol/ledger/state.ts'
-import { type Footprint, Peer, type PeerConfig } from '../../protocol/peer.ts'
+import { type Footprint, Peer, type PeerConfig, partMessage } from '../../protocol/peer.ts'
 import type {
   Effect,
   Input,
@@ -19,6 +19,7 @@ import type {
   VectorWork,
   Verdict,
 } from '../../protocol/ports.ts'
+import { RECORDS, sliceOf } from '../../protocol/round/records.ts'
 import { residueBytes } from '../../protocol/sum/field.ts'
 import { decode, encode } from '../../protocol/wire/codec.ts'
 import { openEnvelope, plainEnvelope, sealEnvelope } from '../../protocol/wire/envelope.ts'
@@ -49,7 +50,7 @@ export interface Says {
 export type Lie = (said: Said, liar: Liar) => readonly Says[] | undefined
 
 /** An effect that leaves the hospital. */
-export type Leaves = Extract<Effect, { kind: 'publish' | 'send' | 'sendRecord' }>
+export type Leaves = Extract<Effect, { kind: 'publish' | 'send' | 'sendRecord' | 'sendPart' }>
 
 /** How a hospital misbehaves, beyond single words. Each is made for one life of one liar and may keep state. */
 export interface Tactic {
@@ -81,6 +82,8 @@ export class Liar implements Machine {
   readonly #said = new Set<string>()
   /** Sums that this machine has computed, as bytes, by their hash. */
   readonly sums = new Map<string, Uint8Array>()
+  /** Its durable vectors, by their records' keys: what it gives of them can be a lie too. */
+  readonly #vectors = new Map<string, Uint8Array>()
   /** Hashes of the slices of its own inputs. */
   readonly slices = new Set<string>()
   /** What it gives though its machine holds no such vector, by the hash that it has named it by. */
@@ -147,6 +150,8 @@ export class Liar implements Machine {
 
   handle(input: Input, now: Millis): Output {
     this.now = now
+    if (input.kind === 'start')
+      for (const [key, value] of input.durable) if (isVector(key)) this.#vectors.set(key, value)
     if (input.kind === 'message') this.coalition.hears(this.self, input.via, input.bytes)
     let heard: Input | undefined = input
     for (const t of this.#tactics) heard = heard && t.hears ? t.hears(heard, this) : heard
@@ -226,7 +231,14 @@ export class Liar implements Machine {
         return this.#lie(effect, effect.to).flatMap(e => this.#leave(e))
       case 'sendRecord':
         return this.#leave(effect)
+      case 'sendPart': {
+        const data = this.#vectors.get(effect.key)?.subarray(effect.from, effect.end)
+        if (!data || effect.within) return this.#leave(effect)
+        return this.#rewrite({ kind: 'send', to: effect.to, bytes: partMessage(this.self, effect, data) })
+      }
       case 'store':
+        for (const [key, value] of effect.puts) if (isVector(key)) this.#vectors.set(key, value)
+        for (const key of effect.deletes) this.#vectors.delete(key)
         this.coalition.stores(this.self, effect.puts)
         return [{ ...effect, release: effect.release.flatMap(e => this.#rewrite(e)) }]
       case 'job':
@@ -264,7 +276,7 @@ export class Liar implements Machine {
     let all: readonly Leaves[] = [effect]
     for (const t of this.#tactics) if (t.leaves) all = all.flatMap(e => t.leaves!(e, this) ?? [e])
     return all.filter(e => {
-      if (e.kind === 'sendRecord') return true
+      if (!('bytes' in e)) return true
       const max = e.kind === 'publish' ? GOSSIP_MESSAGE_BYTES_MAX : STREAM_MESSAGE_BYTES_MAX
       return e.bytes.length > 0 && e.bytes.length <= max && (e.kind === 'publish' || e.to !== this.self)
     })
@@ -282,6 +294,10 @@ export class Liar implements Machine {
     const body = decode<unknown>(raw.value.body, BODIES[type as BodyType])
     return body.ok ? { type, to, body: body.value, consensus: undefined, bytes } : undefined
   }
+}
+
+function isVector(key: string): boolean {
+  return key === RECORDS.masked || sliceOf(key) !== undefined
 }
 
 /** The machine of a hospital that tells these lies, the first that applies to each message. */

@@ -5,6 +5,7 @@
 import { expandedFeatureCount, parameterCount } from '../../config/charter.ts'
 import type { Footprint } from '../../protocol/peer.ts'
 import type { Effect, Input, MemberId, Millis, Output, Task } from '../../protocol/ports.ts'
+import { CHECKS_MAX } from '../../protocol/round/transfers.ts'
 import { layoutFor, vectorLength } from '../../protocol/sum/layout.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
@@ -48,7 +49,7 @@ class Bounds extends Judge {
     const bytes = 4 * longestVector(context)
     const shards = bytes <= context.charter.secureSum.gossipBytesMax ? 1 : n
     this.#footprintMax = footprintMax(n, shards)
-    this.#jobsMax = 2 * shards + 8
+    this.#jobsMax = jobsMax(shards)
     // Entries for one that is behind (32, each within a gossiped message), or what an attempt's messages come to and a
     // vector for everybody, or a model: an honest host never has reason to send more at once.
     const model = 8 * (parameterCount(context.charter) + 2 * expandedFeatureCount(context.charter))
@@ -108,6 +109,9 @@ class Bounds extends Judge {
         case 'sendRecord':
           bytes += host.disk.get(effect.key)?.length ?? 0
           break
+        case 'sendPart':
+          bytes += effect.end - effect.from
+          break
         case 'store':
           load.commits++
           bytes += this.#weigh(host, effect.release, load)
@@ -153,6 +157,11 @@ function longestVector({ charter }: CheckContext): number {
   return Math.max(...tasks.map(t => vectorLength(layoutFor(charter, t, charter.members.length))))
 }
 
+/** Sums and tags of each shard, what has come and is checked, and the few jobs of a whole vector. */
+function jobsMax(shards: number): number {
+  return 2 * shards + 8 + CHECKS_MAX
+}
+
 /** The most of each that a peer among n keeps, with so many shards. */
 function footprintMax(n: number, shards: number): Footprint {
   // Views near ours, and those that a lock or the two proposals of such a view point to; three values at most find backers.
@@ -170,6 +179,6 @@ function footprintMax(n: number, shards: number): Footprint {
     claims: n * shards,
     given: n * shards,
     findings: 32 * n,
-    jobs: 2 * shards + 8,
+    jobs: jobsMax(shards),
   }
 }

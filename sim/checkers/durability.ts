@@ -2,15 +2,13 @@
  * Store before release (SPEC M2, M3): when something leaves an honest hospital that commits it, its disk holds the record
  * that it will say the same by after a crash. And no input is made durable after the survivors are.
  */
-import { z } from 'zod'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import type { Job, JobResult, MemberId } from '../../protocol/ports.ts'
 import { membersOf } from '../../protocol/round/bitmap.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import { prefixOf } from '../../protocol/round/known.ts'
-import { RECORDS, sliceKey } from '../../protocol/round/records.ts'
-import { bytesMax, decode } from '../../protocol/wire/codec.ts'
+import { decodeHeld, RECORDS, sliceKey } from '../../protocol/round/records.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
@@ -24,8 +22,6 @@ export function durability(context: CheckContext): Checker {
 
 /** Bytes of a root that a receipt names a commitment by. */
 const ROOT_BYTES = 16
-
-const HeldRecord = z.array(bytesMax(1 << 16))
 
 /** Commitments that are remembered by their hash, so that each host's stored copy needs not be read again. */
 const INPUTS_MAX = 4096
@@ -182,7 +178,8 @@ class Durability extends Judge {
         const root = toHex(body.roots.subarray(at, at + ROOT_BYTES))
         const input = inputs.get(member)
         if (!input?.root.startsWith(root)) return 'a commitment that it names is'
-        if (!input.isWhole && !host.disk.has(sliceKey(shard, member))) return 'a slice that it names is'
+        const key = member === host.id ? RECORDS.masked : sliceKey(shard, member)
+        if (!input.isWhole && !host.disk.has(key)) return 'a slice that it names is'
       }
     }
     return undefined
@@ -190,13 +187,9 @@ class Durability extends Judge {
 
   #heldOn(host: SimHost): NonNullable<Mirror['held']> {
     const inputs = new Map<MemberId, Committed>()
-    const record = host.disk.get(RECORDS.held)
-    const held = record && decode(record, HeldRecord, record.length)
-    if (held?.ok) {
-      for (const commitment of held.value) {
-        const input = this.#committed(commitment)
-        if (input) inputs.set(input.author, input)
-      }
+    for (const commitment of decodeHeld(host.disk.get(RECORDS.held))?.inputs ?? []) {
+      const input = this.#committed(commitment)
+      if (input) inputs.set(input.author, input)
     }
     return inputs
   }

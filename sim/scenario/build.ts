@@ -2,6 +2,7 @@
 import type { Link, Scenario, Site } from '../../config/scenario.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
 import type { Job, Machine, MemberId, Millis, VectorWork } from '../../protocol/ports.ts'
+import { lengthOf } from '../../protocol/round/transfers.ts'
 import { vectorLength } from '../../protocol/sum/layout.ts'
 import type { HostSetup, Learner } from '../host.ts'
 import type { LinkOf } from '../net/network.ts'
@@ -57,10 +58,12 @@ function elementsOf(work: VectorWork): number {
       return vectorLength(work.sections)
     case 'mask':
       return work.values.length * (work.pairs.length + 1)
+    case 'check':
+      return work.words.length
     case 'sum':
-      return work.inputs.reduce((n, v) => n + v.length, 0)
+      return work.inputs.reduce((n, v) => n + lengthOf(v), 0)
     case 'tag':
-      return work.items.reduce((n, { vector }) => n + vector.length, 0)
+      return work.items.reduce((n, { vector }) => n + lengthOf(vector), 0)
     case 'unmask':
       return work.sums.reduce((n, v) => n + v.length, 0) * (work.selfKeys.length + work.pairs.length)
   }

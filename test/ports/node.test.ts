@@ -94,6 +94,8 @@ async function nodeRig(): Promise<NodeRig> {
       store: {
         load: () => store.load(),
         get: key => store.get(key),
+        getBytes: (key, from, end) => store.getBytes(key, from, end),
+        fileOf: key => store.fileOf(key),
         commit: (puts, deletes) => {
           const when = crashes.get(id)
           crashes.delete(id)
@@ -152,7 +154,13 @@ test('nothing reaches a machine before its start; who was connected by then is t
   const host = new NodeHost({
     config: { charter: CHARTER, charterHash: hash, network: hash, self: A, seed: seedOf(0) },
     net: { publish: async () => {}, send: () => {} },
-    store: { load: () => new Map(), get: () => undefined, commit: () => {} },
+    store: {
+      load: () => new Map(),
+      get: () => undefined,
+      getBytes: () => undefined,
+      fileOf: () => undefined,
+      commit: () => {},
+    },
     jobs: new StubJobs(),
     machine: () => script.machine(),
     onEvent: () => {},

@@ -25,7 +25,7 @@ import {
   openShares,
   selfCommitment,
 } from '../../protocol/round/secrets.ts'
-import { residueBytes } from '../../protocol/sum/field.ts'
+import { residueBytes, residuesIn } from '../../protocol/sum/field.ts'
 import { runVectorWork } from '../../protocol/sum/kernels.ts'
 import { layoutFor, vectorLength } from '../../protocol/sum/layout.ts'
 import { shardRange } from '../../protocol/sum/shards.ts'
@@ -105,6 +105,7 @@ export class Conspiracy {
         durable()
       },
       read: key => this.disk.get(key),
+      readBytes: (key, from, end) => this.disk.get(key)?.subarray(from, end),
       startJob: (id, job) => void this.#jobs.push({ id, job }),
       cancelJob: id => {
         this.#jobs = this.#jobs.filter(j => j.id !== id)
@@ -142,7 +143,10 @@ export class Conspiracy {
       const result =
         job.job.kind === 'learn'
           ? ({ kind: 'learn', learned: this.#learner(job.job) } as const)
-          : ({ kind: 'vector', output: runVectorWork(job.job.work) } as const)
+          : ({
+              kind: 'vector',
+              output: runVectorWork(job.job.work, v => residuesIn(this.disk.get(v.record)!, v.from, v.to)),
+            } as const)
       this.input({ kind: 'jobDone', id, result })
     }
   }

@@ -48,7 +48,7 @@ export function replays(coalition: Coalition, random: Random): Tactic {
     { lie: renamed(random) },
     {
       leaves: (effect, l) => {
-        if (effect.kind === 'sendRecord') return undefined
+        if (!('bytes' in effect)) return undefined
         const raw = openEnvelope(effect.bytes)
         if (raw.ok && raw.value.from === l.self && raw.value.type !== 'status') {
           old.push(effect.bytes)

@@ -33,7 +33,7 @@ export function vanishes(random: Random): Tactic {
   return {
     leaves: (effect, l) => {
       const words = plan(l)
-      if (effect.kind !== 'sendRecord') {
+      if ('bytes' in effect) {
         const raw = openEnvelope(effect.bytes)
         if (raw.ok && raw.value.from === l.self && words.includes(raw.value.type)) silent = true
       }

@@ -43,8 +43,8 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
       net,
       store: openStore(join(plan.dir, 'store.db')),
       jobs: {
-        run: async (id, job): Promise<JobResult> => {
-          if (job.kind === 'vector') return vectors.run(id, job)
+        run: async (id, job, records): Promise<JobResult> => {
+          if (job.kind === 'vector') return vectors.run(id, job, records)
           if (job.task === 'train' && job.round === ROUNDS) {
             bytesBefore = net.bytesSent()
             measured = meter()

@@ -58,6 +58,14 @@ class SlowStore implements HostStore {
     return undefined
   }
 
+  getBytes(): undefined {
+    return undefined
+  }
+
+  fileOf(): undefined {
+    return undefined
+  }
+
   commit(puts: readonly (readonly [string, Uint8Array])[]): Promise<void> | undefined {
     const [key] = puts[0]!
     log.push(`commit ${key}`)

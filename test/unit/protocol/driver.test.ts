@@ -25,6 +25,7 @@ function driven(...outputs: readonly (readonly Effect[])[]) {
       disk.push(durable)
     },
     read: () => undefined,
+    readBytes: (key, from, end) => (key === 'gone' ? undefined : Uint8Array.of(from, end)),
     startJob: id => void done.push(`job ${id}`),
     cancelJob: id => void done.push(`cancel ${id}`),
     fault: () => {},

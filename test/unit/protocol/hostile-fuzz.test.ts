@@ -2,7 +2,8 @@ import { decode as cborDecode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Peer, type PeerConfig } from '../../../protocol/peer.ts'
-import type { Effect, Input, Job, Machine, Millis, Output } from '../../../protocol/ports.ts'
+import type { Effect, Input, Job, Machine, Millis, Output, Stored } from '../../../protocol/ports.ts'
+import { residuesIn } from '../../../protocol/sum/field.ts'
 import { runVectorWork } from '../../../protocol/sum/kernels.ts'
 import { encode } from '../../../protocol/wire/codec.ts'
 import { openEnvelope, plainEnvelope, sealEnvelope } from '../../../protocol/wire/envelope.ts'
@@ -141,10 +142,11 @@ function replay(
       const result =
         job.job.kind === 'learn'
           ? results[job.job.round]!
-          : ({ kind: 'vector', output: runVectorWork(job.job.work) } as const)
+          : ({ kind: 'vector', output: runVectorWork(job.job.work, stored) } as const)
       perform(peer.handle({ kind: 'jobDone', id: job.id, result }, now).effects)
     }
   }
+  const stored = ({ record, from, to }: Stored) => residuesIn(disk.get(record)!, from, to)
   const messages = heard.filter(h => h.input.kind === 'message')
   const start = heard.find(h => h.input.kind === 'start')!
   const chaos = r.unit() * 0.5
