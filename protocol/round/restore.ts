@@ -8,6 +8,7 @@ import { openEnvelope } from '../wire/envelope.ts'
 import { MEMBERS_MAX } from '../wire/limits.ts'
 import { BODIES, type Body, type GossipType } from '../wire/messages.ts'
 import { type Attempt, sliceMatches } from './attempt.ts'
+import { ownSlice } from './delivery.ts'
 import { acceptInput, giveOwn } from './input.ts'
 import { decodeHeld, RECORDS, sliceOf } from './records.ts'
 
@@ -56,6 +57,11 @@ function restoreInput(a: Attempt, records: Durable): void {
   a.inputSent = true
   acceptInput(a, a.hands.self, input.body, message)
   giveOwn(a)
+  // Receipts may have named it, also for shards of which others are the owners again.
+  for (const shard of a.shards > 1 ? a.promised : []) {
+    const slice = ownSlice(a, shard)
+    if (slice) a.hold(shard, a.hands.self, slice)
+  }
   a.hands.publish(`input:${a.hands.self}`, message)
 }
 
