@@ -227,6 +227,7 @@ export class Attempt {
       connected: member => hands.connected(member),
       ask: (to, what) => hands.send(to, 'ask', { ...inAttempt, ...what }),
       give: (to, what) => hands.send(to, 'part', { ...inAttempt, ...what }),
+      tell: progress => hands.event({ kind: 'transfer', round, attempt, ...progress }),
     })
     this.patience = Math.min(body.attempt + 1, 8)
     const inputMs = charter.secureSum.inputDeadlineMs * this.patience

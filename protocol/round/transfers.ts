@@ -7,13 +7,16 @@
 import { equalBytes, toHex } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { longVector } from '../memory.ts'
-import type { MemberId, Millis } from '../ports.ts'
+import type { MemberId, Millis, TransferEvent } from '../ports.ts'
 import { residueBytes } from '../sum/field.ts'
 import { PART_BYTES } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
 
 /** Parts on their way from one peer to another: a megabyte, which fills a line of 80 Mbit/s at 100 ms. */
 export const WINDOW_PARTS = 4
+/** Longer vectors than a window are told of: at each further eighth, and at each 8 MiB of very long ones. */
+const TOLD_EIGHTHS = 8
+const TOLD_PARTS_MAX = 32
 /** How often one peer is given as much as a whole vector has: slices of each shard in dispute, and some again. */
 const GIVEN_VECTORS_MAX = 8
 
@@ -21,6 +24,7 @@ const GIVEN_VECTORS_MAX = 8
 export interface Wish {
   /** What it is for; the same wish again goes on with what has come of it. */
   readonly key: string
+  readonly what: TransferEvent['what']
   /** SHA-256 of its little-endian bytes. */
   readonly hash: Uint8Array
   /** Elements. */
@@ -36,7 +40,11 @@ export interface TransferHands {
   connected(member: MemberId): boolean
   ask(to: MemberId, what: Pick<Body<'ask'>, 'hash' | 'part' | 'parts'>): void
   give(to: MemberId, what: Pick<Body<'part'>, 'hash' | 'part' | 'data'>): void
+  /** How far a long vector is. */
+  tell(progress: Progress): void
 }
+
+type Progress = Omit<TransferEvent, 'kind' | 'round' | 'attempt'>
 
 const MISSING = 0
 const ASKED = 1
@@ -50,6 +58,8 @@ interface Transfer {
   /** `MISSING`, `ASKED` or `HERE`. */
   readonly parts: Uint8Array
   left: number
+  /** Parts that were here when it was last told of; undefined: it was not. */
+  told: number | undefined
   onTheWay: number
   /** When something was last asked for or came. */
   at: Millis
@@ -64,7 +74,7 @@ export class Transfers {
   readonly #givenMax: number
   readonly #transfers = new Map<string, Transfer>()
   /** What may be given, by hash. */
-  readonly #held = new Map<string, Uint32Array>()
+  readonly #held = new Map<string, { readonly words: Uint32Array; readonly what: TransferEvent['what'] }>()
   /** Bytes, by peer. */
   readonly #given = new Map<MemberId, number>()
 
@@ -80,8 +90,8 @@ export class Transfers {
   }
 
   /** From now on gives `words`, which nobody changes any more, to whoever asks for them by their hash. */
-  hold(hash: Uint8Array, words: Uint32Array): void {
-    this.#held.set(toHex(hash), words)
+  hold(hash: Uint8Array, words: Uint32Array, what: TransferEvent['what'] = 'slice'): void {
+    this.#held.set(toHex(hash), { words, what })
   }
 
   /**
@@ -90,9 +100,11 @@ export class Transfers {
    */
   meet(wishes: readonly Wish[], stallMs: Millis): Millis | undefined {
     const wanted = new Map(wishes.map(w => [w.key, w]))
-    for (const [key, { wish }] of this.#transfers) {
+    for (const [key, t] of this.#transfers) {
       const again = wanted.get(key)
-      if (!again || !equalBytes(again.hash, wish.hash)) this.#transfers.delete(key)
+      if (again && equalBytes(again.hash, t.wish.hash)) continue
+      this.#transfers.delete(key)
+      if (t.told !== undefined) this.#tell(t, 'dropped')
     }
     let dueAt: Millis | undefined
     for (const wish of wishes) {
@@ -113,15 +125,30 @@ export class Transfers {
 
   /** Gives what is held here; nothing for what is not, or to whoever has had enough. */
   give(to: MemberId, { hash, part, parts }: Body<'ask'>): void {
-    const words = this.#held.get(toHex(hash))
-    if (!words) return
-    const bytes = residueBytes(words)
-    for (let i = part; i < Math.min(part + Math.min(parts, WINDOW_PARTS), partsOf(words.length)); i++) {
+    const held = this.#held.get(toHex(hash))
+    if (!held) return
+    const bytes = residueBytes(held.words)
+    const all = partsOf(held.words.length)
+    for (let i = part; i < Math.min(part + Math.min(parts, WINDOW_PARTS), all); i++) {
       const data = bytes.subarray(i * PART_BYTES, (i + 1) * PART_BYTES)
       const given = (this.#given.get(to) ?? 0) + data.length
       if (given > this.#givenMax) return
       this.#given.set(to, given)
       this.#hands.give(to, { hash, part: i, data })
+      if (i > 0 && !isTold(i + 1, all)) continue
+      const bytesDone = i * PART_BYTES + data.length
+      const { what } = held
+      const state = i + 1 === all ? 'done' : 'going'
+      if (all > WINDOW_PARTS)
+        this.#hands.tell({
+          way: 'to',
+          what,
+          vector: nameOf(hash),
+          peer: to,
+          bytesDone,
+          bytesTotal: bytes.length,
+          state,
+        })
     }
   }
 
@@ -147,6 +174,7 @@ export class Transfers {
     t.left--
     t.onTheWay--
     t.at = this.#hands.now()
+    this.#tellOf(t)
     if (t.left > 0) {
       this.#askOn(t)
       return true
@@ -201,6 +229,22 @@ export class Transfers {
       this.#hands.ask(t.from, { hash: t.wish.hash, part, parts })
       part += parts
     }
+    this.#tellOf(t)
+  }
+
+  #tellOf(t: Transfer): void {
+    const all = t.parts.length
+    const here = all - t.left
+    if (all <= WINDOW_PARTS || here === t.told || !isTold(here, all)) return
+    t.told = here
+    this.#tell(t, t.left === 0 ? 'done' : 'going')
+  }
+
+  #tell({ wish, from, parts, left }: Transfer, state: TransferEvent['state']): void {
+    const bytesTotal = 4 * wish.length
+    const bytesDone = Math.min((parts.length - left) * PART_BYTES, bytesTotal)
+    const { what, hash } = wish
+    this.#hands.tell({ way: 'from', what, vector: nameOf(hash), peer: from, bytesDone, bytesTotal, state })
   }
 }
 
@@ -212,6 +256,7 @@ function begun(wish: Wish): Transfer {
     words: undefined,
     parts: new Uint8Array(parts),
     left: parts,
+    told: undefined,
     onTheWay: 0,
     at: 0,
     mixed: false,
@@ -222,6 +267,14 @@ function begun(wish: Wish): Transfer {
 function askAnew(t: Transfer): void {
   t.onTheWay = 0
   for (let i = 0; i < t.parts.length; i++) if (t.parts[i] === ASKED) t.parts[i] = MISSING
+}
+
+function nameOf(hash: Uint8Array): string {
+  return toHex(hash.subarray(0, 8))
+}
+
+function isTold(parts: number, all: number): boolean {
+  return parts === all || parts % Math.min(Math.ceil(all / TOLD_EIGHTHS), TOLD_PARTS_MAX) === 0
 }
 
 /** Of a vector without elements one part, without bytes. */
