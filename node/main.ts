@@ -9,6 +9,7 @@ import { readSigned, type VerifiedCharter, verifyCharter } from '../config/signe
 import { verdictOf } from '../protocol/fault.ts'
 import type { Event, TransferEvent } from '../protocol/ports.ts'
 import { loadNodeConfig, type NodeConfig, readPassphrase } from './config.ts'
+import { bandwidthWarnings } from './deadlines.ts'
 import type { EventLine } from './event-line.ts'
 import { NodeHost } from './host.ts'
 import { type Identity, loadIdentity } from './identity/identity.ts'
@@ -45,6 +46,8 @@ export async function runNode(dir: string, options: RunOptions): Promise<{ finis
   const identity = await loadIdentity(config.identityFile, { passphrase: () => passphrase })
   const verified = loadCharter(config.charterFile, Date.now())
   checkMember(verified, config, identity)
+  for (const warning of bandwidthWarnings(verified.charter, config.bandwidthMax))
+    options.log?.('warn', warning)
   const jobs = await JobRunner.start({
     charter: verified.charter,
     dataFile: config.dataFile,
@@ -132,6 +135,7 @@ class RunningNode {
       members: charter.members.map(m => ({ id: m.id, publicKeyHex: m.publicKey, addresses: m.addresses })),
       listen: config.listen,
       networkId: hash,
+      bandwidthMax: config.bandwidthMax,
       log,
     })
     this.#host = new NodeHost({

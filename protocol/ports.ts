@@ -36,7 +36,7 @@ export type Durable = ReadonlyMap<string, Uint8Array>
 export type Effect =
   /** Gossip to all members: small, signed, public. */
   | { readonly kind: 'publish'; readonly bytes: Uint8Array }
-  /** Directly to one member over a stream; lost silently when it is not connected (the machine asks again). */
+  /** Directly to one member over a stream, one for large messages and one for others; lost silently when it is not connected (the machine asks again). */
   | { readonly kind: 'send'; readonly to: MemberId; readonly bytes: Uint8Array }
   /** Make `puts` durable (and forget `deletes`) in one transaction; only then perform `release`. In order. */
   | {
