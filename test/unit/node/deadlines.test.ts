@@ -39,6 +39,9 @@ it('warns of parts that take longer than the others wait for them', () => {
   expect(bandwidthWarnings(few, { uploadMbps: 8 })).toEqual([
     expect.stringMatching(/at once take 10 s; after 8 s/),
   ])
+  // Not beside what is worse.
+  const worse: Charter = { ...wide(60_000, 60_000), maliciousMax: 5 }
+  expect(bandwidthWarnings(worse, { uploadMbps: 8 }).join()).not.toMatch(/at once/)
 })
 
 it('refuses what cannot be met in any attempt', () => {
