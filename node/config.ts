@@ -9,6 +9,7 @@ import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { MedmeshError } from '../config/error.ts'
 import { environmentPassphrase } from './identity/identity.ts'
+import type { BandwidthMax } from './net/options.ts'
 
 export const BACKENDS = ['auto', 'node-gpu', 'node', 'wasm', 'cpu'] as const
 export type BackendChoice = (typeof BACKENDS)[number]
@@ -22,6 +23,9 @@ const address = z
   .max(200)
   .refine(isTcpAddress, 'must be a TCP multiaddr such as /ip4/0.0.0.0/tcp/4001')
 
+const MBPS = 'must be megabits a second, from 0.1 to 1000000'
+const mbps = z.number(MBPS).min(0.1, MBPS).max(1e6, MBPS).optional()
+
 const NodeFileSchema = z.strictObject({
   member: z.string().regex(/^[a-z][a-z0-9-]{0,30}[a-z0-9]$/, "must be the member's id in the charter"),
   listen: z.preprocess(v => (typeof v === 'string' ? [v] : v), z.array(address).min(1).max(8)),
@@ -29,6 +33,7 @@ const NodeFileSchema = z.strictObject({
   data: path.default('data.csv'),
   backend: z.enum(BACKENDS).default('auto'),
   passphraseFile: path.optional(),
+  bandwidthMax: z.strictObject({ uploadMbps: mbps, downloadMbps: mbps }).default({}),
 })
 
 /** node.yaml with all paths absolute. */
@@ -42,6 +47,7 @@ export interface NodeConfig {
   readonly identityFile: string
   readonly storeFile: string
   readonly passphraseFile: string | undefined
+  readonly bandwidthMax: BandwidthMax
 }
 
 /**
@@ -109,6 +115,7 @@ export function parseNodeConfig(text: string, root: string): NodeConfig {
     identityFile: join(root, FILES.identity),
     storeFile: join(root, FILES.store),
     passphraseFile: given.passphraseFile === undefined ? undefined : inRoot(given.passphraseFile),
+    bandwidthMax: given.bandwidthMax,
   }
 }
 
@@ -169,6 +176,11 @@ data: ${JSON.stringify(options.data)}
 
 # What computes: auto takes the best that is there. auto | node-gpu | node | wasm | cpu
 backend: ${options.backend ?? 'auto'}
+
+# The most that this node may send and receive on average, in megabits a second: leaves the rest of the line to others.
+# bandwidthMax:
+#   uploadMbps: 50
+#   downloadMbps: 100
 
 # If identity.key is encrypted: a file whose first line is the passphrase (or set MEDMESH_PASSPHRASE).
 ${passphrase}

@@ -1,5 +1,6 @@
 /** One line of `medmesh node --json`: what a program that watches a node reads. */
-import type { Event, MemberId, Millis } from '../protocol/ports.ts'
+import type { Event, MemberId, Millis, TransferEvent } from '../protocol/ports.ts'
+import type { TransferLine } from './transfers.ts'
 
 /** What the node itself has to say beside the machine's events. */
 export type NodeEvent =
@@ -10,13 +11,14 @@ export type NodeEvent =
       readonly addresses: readonly string[]
     }
   | { readonly kind: 'peers'; readonly connected: readonly MemberId[] }
+  | TransferLine
 
 export interface EventLine {
   readonly at: Millis
   readonly member: MemberId
   /** Bytes written to sockets since this process started. */
   readonly bytesSent: number
-  readonly event: Event | NodeEvent
+  readonly event: Exclude<Event, TransferEvent> | NodeEvent
 }
 
 /** A line of a node's stdout; undefined when it is something else. */

@@ -7,15 +7,17 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { MedmeshError } from '../config/error.ts'
 import { readSigned, type VerifiedCharter, verifyCharter } from '../config/signed.ts'
 import { verdictOf } from '../protocol/fault.ts'
-import type { Event } from '../protocol/ports.ts'
+import type { Event, TransferEvent } from '../protocol/ports.ts'
 import { loadNodeConfig, type NodeConfig, readPassphrase } from './config.ts'
-import type { EventLine, NodeEvent } from './event-line.ts'
+import { bandwidthWarnings } from './deadlines.ts'
+import type { EventLine } from './event-line.ts'
 import { NodeHost } from './host.ts'
 import { type Identity, loadIdentity } from './identity/identity.ts'
 import { createNet } from './net/net.ts'
 import type { Net, NetLog } from './net/options.ts'
 import type { NodeStatus } from './status.ts'
 import { openStore, type Store } from './store/store.ts'
+import { TransferBook } from './transfers.ts'
 import { JobRunner } from './worker/runner.ts'
 
 export interface RunOptions {
@@ -29,6 +31,8 @@ export interface RunOptions {
 
 /** How long a finished node stays for members that have not reported the finished ledger. */
 const LINGER_MS = 15_000
+/** How long the status may be behind the vectors on their way. */
+const STATUS_MS = 1000
 
 /**
  * Runs the node of the hospital in `dir` until it is stopped or the study is finished and known to all.
@@ -42,6 +46,8 @@ export async function runNode(dir: string, options: RunOptions): Promise<{ finis
   const identity = await loadIdentity(config.identityFile, { passphrase: () => passphrase })
   const verified = loadCharter(config.charterFile, Date.now())
   checkMember(verified, config, identity)
+  for (const warning of bandwidthWarnings(verified.charter, config.bandwidthMax))
+    options.log?.('warn', warning)
   const jobs = await JobRunner.start({
     charter: verified.charter,
     dataFile: config.dataFile,
@@ -111,10 +117,12 @@ class RunningNode {
   readonly #net: Net
   readonly #host: NodeHost
   readonly #stopping = new AbortController()
+  readonly #transfers = new TransferBook()
   #finished = false
   #phase: string | undefined
   #waiting: NodeStatus['waiting']
   #broken: unknown
+  #savedAt = Number.NEGATIVE_INFINITY
 
   constructor(parts: Parts) {
     this.#p = parts
@@ -127,6 +135,7 @@ class RunningNode {
       members: charter.members.map(m => ({ id: m.id, publicKeyHex: m.publicKey, addresses: m.addresses })),
       listen: config.listen,
       networkId: hash,
+      bandwidthMax: config.bandwidthMax,
       log,
     })
     this.#host = new NodeHost({
@@ -183,6 +192,11 @@ class RunningNode {
   }
 
   #onEvent(event: Event): void {
+    if (event.kind === 'transfer') {
+      this.#onTransfer(event)
+      return
+    }
+    this.#transfers.heard(event.kind)
     if (event.kind === 'waiting') this.#waiting = { reason: event.reason, for: event.for }
     else if (event.kind !== 'phase' && event.kind !== 'jobFailed') this.#waiting = undefined
     if (event.kind === 'phase') this.#phase = event.phase
@@ -195,6 +209,15 @@ class RunningNode {
     if (event.kind === 'settled') void this.#leave()
   }
 
+  /** Not kept among the store's events: there are many, and of no interest later. */
+  #onTransfer(event: TransferEvent): void {
+    const now = performance.now()
+    const line = this.#transfers.told(event, now)
+    this.#say(line)
+    const isLast = this.#transfers.traffic(event.way, now) === undefined
+    if (isLast || now - this.#savedAt >= STATUS_MS) this.#saveStatus()
+  }
+
   /** The last entry is stored first. Then a moment for what is in the sockets: the others settle by this node's last words. */
   async #leave(): Promise<void> {
     await this.#host.stored()
@@ -202,16 +225,21 @@ class RunningNode {
     this.#stopping.abort()
   }
 
-  #tell(event: Event | NodeEvent): void {
-    const { config, store, options } = this.#p
-    const at = Date.now()
-    store.addEvent(event, at)
+  #tell(event: EventLine['event']): void {
+    this.#p.store.addEvent(event, Date.now())
     this.#saveStatus()
-    options.onEvent({ at, member: config.member, bytesSent: this.#net.bytesSent(), event })
+    this.#say(event)
+  }
+
+  #say(event: EventLine['event']): void {
+    const { config, options } = this.#p
+    options.onEvent({ at: Date.now(), member: config.member, bytesSent: this.#net.bytesSent(), event })
   }
 
   #saveStatus(): void {
     const { store, jobs } = this.#p
+    const now = performance.now()
+    this.#savedAt = now
     const status: NodeStatus = {
       at: Date.now(),
       pid: process.pid,
@@ -219,6 +247,8 @@ class RunningNode {
       connected: this.#net.connected(),
       phase: this.#phase,
       waiting: this.#waiting,
+      transfers: this.#transfers.lines(),
+      traffic: (['from', 'to'] as const).flatMap(way => this.#transfers.traffic(way, now) ?? []),
     }
     store.setStatus(status)
   }

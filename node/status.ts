@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { MemberId, Millis } from '../protocol/ports.ts'
 import { isBusy } from './store/schema.ts'
+import type { Traffic, TransferLine } from './transfers.ts'
 
 export interface NodeStatus {
   /** When this row was written. */
@@ -14,6 +15,9 @@ export interface NodeStatus {
   readonly phase?: string | undefined
   /** What the machine last said that it waits for; gone when it went on. */
   readonly waiting?: { readonly reason: string; readonly for: readonly MemberId[] } | undefined
+  /** Long vectors on their way, and what they are together, a second ago at most. */
+  readonly transfers?: readonly TransferLine[] | undefined
+  readonly traffic?: readonly Traffic[] | undefined
 }
 
 /** What a store's status row says; undefined when a node never ran, or for a row of another version. */

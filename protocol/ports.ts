@@ -47,7 +47,7 @@ export type Vector = Uint32Array | Stored
 export type Effect =
   /** Gossip to all members: small, signed, public. */
   | { readonly kind: 'publish'; readonly bytes: Uint8Array }
-  /** Directly to one member over a stream; lost silently when it is not connected (the machine asks again). */
+  /** Directly to one member over a stream, one for large messages and one for others; lost silently when it is not connected (the machine asks again). */
   | { readonly kind: 'send'; readonly to: MemberId; readonly bytes: Uint8Array }
   /** Make `puts` durable (and forget `deletes`) in one transaction; only then perform `release`. In order. */
   | {
@@ -261,6 +261,7 @@ export type Event =
       readonly members: readonly MemberId[]
       readonly decides: boolean
     }
+  | TransferEvent
   | { readonly kind: 'phase'; readonly round: number; readonly attempt: number; readonly phase: string }
   | {
       readonly kind: 'survivorsFixed'
@@ -290,6 +291,24 @@ export type Event =
   | { readonly kind: 'settled' }
   | { readonly kind: 'waiting'; readonly reason: string; readonly for: readonly MemberId[] }
   | { readonly kind: 'jobFailed'; readonly reason: string }
+
+/** How far a long vector is that goes in parts (SPEC W7): told when it begins, now and then, and when it ends. */
+export interface TransferEvent {
+  readonly kind: 'transfer'
+  readonly round: number
+  readonly attempt: number
+  /** Who gives it to this member, or is given it. */
+  readonly way: 'from' | 'to'
+  readonly peer: MemberId
+  readonly what: 'slice' | 'sum'
+  /** First digits of the vector's published SHA-256: tells it from the others. */
+  readonly vector: string
+  /** Bytes of the vector that have come, or that were handed to the network. */
+  readonly bytesDone: number
+  readonly bytesTotal: number
+  /** `dropped`: it is needed no more. What is given to another who drops it is not known to be. */
+  readonly state: 'going' | 'done' | 'dropped'
+}
 
 /** Pooled metrics of the round's starting model, from certified sums alone. */
 export interface Metrics {

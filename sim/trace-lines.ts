@@ -162,6 +162,11 @@ function describeEvent(event: Event): string {
       return `round ${event.round}: committee ${event.index} of ${event.of}${event.decides ? ', decides' : ''}`
     case 'phase':
       return `round${where}: ${event.phase}`
+    case 'transfer': {
+      const far =
+        event.state === 'dropped' ? 'dropped' : `${size(event.bytesDone)} of ${size(event.bytesTotal)}`
+      return `round${where}: ${event.what} ${event.vector} ${event.way} ${event.peer}, ${far}`
+    }
     case 'survivorsFixed': {
       const leftOut = event.leftOut.map(l => `${l.member} (${l.reason})`)
       return `round${where}: ${event.survivors.length} survivors${listed(' without ', leftOut)}`

@@ -23,6 +23,14 @@ export function formatSeconds(seconds: number | undefined): string {
   return seconds === undefined ? '-' : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`
 }
 
+/** 40 s, 12 min, 3.5 h: how long something takes, roughly. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.ceil(ms / 1000)
+  if (seconds < 100) return `${seconds} s`
+  const minutes = Math.round(seconds / 60)
+  return minutes < 100 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`
+}
+
 /** First digits of a hash: enough to compare by eye, too few to be mistaken for the whole. */
 export function shortHash(hash: string): string {
   return hash.slice(0, 12)

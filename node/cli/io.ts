@@ -5,6 +5,8 @@ export interface Io {
   readonly err: (text: string) => void
   /** stdout is a terminal: colours and redrawing are welcome. */
   readonly terminal: boolean
+  /** stderr is one: its last line may be written again. */
+  readonly errTerminal?: boolean
   /** Columns of the terminal; 80 when unknown. */
   readonly columns: () => number
   readonly env: Readonly<Record<string, string | undefined>>
@@ -35,7 +37,8 @@ export function processIo(): Io {
     out: text => void process.stdout.write(text),
     err: text => void process.stderr.write(text),
     terminal: process.stdout.isTTY === true,
-    columns: () => process.stdout.columns ?? 80,
+    errTerminal: process.stderr.isTTY === true,
+    columns: () => process.stdout.columns ?? process.stderr.columns ?? 80,
     env: process.env,
     signal: stop.signal,
   }

@@ -74,7 +74,7 @@ export class Board {
     const round = 'round' in event && event.kind !== 'started' ? event.round : undefined
     if (round !== undefined) this.#roundOf.set(member, round)
     this.#count(member, line.bytesSent, at)
-    if (event.kind !== 'waiting' && event.kind !== 'peers') this.waiting.delete(member)
+    if (!['waiting', 'peers', 'transfer'].includes(event.kind)) this.waiting.delete(member)
     switch (event.kind) {
       case 'ready':
         this.ready.set(member, { backend: event.backend, at })

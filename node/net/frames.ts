@@ -6,6 +6,7 @@
 import type { Stream } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { u32be } from '../../protocol/bytes.ts'
+import type { Bandwidth } from './bandwidth.ts'
 
 type Chunk = Uint8Array | Uint8ArrayList
 
@@ -125,12 +126,22 @@ function lengthOf(header: Uint8Array, frameBytesMax: number): number {
 }
 
 /**
- * Writes one frame and returns when libp2p has taken all of it. Keeps no more than a chunk in libp2p's buffers.
+ * Writes one frame and returns when libp2p has taken all of it. Keeps no more than a chunk in libp2p's buffers, and
+ * takes each chunk from `bandwidth`.
  * Throws when the stream ends, or when the peer takes nothing for `stallMs` milliseconds.
  */
-export async function writeFrame(stream: Stream, frame: Uint8Array, stallMs: number): Promise<void> {
+export async function writeFrame(
+  stream: Stream,
+  frame: Uint8Array,
+  stallMs: number,
+  bandwidth?: Bandwidth,
+): Promise<void> {
   let chunk: Chunk = new Uint8ArrayList(u32be(frame.length), frame.subarray(0, CHUNK_BYTES))
   for (let at = CHUNK_BYTES; ; at += CHUNK_BYTES) {
+    if (bandwidth) {
+      await bandwidth.take(chunk.byteLength)
+      if (isOver(stream)) throw new Error('the stream is closed')
+    }
     stream.send(chunk)
     await drained(stream, stallMs)
     if (at >= frame.length) return

@@ -5,8 +5,9 @@
  */
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
+import type { Bandwidth } from './bandwidth.ts'
 import type { NetLog } from './options.ts'
-import { Outbox } from './outbox.ts'
+import { Outbox, type OutboxOptions } from './outbox.ts'
 import type { Roster, RosterEntry } from './roster.ts'
 
 const DIAL_MS = 3000
@@ -20,6 +21,8 @@ const HOLD_OFF_MS = 10_000
 export interface Link {
   readonly entry: RosterEntry
   readonly outbox: Outbox
+  /** Of large messages. */
+  readonly largeOutbox: Outbox
   connected: boolean
   dialling: boolean
   looksAway: number
@@ -33,6 +36,10 @@ export interface Link {
   rejected: number
 }
 
+export function outboxesOf({ outbox, largeOutbox }: Link): [Outbox, Outbox] {
+  return [outbox, largeOutbox]
+}
+
 export interface LinksOptions {
   readonly roster: Roster
   readonly topic: string
@@ -40,6 +47,8 @@ export interface LinksOptions {
   readonly lookMs: number
   readonly gossipSilenceMs: number
   readonly outbox: { protocol: string; messagesMax: number; bytesMax: number; stallMs: number }
+  /** What large messages wait for. */
+  readonly upload: Bandwidth | undefined
   readonly onConnected: (link: Link) => void
   readonly onDisconnected: (link: Link) => void
 }
@@ -90,7 +99,7 @@ export class Links {
     clearInterval(this.#timer)
     clearTimeout(this.#settleTimer)
     this.#libp2p = undefined
-    for (const link of this.all) link.outbox.close()
+    for (const link of this.all) for (const outbox of outboxesOf(link)) outbox.close()
   }
 
   /** Hangs up and refuses the member for a while. */
@@ -101,15 +110,17 @@ export class Links {
   }
 
   #linkTo(entry: RosterEntry): Link {
-    const { log, outbox } = this.#options
+    const { log, outbox, upload } = this.#options
+    const common: OutboxOptions = {
+      ...outbox,
+      connection: () => this.#openConnections(entry.peerId)[0],
+      onFailure: error =>
+        log('debug', 'stream lost', { member: entry.id, reason: error.name, detail: error.message }),
+    }
     return {
       entry,
-      outbox: new Outbox({
-        ...outbox,
-        connection: () => this.#openConnections(entry.peerId)[0],
-        onFailure: error =>
-          log('debug', 'stream lost', { member: entry.id, reason: error.name, detail: error.message }),
-      }),
+      outbox: new Outbox(common),
+      largeOutbox: new Outbox({ ...common, bandwidth: upload }),
       connected: false,
       dialling: false,
       looksAway: PATIENCE_LOOKS,
@@ -147,7 +158,7 @@ export class Links {
     else this.#awaitGossip(link)
     if (connections.length > 0) {
       link.looksAway = 0
-      link.outbox.wake()
+      for (const outbox of outboxesOf(link)) outbox.wake()
     }
     if (gossips === link.connected) return
     link.connected = gossips

@@ -15,10 +15,12 @@ import { MedmeshError } from '../../config/error.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { MemberId } from '../../protocol/ports.ts'
 import { assert } from '../../protocol/result.ts'
+import { LARGE_BYTES } from '../../protocol/wire/limits.ts'
 import { Admission } from './admission.ts'
+import { Bandwidth } from './bandwidth.ts'
 import { chunksOf, decodeFrames, FrameError } from './frames.ts'
 import { gossipService, validateTopic } from './gossip.ts'
-import { type Link, Links } from './links.ts'
+import { type Link, Links, outboxesOf } from './links.ts'
 import { guardedNoise, guardedYamux } from './negotiation.ts'
 import { nodeNoiseCrypto } from './noise.ts'
 import {
@@ -31,12 +33,18 @@ import {
   type Verdict,
   type Via,
 } from './options.ts'
+import type { Outbox } from './outbox.ts'
 import { Roster } from './roster.ts'
 
-const STALL_MS = 30_000
+/** How long a member may take nothing of a message before its stream is given up. */
+export const STALL_MS = 30_000
 const STOP_MS = 5000
 /** Invalid messages on one stream after which its member is hung up and held off. */
 const STREAM_REJECTS_MAX = 32
+/** Bytes a second of one Mbit/s. */
+const MBPS = 125_000
+/** Of each member, what may wait to be read: the window of its stream, and what of it is unread here. */
+const UNREAD_BYTES = 2 << 20
 /** Strangers whose key the log names; whoever has many keys must not fill the disk. */
 const STRANGERS_NAMED_MAX = 100
 /** How long frames are handled before the event loop has its turn. */
@@ -55,6 +63,8 @@ class LibP2PNet implements Net {
   readonly #roster: Roster
   readonly #links: Links
   readonly #admission: Admission
+  readonly #upload: Bandwidth | undefined
+  readonly #download: Bandwidth | undefined
   readonly #topic: string
   readonly #protocol: string
   #handler: MessageHandler | undefined
@@ -71,6 +81,17 @@ class LibP2PNet implements Net {
     this.#topic = `medmesh/1/${toHex(options.networkId)}`
     this.#protocol = `/medmesh/1/${toHex(options.networkId)}`
     this.#roster = new Roster(options.members, options.self, peerIdFromPrivateKey(options.privateKey))
+    const { uploadMbps, downloadMbps } = options.bandwidthMax ?? {}
+    this.#upload = uploadMbps
+      ? new Bandwidth({ bytesPerSecond: uploadMbps * MBPS, carried: () => this.bytesSent() })
+      : undefined
+    this.#download = downloadMbps
+      ? new Bandwidth({
+          bytesPerSecond: downloadMbps * MBPS,
+          carried: () => this.bytesReceived(),
+          ahead: UNREAD_BYTES * this.#roster.others.length,
+        })
+      : undefined
     const { lookMs, gossipSilenceMs, queueMessagesMax, queueBytesMax } = this.#options
     this.#links = new Links({
       roster: this.#roster,
@@ -84,6 +105,7 @@ class LibP2PNet implements Net {
         bytesMax: queueBytesMax,
         stallMs: STALL_MS,
       },
+      upload: this.#upload,
       onConnected: link => this.#tell('connected', link, this.#onConnected),
       onDisconnected: link => this.#tell('disconnected', link, this.#onDisconnected),
     })
@@ -125,6 +147,8 @@ class LibP2PNet implements Net {
     if (this.#stopped) return
     this.#stopped = true
     this.#links.stop()
+    this.#upload?.close()
+    this.#download?.close()
     const orderly = Promise.resolve(this.#libp2p?.stop()).catch((error: Error) => {
       this.#log('debug', 'libp2p did not stop in order', { reason: error.name })
     })
@@ -156,7 +180,8 @@ class LibP2PNet implements Net {
     }
     const link = this.#links.all.find(l => l.entry.id === member)
     if (link === undefined) throw new RangeError(`${member} is not another member`)
-    link.outbox.push(bytes)
+    const outbox = bytes.length > LARGE_BYTES ? link.largeOutbox : link.outbox
+    outbox.push(bytes)
   }
 
   onMessage(handler: MessageHandler): void {
@@ -197,7 +222,9 @@ class LibP2PNet implements Net {
   }
 
   peerStats(): PeerStats[] {
-    return this.#links.all.map(({ entry, outbox, connected, accepted, ignored, rejected }) => {
+    return this.#links.all.map(link => {
+      const { entry, connected, accepted, ignored, rejected } = link
+      const sum = (of: (outbox: Outbox) => number) => outboxesOf(link).reduce((n, o) => n + of(o), 0)
       const bytes = this.#admission.bytes(entry.peerId)
       return {
         member: entry.id,
@@ -205,10 +232,10 @@ class LibP2PNet implements Net {
         accepted,
         ignored,
         rejected,
-        sent: outbox.sent,
-        queued: outbox.queued.messages,
-        queuedBytes: outbox.queued.bytes,
-        dropped: outbox.dropped,
+        sent: sum(o => o.sent),
+        queued: sum(o => o.queued.messages),
+        queuedBytes: sum(o => o.queued.bytes),
+        dropped: sum(o => o.dropped),
         bytesSent: bytes.sent,
         bytesReceived: bytes.received,
       }
@@ -310,6 +337,8 @@ class LibP2PNet implements Net {
         this.#links.holdOff(link)
         throw new Error('too many invalid messages')
       }
+      // Until then nothing more is read of this stream, so its member soon sends nothing more in it.
+      if (frame.length > LARGE_BYTES) await this.#download?.take(frame.length)
       if (performance.now() - turnBegan < TURN_MS) continue
       await nextTurn()
       turnBegan = performance.now()

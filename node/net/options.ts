@@ -20,6 +20,12 @@ export type NetLog = (
   fields?: Record<string, string | number>,
 ) => void
 
+/** What all sockets together may carry on average, in megabits a second; undefined: no bound. */
+export interface BandwidthMax {
+  readonly uploadMbps?: number | undefined
+  readonly downloadMbps?: number | undefined
+}
+
 export interface NetOptions {
   readonly privateKey: Ed25519PrivateKey
   readonly self: MemberId
@@ -33,9 +39,11 @@ export interface NetOptions {
   /** Largest gossip message and largest stream message, in bytes. */
   readonly gossipBytesMax?: number
   readonly streamBytesMax?: number
-  /** For each member that is away or slow: messages and bytes that wait for it at most. */
+  /** For each member that is away or slow: messages and bytes that wait for it at most, large ones and others apart. */
   readonly queueMessagesMax?: number
   readonly queueBytesMax?: number
+  /** Large messages wait for their turn; all else goes at once, and counts. */
+  readonly bandwidthMax?: BandwidthMax
   /** Milliseconds between two looks at every member: dialling, gossip watchdog, queues. */
   readonly lookMs?: number
   /** How long a connected member may be without gossip before it is hung up and dialled again; milliseconds. */
@@ -82,8 +90,8 @@ export interface Net {
    */
   publish(bytes: Uint8Array): Promise<void>
   /**
-   * Queues a message for one member; returns at once. Those of one member arrive in order, or not at all: what is on
-   * its way when a connection breaks may be lost, or come twice. `bytes` must not be changed afterwards.
+   * Queues a message for one member; returns at once. Those of one member arrive in order, those of more than LARGE_BYTES
+   * among each other and so the others, or not at all: what is on its way when a connection breaks may be lost, or come twice. `bytes` must not be changed afterwards.
    * Throws RangeError when it is empty, larger than `streamBytesMax`, or `member` is unknown or ourselves.
    */
   send(member: MemberId, bytes: Uint8Array): void

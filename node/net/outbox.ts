@@ -3,6 +3,7 @@
  * member is away or slow the oldest go first and are counted, since the protocol asks again for what it misses.
  */
 import type { Connection, Stream } from '@libp2p/interface'
+import type { Bandwidth } from './bandwidth.ts'
 import { writeFrame } from './frames.ts'
 
 export interface OutboxOptions {
@@ -11,6 +12,8 @@ export interface OutboxOptions {
   readonly bytesMax: number
   /** How long the member may take nothing before the stream is given up; milliseconds. */
   readonly stallMs: number
+  /** What its messages wait for; undefined: nothing. */
+  readonly bandwidth?: Bandwidth | undefined
   /** An open connection to the member, or undefined. */
   readonly connection: () => Connection | undefined
   readonly onFailure: (error: Error) => void
@@ -90,7 +93,7 @@ export class Outbox {
       if (stream === undefined || message === undefined) return
       this.#writing = true
       try {
-        await writeFrame(stream, message, this.#options.stallMs)
+        await writeFrame(stream, message, this.#options.stallMs, this.#options.bandwidth)
       } finally {
         this.#writing = false
       }

@@ -144,7 +144,7 @@ function translate(b: CommitteeBooks, inner: Inner, effect: Effect): void {
     }
     case 'event':
       // The rest is told of the round as a whole.
-      if (['phase', 'waiting', 'jobFailed', 'roundAborted'].includes(effect.event.kind))
+      if (['phase', 'transfer', 'waiting', 'jobFailed', 'roundAborted'].includes(effect.event.kind))
         b.effects.emit(effect)
       return
     case 'fault':

@@ -239,6 +239,7 @@ export class Attempt {
           if (output.kind === 'check') done(output)
         }),
       wrong: from => hands.fault(from, 'badShard', 'not what was committed to'),
+      tell: progress => hands.event({ kind: 'transfer', round, attempt, ...progress }),
     })
     this.patience = Math.min(body.attempt + 1, 8)
     const inputMs = charter.secureSum.inputDeadlineMs * this.patience

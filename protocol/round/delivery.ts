@@ -99,6 +99,7 @@ function wishSlice(
   const [start, end] = shardRange(a.length, a.shards, shard)
   out.push({
     key: `${shard}/${member}`,
+    what: 'slice',
     hash: sliceHash(commitment.hashes, shard),
     length: end - start,
     sources: [...new Set(from)].filter(m => m !== me),
@@ -128,6 +129,7 @@ function sumsToOpen(a: Attempt, o: Opening): Wish[] {
     const [start, end] = shardRange(a.length, a.shards, shard)
     out.push({
       key: `sum ${shard}`,
+      what: 'sum',
       hash,
       length: end - start,
       sources: [owner],

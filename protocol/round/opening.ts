@@ -121,7 +121,7 @@ function claim(a: Attempt, o: Opening, shard: number, sum: Uint32Array, hash: Ui
   const { round, attempt } = a.context
   const message = a.hands.sign('claim', { round, attempt, fixed: o.fixed, shard, sum: hash })
   claimsOf(o, shard).set(a.hands.self, { owner: a.hands.self, hash, message, at: a.hands.now() })
-  a.transfers.hold(hash, sum)
+  a.transfers.hold(hash, sum, 'sum')
   a.hands.publish(`claim:${a.hands.self}:${shard}`, message)
 }
 

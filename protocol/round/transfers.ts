@@ -5,7 +5,7 @@
  * last one ended.
  */
 import { equalBytes, toHex } from '../bytes.ts'
-import type { MemberId, Millis, Stored, Vector } from '../ports.ts'
+import type { MemberId, Millis, Stored, TransferEvent, Vector } from '../ports.ts'
 import { residueBytes } from '../sum/field.ts'
 import { PART_BYTES } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
@@ -14,6 +14,9 @@ import type { Body } from '../wire/messages.ts'
 export const WINDOW_PARTS = 4
 /** Vectors that are checked at a time. */
 export const CHECKS_MAX = 8
+/** Longer vectors than a window are told of: at each further eighth, and at each 8 MiB of very long ones. */
+const TOLD_EIGHTHS = 8
+const TOLD_PARTS_MAX = 32
 /** How often one peer is given as much as a whole vector has: slices of each shard in dispute, and some again. */
 const GIVEN_VECTORS_MAX = 8
 
@@ -21,6 +24,7 @@ const GIVEN_VECTORS_MAX = 8
 export interface Wish {
   /** What it is for; the same wish again goes on with what has come of it. */
   readonly key: string
+  readonly what: TransferEvent['what']
   /** SHA-256 of its little-endian bytes. */
   readonly hash: Uint8Array
   /** Elements. */
@@ -57,7 +61,11 @@ export interface TransferHands {
   check(words: Uint32Array, done: (checked: Checked) => void): void
   /** `from` gave something else than the hash names. */
   wrong(from: MemberId): void
+  /** How far a long vector is. */
+  tell(progress: Progress): void
 }
+
+type Progress = Omit<TransferEvent, 'kind' | 'round' | 'attempt'>
 
 const MISSING = 0
 const ASKED = 1
@@ -72,6 +80,8 @@ interface Transfer {
   /** `MISSING`, `ASKED` or `HERE`. */
   readonly parts: Uint8Array
   left: number
+  /** Parts that were here when it was last told of; undefined: it was not. */
+  told: number | undefined
   onTheWay: number
   /** When something was last asked for or came. */
   at: Millis
@@ -89,7 +99,7 @@ export class Transfers {
   readonly #unchecked: { readonly t: Transfer; readonly words: Uint32Array }[] = []
   #checks = 0
   /** What may be given, by hash. */
-  readonly #held = new Map<string, Vector>()
+  readonly #held = new Map<string, { readonly vector: Vector; readonly what: TransferEvent['what'] }>()
   /** Bytes, by peer. */
   readonly #given = new Map<MemberId, number>()
 
@@ -105,8 +115,8 @@ export class Transfers {
   }
 
   /** From now on gives `vector` to whoever asks for it by its hash. */
-  hold(hash: Uint8Array, vector: Vector): void {
-    this.#held.set(toHex(hash), vector)
+  hold(hash: Uint8Array, vector: Vector, what: TransferEvent['what'] = 'slice'): void {
+    this.#held.set(toHex(hash), { vector, what })
   }
 
   /**
@@ -115,9 +125,11 @@ export class Transfers {
    */
   meet(wishes: readonly Wish[], stallMs: Millis): Millis | undefined {
     const wanted = new Map(wishes.map(w => [w.key, w]))
-    for (const [key, { wish }] of this.#transfers) {
+    for (const [key, t] of this.#transfers) {
       const again = wanted.get(key)
-      if (!again || !equalBytes(again.hash, wish.hash)) this.#transfers.delete(key)
+      if (again && equalBytes(again.hash, t.wish.hash)) continue
+      this.#transfers.delete(key)
+      if (t.told !== undefined) this.#tell(t, 'dropped')
     }
     let dueAt: Millis | undefined
     for (const wish of wishes) {
@@ -138,21 +150,42 @@ export class Transfers {
 
   /** Gives what is held here; nothing for what is not, or to whoever has had enough. */
   give(to: MemberId, { hash, part, parts }: Body<'ask'>): void {
-    const vector = this.#held.get(toHex(hash))
-    if (!vector) return
+    const held = this.#held.get(toHex(hash))
+    if (!held) return
+    const { vector, what } = held
     const length = lengthOf(vector)
-    for (let i = part; i < Math.min(part + Math.min(parts, WINDOW_PARTS), partsOf(length)); i++) {
+    const all = partsOf(length)
+    for (let i = part; i < Math.min(part + Math.min(parts, WINDOW_PARTS), all); i++) {
       const from = i * PART_BYTES
       const end = Math.min(from + PART_BYTES, 4 * length)
       const given = (this.#given.get(to) ?? 0) + end - from
       if (given > this.#givenMax) return
       this.#given.set(to, given)
-      const what = { hash, part: i }
-      if (isStored(vector)) {
-        const start = 4 * vector.from
-        this.#hands.giveStored(to, what, vector.record, start + from, start + end)
-      } else this.#hands.give(to, { ...what, data: residueBytes(vector).subarray(from, end) })
+      this.#givePart(to, { hash, part: i }, vector, from, end)
+      if (all <= WINDOW_PARTS || (i > 0 && !isTold(i + 1, all))) continue
+      this.#hands.tell({
+        way: 'to',
+        what,
+        vector: nameOf(hash),
+        peer: to,
+        bytesDone: end,
+        bytesTotal: 4 * length,
+        state: i + 1 === all ? 'done' : 'going',
+      })
     }
+  }
+
+  #givePart(
+    to: MemberId,
+    of: { hash: Uint8Array; part: number },
+    vector: Vector,
+    from: number,
+    end: number,
+  ): void {
+    if (isStored(vector)) {
+      const start = 4 * vector.from
+      this.#hands.giveStored(to, of, vector.record, start + from, start + end)
+    } else this.#hands.give(to, { ...of, data: residueBytes(vector).subarray(from, end) })
   }
 
   /** Takes in a part; undefined: nobody asked `from` for it. False: it, or with it the whole, is not what was asked for. */
@@ -177,6 +210,7 @@ export class Transfers {
     t.left--
     t.onTheWay--
     t.at = this.#hands.now()
+    this.#tellOf(t)
     if (t.left > 0) {
       this.#askOn(t)
       return true
@@ -254,6 +288,22 @@ export class Transfers {
       this.#hands.ask(t.from, { hash: t.wish.hash, part, parts })
       part += parts
     }
+    this.#tellOf(t)
+  }
+
+  #tellOf(t: Transfer): void {
+    const all = t.parts.length
+    const here = all - t.left
+    if (all <= WINDOW_PARTS || here === t.told || !isTold(here, all)) return
+    t.told = here
+    this.#tell(t, t.left === 0 ? 'done' : 'going')
+  }
+
+  #tell({ wish, from, parts, left }: Transfer, state: TransferEvent['state']): void {
+    const bytesTotal = 4 * wish.length
+    const bytesDone = Math.min((parts.length - left) * PART_BYTES, bytesTotal)
+    const { what, hash } = wish
+    this.#hands.tell({ way: 'from', what, vector: nameOf(hash), peer: from, bytesDone, bytesTotal, state })
   }
 }
 
@@ -266,6 +316,7 @@ function begun(wish: Wish): Transfer {
     checking: false,
     parts: new Uint8Array(parts),
     left: parts,
+    told: undefined,
     onTheWay: 0,
     at: 0,
     mixed: false,
@@ -285,6 +336,14 @@ export function isStored(vector: Vector): vector is Stored {
 /** Elements. */
 export function lengthOf(vector: Vector): number {
   return isStored(vector) ? vector.to - vector.from : vector.length
+}
+
+function nameOf(hash: Uint8Array): string {
+  return toHex(hash.subarray(0, 8))
+}
+
+function isTold(parts: number, all: number): boolean {
+  return parts === all || parts % Math.min(Math.ceil(all / TOLD_EIGHTHS), TOLD_PARTS_MAX) === 0
 }
 
 /** Of a vector without elements one part, without bytes. */

@@ -8,6 +8,9 @@ export const GOSSIP_MESSAGE_BYTES_MAX = 65_536 - 1_024
 /** Streams: a part of a vector, a model or a ledger record. */
 export const STREAM_MESSAGE_BYTES_MAX = 8 * 1_048_576
 
+/** Larger ones go to a member in a stream of their own: they and the others may overtake each other, and only so. */
+export const LARGE_BYTES = 32_768
+
 /** Version, type, sender, signature, the CBOR heads around a body and its small fields. */
 export const ENVELOPE_BYTES_MAX = 1_024
 

@@ -5,6 +5,7 @@
  */
 import type { Draw, Link } from '../../config/scenario.ts'
 import type { Millis } from '../../protocol/ports.ts'
+import { LARGE_BYTES } from '../../protocol/wire/limits.ts'
 import type { Via } from '../observer.ts'
 import { meanOf, type Random } from '../random.ts'
 
@@ -73,7 +74,7 @@ export class Pipe {
   #extraMs = 0
   /** Last arrivals: nothing of one channel overtakes its own; nothing at all what is not reordered. */
   #last: Millis = 0
-  readonly #lastOf: Record<Via, Millis> = { gossip: 0, stream: 0 }
+  readonly #lastOf = { gossip: 0, stream: 0, large: 0 }
   #window: number = TRANSPORT.windowFirst
   #flightAt: Millis = 0
   #inFlight = 0
@@ -143,7 +144,7 @@ export class Pipe {
 
   /** When all that was sent so far has arrived. */
   get drainedAt(): Millis {
-    return Math.max(this.#last, this.#lastOf.gossip, this.#lastOf.stream)
+    return Math.max(this.#last, ...Object.values(this.#lastOf))
   }
 
   /** Latency alone, of something small. */
@@ -162,7 +163,8 @@ export class Pipe {
     const { lossRate, reorderRate } = this.#link
     if (lossRate > 0) at += this.#retransmissions(lossRate, segments, random)
     if (at < this.#last) at = this.#last
-    if (at < this.#lastOf[via]) at = this.#lastOf[via]
+    const channel = via === 'stream' && wire > LARGE_BYTES ? 'large' : via
+    if (at < this.#lastOf[channel]) at = this.#lastOf[channel]
     if (reorderRate > 0 && random.chance(reorderRate)) {
       // It alone comes late, with what follows it on its own channel.
       this.reordered = true
@@ -170,7 +172,7 @@ export class Pipe {
     } else {
       this.#last = at
     }
-    this.#lastOf[via] = at
+    this.#lastOf[channel] = at
     return at
   }
 

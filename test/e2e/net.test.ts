@@ -52,7 +52,7 @@ test('four members mesh; what one publishes reaches each other once', async () =
   expect(peers[0]!.net.unheard()).toBe(0)
 })
 
-test('messages of 5 MiB go both ways at once, in order, and the sockets carried them', async () => {
+test('messages of 5 MiB go both ways at once, others do not wait for them, and the sockets carried them', async () => {
   const { peers } = await four()
   const [a, b] = [peers[0]!, peers[1]!]
   const large = Uint8Array.from({ length: 5 << 20 }, (_, i) => (i * 7) ^ (i >> 8))
@@ -66,9 +66,9 @@ test('messages of 5 MiB go both ways at once, in order, and the sockets carried 
   }
   await until('both have three', () => a.received.length === 3 && b.received.length === 3)
   for (const { received } of [a, b]) {
-    expect(received.map(r => r.bytes.length)).toEqual([1, 5 << 20, 1])
-    expect(Buffer.compare(received[1]!.bytes, large)).toBe(0)
-    expect([received[0]!.bytes[0], received[2]!.bytes[0]]).toEqual([1, 2])
+    expect(received.map(r => r.bytes.length)).toEqual([1, 1, 5 << 20])
+    expect(Buffer.compare(received[2]!.bytes, large)).toBe(0)
+    expect([received[0]!.bytes[0], received[1]!.bytes[0]]).toEqual([1, 2])
   }
   const stats = a.net.peerStats().find(s => s.member === b.id)!
   for (const count of [stats.bytesSent, stats.bytesReceived, a.net.bytesSent(), a.net.bytesReceived()]) {
@@ -76,6 +76,28 @@ test('messages of 5 MiB go both ways at once, in order, and the sockets carried 
     expect(count).toBeLessThan(6 << 20)
   }
   expect(peers[2]!.net.bytesSent()).toBeLessThan(1 << 20)
+})
+
+test.each([
+  ['what leaves', { uploadMbps: 8 }, {}],
+  ['what comes', {}, { downloadMbps: 8 }],
+] as const)('a bound on %s holds up large messages and no others', async (_, ofSender, ofReceiver) => {
+  const all = await parties('basel', 'lyon')
+  const [from, to] = await start(
+    peerOf(all[0]!, all, { bandwidthMax: ofSender }),
+    peerOf(all[1]!, all, { bandwidthMax: ofReceiver }),
+  )
+  await meshed([from!, to!])
+  const began = performance.now()
+  const part = new Uint8Array(250_000).fill(7)
+  for (let i = 0; i < 16; i++) from!.net.send('lyon', part)
+  from!.net.send('lyon', Uint8Array.of(1))
+  void from!.net.publish(Uint8Array.of(2))
+  await until('all of them', () => to!.received.length === 18)
+  // 4 MB at 1 MB/s, less a burst of a quarter of a second and the last two messages.
+  expect(performance.now() - began).toBeGreaterThan(3200)
+  const small = to!.received.slice(0, 9).filter(r => r.bytes.length === 1)
+  expect(small.map(r => r.bytes[0]).sort()).toEqual([1, 2])
 })
 
 test('a message to a member that does not run yet waits for it; one that speaks first is heard', async () => {

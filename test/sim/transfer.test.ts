@@ -1,7 +1,7 @@
 /** Vectors of several parts each: what a cut line, a crash and a trickle cost, and that the sum is exact all the same. */
 import { describe, expect, it } from 'vitest'
 import type { Charter } from '../../config/charter.ts'
-import type { MemberId } from '../../protocol/ports.ts'
+import type { MemberId, TransferEvent } from '../../protocol/ports.ts'
 import { WINDOW_PARTS } from '../../protocol/round/transfers.ts'
 import { decode } from '../../protocol/wire/codec.ts'
 import { openEnvelope } from '../../protocol/wire/envelope.ts'
@@ -16,24 +16,34 @@ const names = Array.from({ length: n }, (_, i) => memberName(i))
 const [first, second] = names as [MemberId, MemberId]
 const PARAMETERS = 700_000
 /** Of one slice, as of one sum: 4 bytes for each of 175,000 elements. */
-const PARTS = Math.ceil((4 * PARAMETERS) / n / PART_BYTES)
+const PARTS = partsOf(PARAMETERS)
 
-const wide = (charter: Charter): Charter => ({
-  ...charter,
-  model: { ...charter.model, weights: [{ name: 'wide', shape: [PARAMETERS], initialiser: 'zeros' }] },
-  // A slice takes seconds on these lines.
-  secureSum: {
-    ...charter.secureSum,
-    joinDeadlineMs: 60_000,
-    inputDeadlineMs: 120_000,
-    openDeadlineMs: 120_000,
-  },
-})
+function partsOf(parameters: number): number {
+  return Math.ceil((4 * parameters) / n / PART_BYTES)
+}
+
+const wide =
+  (parameters: number) =>
+  (charter: Charter): Charter => ({
+    ...charter,
+    model: { ...charter.model, weights: [{ name: 'wide', shape: [parameters], initialiser: 'zeros' }] },
+    // A slice takes seconds on these lines.
+    secureSum: {
+      ...charter.secureSum,
+      joinDeadlineMs: 60_000,
+      inputDeadlineMs: 120_000,
+      openDeadlineMs: 120_000,
+    },
+  })
 
 /** Parts that each pair was given, in one round of training over lines of 20 Mbit/s. */
 function played(o: Partial<ConsortiumOptions> = {}) {
   const given: { readonly from: MemberId; readonly to: MemberId; readonly name: string }[] = []
+  const told: (TransferEvent & { readonly by: MemberId })[] = []
   const tap: Observer = {
+    onEvent: (host, event) => {
+      if (event.kind === 'transfer') told.push({ by: host.id, ...event })
+    },
     onRelease: (host, to, bytes) => {
       const raw = openEnvelope(bytes)
       if (to === undefined || !raw.ok || raw.value.type !== 'part') return
@@ -47,7 +57,7 @@ function played(o: Partial<ConsortiumOptions> = {}) {
     f: 1,
     rounds: 1,
     gossipBytesMax: 0,
-    edit: wide,
+    edit: wide(PARAMETERS),
     site: () => ({ uplinkMbps: 20, downlinkMbps: 20 }),
     ...o,
     world: { ...o.world, observers: [tap] },
@@ -58,7 +68,7 @@ function played(o: Partial<ConsortiumOptions> = {}) {
     expect(audit.problems).toEqual([])
     expect(audit.checked.sums).toBe(3)
   }
-  return { c, given, run }
+  return { c, given, told, run }
 }
 
 /** Each of n owners fetches the slices of the others, and each of the others its sum. */
@@ -66,11 +76,26 @@ const NEEDED = 2 * n * (n - 1) * PARTS
 
 describe('vectors of several parts', () => {
   it('go once from who has each to who needs it', { timeout: 60_000 }, () => {
-    const { given, run } = played()
+    const { given, told, run } = played()
     run()
     expect(PARTS).toBe(3)
     expect(given).toHaveLength(NEEDED)
     expect(new Set(given.map(g => `${g.to} ${g.name}`)).size).toBe(NEEDED)
+    expect(told).toEqual([])
+  })
+
+  it('longer than a window are told of by both sides', { timeout: 60_000 }, () => {
+    const parameters = 1_200_000
+    const { told, run } = played({ edit: wide(parameters) })
+    run()
+    expect(partsOf(parameters)).toBe(WINDOW_PARTS + 1)
+    for (const what of ['slice', 'sum'] as const) {
+      for (const way of ['from', 'to'] as const) {
+        const done = told.filter(t => t.what === what && t.way === way && t.state === 'done')
+        expect(new Set(done.map(t => `${t.by} ${t.peer} ${t.vector}`)).size).toBe(n * (n - 1))
+        for (const t of done) expect(t).toMatchObject({ round: 1, attempt: 0, bytesDone: t.bytesTotal })
+      }
+    }
   })
 
   it('a line that is cut again and again costs what was on its way', { timeout: 60_000 }, () => {

@@ -6,6 +6,7 @@ import type { RunOptions } from '../../main.ts'
 import { EXIT, Exit } from '../exit.ts'
 import { shortHash } from '../format.ts'
 import type { Io } from '../io.ts'
+import { NodeLog } from '../node-log.ts'
 
 export function registerNode(program: Command, io: Io): void {
   program
@@ -33,19 +34,19 @@ Examples:
       // Only now: libp2p and tfjs take a second to load, which no other command should pay.
       const { runNode } = await import('../../main.ts')
       const signal = options.untilStdinEnds ? AbortSignal.any([io.signal, stdinEnd()]) : io.signal
+      const forPeople = new NodeLog(io, member)
       const onEvent = (line: EventLine) => {
-        if (options.json) io.out(`${JSON.stringify(line)}\n`)
-        const said = describeEvent(line)
-        if (said !== undefined) io.err(`${new Date(line.at).toISOString()} ${line.member}: ${said}\n`)
+        if (options.json) forPeople.out(`${JSON.stringify(line)}\n`)
+        forPeople.event(line, describeEvent(line))
       }
       const log: NonNullable<RunOptions['log']> = (level, what, fields = {}) => {
         if (level === 'debug') return
         const details = Object.entries(fields).map(([name, value]) => ` ${name}=${value}`)
-        io.err(
-          `${new Date().toISOString()} ${member}: ${level === 'warn' ? 'warning: ' : ''}${what}${details.join('')}\n`,
-        )
+        forPeople.say(`${level === 'warn' ? 'warning: ' : ''}${what}${details.join('')}`)
       }
-      const { finished } = await runNode(dir, { onEvent, signal, passphrase, log })
+      const { finished } = await runNode(dir, { onEvent, signal, passphrase, log }).finally(() =>
+        forPeople.end(),
+      )
       if (!finished) throw new Exit(EXIT.unfinished)
     })
 }
@@ -81,6 +82,8 @@ export function describeEvent({ event }: EventLine): string | undefined {
     }
     case 'phase':
       return `round ${event.round}.${event.attempt}: ${event.phase}`
+    case 'transfer':
+      return undefined
     case 'survivorsFixed': {
       const left = event.leftOut.map(l => `${l.member} (${l.reason})`).join(', ')
       return `round ${event.round}.${event.attempt}: ${event.survivors.length} inputs count${left === '' ? '' : `; left out: ${left}`}`

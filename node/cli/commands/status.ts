@@ -4,9 +4,11 @@ import { toHex } from '../../../protocol/bytes.ts'
 import type { LedgerState } from '../../../protocol/ledger/state.ts'
 import { loadNodeConfig, type NodeConfig } from '../../config.ts'
 import { asNodeStatus, isRunning } from '../../status.ts'
+import type { Traffic, TransferLine } from '../../transfers.ts'
 import { readTrusted } from '../charter-file.ts'
 import type { Io } from '../io.ts'
 import { readRecords, verifyRecords, withStore } from '../ledger-file.ts'
+import { describeTraffic } from '../node-log.ts'
 
 export function registerStatus(program: Command, io: Io): void {
   program
@@ -28,7 +30,7 @@ Example:
     })
 }
 
-/** `phase`: of the ledger. `connected`, `waiting`: undefined when the node is down. Hashes are hex. */
+/** `phase`: of the ledger. `connected`, `waiting`, `transfers`, `traffic`: undefined when the node is down. Hashes are hex. */
 export interface StatusReport {
   readonly member: string
   readonly study: string
@@ -44,6 +46,9 @@ export interface StatusReport {
   readonly quorum: { readonly needed: number; readonly present: number | undefined }
   readonly modelHash: string
   readonly waiting: { readonly reason: string; readonly for: readonly string[] } | undefined
+  /** Long vectors on their way, and all of one way together. */
+  readonly transfers: readonly TransferLine[] | undefined
+  readonly traffic: readonly Traffic[] | undefined
 }
 
 export function readStatus(config: NodeConfig): StatusReport {
@@ -72,6 +77,8 @@ export function readStatus(config: NodeConfig): StatusReport {
     quorum: { needed: state.quorum, present },
     modelHash: toHex(state.modelHash),
     waiting: running ? status?.waiting : undefined,
+    transfers: running ? status?.transfers : undefined,
+    traffic: running ? status?.traffic : undefined,
   }
 }
 
@@ -114,6 +121,7 @@ function forPeople(s: StatusReport): string {
     ],
     ['model', s.modelHash],
     ['waits for', s.waiting === undefined ? 'nothing' : `${s.waiting.reason}: ${s.waiting.for.join(', ')}`],
+    ...(s.traffic ?? []).map(t => ['vectors', describeTraffic(t)]),
   ]
   const shown = s.running ? lines : lines.filter(([name]) => name !== 'waits for')
   return `${shown.map(([name, value]) => `${name!.padEnd(10)} ${value}`).join('\n')}\n`

@@ -19,6 +19,7 @@ describe('node.yaml', () => {
       identityFile: '/srv/va/identity.key',
       storeFile: '/srv/va/medmesh.db',
       passphraseFile: undefined,
+      bandwidthMax: {},
     })
   })
 
@@ -37,10 +38,20 @@ describe('node.yaml', () => {
     ['no member', 'listen: /ip4/0.0.0.0/tcp/4001\n', /member/],
     ['an unknown backend', `${MINIMAL}backend: abacus\n`, /backend/],
     ['an empty file', '', /file: /],
+    ['a bound without an end', `${MINIMAL}bandwidthMax: {uploadMbps: .inf}\n`, /bandwidthMax\.uploadMbps/],
+    ['a bound that lets nothing pass', `${MINIMAL}bandwidthMax: {downloadMbps: 0}\n`, /downloadMbps: .*0\.1/],
+    ['a bound in words', `${MINIMAL}bandwidthMax: {uploadMbps: 8 Mbps}\n`, /uploadMbps: .*megabits/],
+    ['a bound on something else', `${MINIMAL}bandwidthMax: {upload: 8}\n`, /bandwidthMax: .*upload/],
   ])('refuses %s, and names it', (_, text, names) => {
     expect(() => parseNodeConfig(text, '/srv/va')).toThrow(
       expect.objectContaining({ code: 'NODE_CONFIG_INVALID', message: expect.stringMatching(names) }),
     )
+  })
+
+  it('takes a bound on either way', () => {
+    const bound = (text: string) => parseNodeConfig(`${MINIMAL}bandwidthMax: ${text}\n`, '/x').bandwidthMax
+    expect(bound('{uploadMbps: 8}')).toEqual({ uploadMbps: 8 })
+    expect(bound('{uploadMbps: 0.5, downloadMbps: 100}')).toEqual({ uploadMbps: 0.5, downloadMbps: 100 })
   })
 
   it('names line and column of broken YAML', () => {

@@ -38,6 +38,14 @@ describe('the board', () => {
     expect(board.metricsAfter(3)?.auc).toBe(board.rounds.get(4)!.metrics?.auc)
   })
 
+  it('says what a hospital waits for also while vectors are on their way', () => {
+    const board = new Board(['a1'])
+    board.apply(lineOf('a1', 0, { kind: 'waiting', reason: 'inputs', for: ['b1'] }))
+    const vector = { what: 'slice', vector: '00', bytesDone: 0, bytesTotal: 9, state: 'going' } as const
+    board.apply(lineOf('a1', 0, { kind: 'transfer', round: 0, attempt: 0, way: 'to', peer: 'b1', ...vector }))
+    expect(board.waiting.get('a1')).toBe('inputs: b1')
+  })
+
   it('names two hospitals that hold different models after a round', () => {
     const script = new Script(2)
     expect(script.run().disagreement).toBeUndefined()

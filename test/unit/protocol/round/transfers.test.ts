@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import type { MemberId, Millis } from '../../../../protocol/ports.ts'
-import { Transfers, WINDOW_PARTS, type Wish } from '../../../../protocol/round/transfers.ts'
+import {
+  type TransferHands,
+  Transfers,
+  WINDOW_PARTS,
+  type Wish,
+} from '../../../../protocol/round/transfers.ts'
 import { P, residueBytes, residuesFromBytes } from '../../../../protocol/sum/field.ts'
 import { PART_BYTES } from '../../../../protocol/wire/limits.ts'
 import type { Body } from '../../../../protocol/wire/messages.ts'
@@ -25,6 +30,8 @@ interface Sent {
 class Net {
   now: Millis = 0
   readonly wire: Sent[] = []
+  /** What each peer told of long vectors, in order. */
+  readonly told: ({ readonly by: MemberId } & Parameters<TransferHands['tell']>[0])[] = []
   readonly away = new Set<MemberId>()
   readonly peers = new Map<MemberId, Transfers>()
   /** Who was found to have given something else. */
@@ -52,6 +59,7 @@ class Net {
         else check()
       },
       wrong: from => void this.wrong.push(from),
+      tell: progress => void this.told.push({ by: id, ...progress }),
     })
     this.peers.set(id, t)
     return t
@@ -81,7 +89,16 @@ const hashOf = (words: Uint32Array) => sha256(residueBytes(words))
 function wish(words: Uint32Array, sources: readonly MemberId[], key = 'it'): Wish & { got: Uint32Array[] } {
   const got: Uint32Array[] = []
   const come = (w: Uint32Array) => void got.push(w)
-  return { key, hash: hashOf(words), length: words.length, sources, into: undefined, come, got }
+  return {
+    key,
+    what: 'slice',
+    hash: hashOf(words),
+    length: words.length,
+    sources,
+    into: undefined,
+    come,
+    got,
+  }
 }
 
 /** By hash: comparing the elements of large vectors is slow. */
@@ -332,6 +349,76 @@ describe('a source', () => {
     a.meet([w], STALL_MS)
     net.all()
     expect(named(w)).toEqual([toHex(hashOf(words))])
+  })
+})
+
+describe('what people are told', () => {
+  it('of a window or less is nothing', () => {
+    const net = new Net()
+    const words = vector(WINDOW_PARTS * PART_WORDS)
+    net.add('b', words.length).hold(hashOf(words), words)
+    net.add('a', words.length).meet([wish(words, ['b'])], STALL_MS)
+    net.all()
+    expect(net.told).toEqual([])
+  })
+
+  it('of a long vector is its begin, its end and some steps between, by both sides', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: WINDOW_PARTS * PART_WORDS + 1, max: 90 * PART_WORDS }), length => {
+        const net = new Net()
+        const words = new Uint32Array(length)
+        const hash = hashOf(words)
+        net.add('b', length).hold(hash, words, 'sum')
+        net.add('a', length).meet([wish(words, ['b'])], STALL_MS)
+        net.all()
+        for (const [by, way, peer, what] of [
+          ['a', 'from', 'b', 'slice'],
+          ['b', 'to', 'a', 'sum'],
+        ] as const) {
+          const told = net.told.filter(t => t.by === by)
+          const base = { by, way, peer, what, vector: toHex(hash).slice(0, 16), bytesTotal: 4 * length }
+          expect(told.length).toBeGreaterThanOrEqual(4)
+          expect(told.length).toBeLessThanOrEqual(10)
+          const done = told.map(t => t.bytesDone)
+          expect(done).toEqual([...new Set(done)].sort((x, y) => x - y))
+          expect(done[0]).toBe(way === 'from' ? 0 : PART_BYTES)
+          for (const t of told)
+            expect(t).toMatchObject({ ...base, state: t === told.at(-1) ? 'done' : 'going' })
+          expect(done.at(-1)).toBe(4 * length)
+        }
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  it('of a very long one is no step of more than 8 MiB', () => {
+    const net = new Net()
+    const parts = 300
+    net.add('b', 1)
+    const a = net.add('a', parts * PART_WORDS)
+    const it = { ...wish(new Uint32Array(1), ['b']), length: parts * PART_WORDS }
+    a.meet([it], STALL_MS)
+    const data = new Uint8Array(PART_BYTES)
+    for (let part = 0; part < 100; part++) a.take('b', { ...place, hash: it.hash, part, data })
+    expect(net.told.map(t => t.bytesDone / PART_BYTES)).toEqual([0, 32, 64, 96])
+  })
+
+  it('that it is needed no more, and that it begins anew, is told too', () => {
+    const words = vector(9 * PART_WORDS)
+    const net = new Net()
+    net.add('liar', words.length).hold(hashOf(words), vector(words.length, 2))
+    net.add('c', words.length)
+    const a = net.add('a', words.length)
+    a.meet([wish(words, ['liar', 'c'])], STALL_MS)
+    net.all()
+    a.meet([wish(words, ['liar', 'c'])], STALL_MS)
+    a.meet([], STALL_MS)
+    const told = net.told.filter(t => t.by === 'a').slice(-3)
+    expect(told.map(t => [t.peer, t.bytesDone, t.state])).toEqual([
+      ['liar', 4 * words.length, 'done'],
+      ['c', 0, 'going'],
+      ['c', 0, 'dropped'],
+    ])
   })
 })
 

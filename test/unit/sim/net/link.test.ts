@@ -1,6 +1,7 @@
 /** One direction of a connection: a message is late, never lost, and in its order. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { LARGE_BYTES } from '../../../../protocol/wire/limits.ts'
 import { afterCut, anyOf, Pipe, segmentsOf, TRANSPORT, wireBytes } from '../../../../sim/net/link.ts'
 import type { Via } from '../../../../sim/observer.ts'
 import { Random } from '../../../../sim/random.ts'
@@ -39,22 +40,26 @@ describe('messages through a pipe', () => {
       fc.property(link, sends, fc.nat(), (l, list, seed) => {
         const pipe = new Pipe(l, l)
         const random = new Random(seed)
-        const last = { gossip: 0, stream: 0 }
+        const last = { gossip: 0, stream: 0, large: 0 }
         let now = 1000
         for (const { gapMs, bytes, via } of list) {
           now += gapMs
           const at = pipe.send(now, bytes, via, random)
           expect(at).toBeGreaterThanOrEqual(now + least(l.latencyMs))
-          expect(at).toBeGreaterThanOrEqual(last[via])
+          const channel = via === 'stream' && bytes > LARGE_BYTES ? 'large' : via
+          expect(at).toBeGreaterThanOrEqual(last[channel])
           expect(Number.isFinite(at)).toBe(true)
-          last[via] = at
+          last[channel] = at
           expect(pipe.drainedAt).toBeGreaterThanOrEqual(at)
         }
       }),
     )
   })
 
-  it('overtake those of the other channel only where the link reorders', () => {
+  it.each([
+    ['gossip', 400],
+    ['stream', LARGE_BYTES + 1],
+  ] as const)('overtake those of another channel (%s of %i B) only where the link reorders', (via, even) => {
     for (const reorderRate of [0, 0.3]) {
       const pipe = new Pipe(
         { ...PLAIN, latencyMs: { base: 20, jitter: 20 }, lossRate: 0.05, reorderRate },
@@ -64,7 +69,7 @@ describe('messages through a pipe', () => {
       let latest = 0
       let overtaken = 0
       for (let i = 0; i < 500; i++) {
-        const at = pipe.send(1000 + 5 * i, 400, i % 2 === 0 ? 'gossip' : 'stream', random)
+        const at = pipe.send(1000 + 5 * i, i % 2 === 0 ? even : 400, i % 2 === 0 ? via : 'stream', random)
         if (at < latest) overtaken++
         latest = Math.max(latest, at)
       }
