@@ -27,6 +27,8 @@ interface Row extends Case {
   readonly cpuSecondsMax: number
   /** Of the peer that needed most, relative to V. */
   readonly memoryRatio: number
+  /** Of the peer that was held up longest, at the 99th percentile. */
+  readonly delayMs: number
 }
 
 async function measure(c: Case): Promise<Row> {
@@ -80,6 +82,7 @@ function rowOf(c: Case, all: readonly Measured[]): Row {
     bytesRatio: most(m => m.bytesSent) / ((2 * vector * (c.peers - 1)) / c.peers),
     cpuSecondsMax: most(m => m.cpuSeconds),
     memoryRatio: most(m => m.peakBytes) / vector,
+    delayMs: most(m => m.delayMs),
   }
 }
 
@@ -108,6 +111,7 @@ const head = [
   'bytes to limit',
   'CPU s a peer',
   'memory to V',
+  'delay ms',
 ]
 const lines = rows.map(r => [
   r.parameters.toLocaleString('en'),
@@ -118,6 +122,7 @@ const lines = rows.map(r => [
   r.bytesRatio.toFixed(3),
   r.cpuSecondsMax.toFixed(2),
   r.memoryRatio.toFixed(1),
+  r.delayMs.toFixed(0),
 ])
-console.log(table([head, ...lines], [0, 1, 3, 4, 5, 6, 7]).join('\n'))
+console.log(table([head, ...lines], [0, 1, 3, 4, 5, 6, 7, 8]).join('\n'))
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)

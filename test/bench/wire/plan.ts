@@ -1,4 +1,5 @@
 /** What parent and children of `wire.bench.ts` say to each other. */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import type { Charter } from '../../../config/charter.ts'
@@ -40,10 +41,15 @@ export interface Measured {
   readonly cpuSeconds: number
   /** Peak of the process's resident memory. */
   readonly peakBytes: number
+  /** How long the thread that answers the network was held up, at the 99th percentile. */
+  readonly delayMs: number
 }
 
 /** Rounds 0 (statistics) and 1 warm up, round 2 is measured. */
 export const ROUNDS = 2
+
+/** Of the timer that is held up. */
+const DELAY_STEP_MS = 5
 
 export function charterOf({ peers, parameters }: Case): Charter {
   return simCharter({
@@ -77,10 +83,14 @@ export function privateKeyOf(index: number): Ed25519PrivateKey {
 export function meter(): (bytesSent: number) => Measured {
   const from = Date.now()
   const cpuBefore = process.cpuUsage()
+  const delay = monitorEventLoopDelay({ resolution: DELAY_STEP_MS })
+  delay.enable()
   return bytesSent => {
     const to = Date.now()
     const { user, system } = process.cpuUsage(cpuBefore)
     const peakBytes = process.resourceUsage().maxRSS * 1024
-    return { from, to, bytesSent, cpuSeconds: (user + system) / 1e6, peakBytes }
+    const delayMs = Math.max(0, delay.percentile(99) / 1e6 - DELAY_STEP_MS)
+    delay.disable()
+    return { from, to, bytesSent, cpuSeconds: (user + system) / 1e6, peakBytes, delayMs }
   }
 }
