@@ -5,6 +5,7 @@ import type { Fault } from '../protocol/fault.ts'
 import { isStudyMachine, machineFor, type StudyMachine } from '../protocol/machine.ts'
 import type { PeerConfig } from '../protocol/peer.ts'
 import type { Event, Input, Job, JobResult, Machine, MemberId, Millis, Verdict } from '../protocol/ports.ts'
+import { collectAfter } from './worker/collect.ts'
 
 /** What of the network the host uses; `node/net` implements it. */
 export interface HostNet {
@@ -128,7 +129,12 @@ export class NodeHost {
         if (this.#jobs.delete(id)) jobs.cancel(id)
       },
       fault: (peer, fault) => this.#p.onFault(peer, fault),
-      event: event => this.#p.onEvent(event),
+      event: event => {
+        // What the round has left is nobody's any more.
+        if (event.kind === 'roundClosed' || event.kind === 'roundAborted')
+          collectAfter(this.peer?.model?.parameters)
+        this.#p.onEvent(event)
+      },
       wakeAt: at => this.#wake(at),
     }
   }

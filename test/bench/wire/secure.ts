@@ -25,15 +25,13 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
   })
   const vectors = new Lane(() => undefined)
   const counts = () => new Float64Array(charter.evaluation.bins)
-  const learned = (job: Job & { kind: 'learn' }): Learned => {
+  const learned = (job: Job & { kind: 'learn' }, update: Float32Array): Learned => {
     const evaluation = { positives: counts(), negatives: counts(), correct: 0, lossSum: 0 }
     if (job.task === 'evaluate') return { samples: 0, evaluation }
-    // The node hands it over to its worker.
-    if (job.task === 'train') return { samples: 100, delta: update.slice(), evaluation }
+    if (job.task === 'train') return { samples: 100, delta: update, evaluation }
     const sums = new Float64Array(charter.data.features.length)
     return { samples: 100, featureSums: { first: sums, second: sums } }
   }
-  const update = Float32Array.from({ length: parameters }, (_, i) => Math.sin(i + index) / 1e3)
   const met = Promise.withResolvers<void>()
   let bytesBefore = 0
   let measured = meter()
@@ -45,11 +43,14 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
       jobs: {
         run: async (id, job, records): Promise<JobResult> => {
           if (job.kind === 'vector') return vectors.run(id, job, records)
+          // The node hands it over to its worker: each round has its own.
+          const update = new Float32Array(job.task === 'train' ? parameters : 0)
+          for (let i = 0; i < update.length; i++) update[i] = (((i + index) % 2001) - 1000) / 1e6
           if (job.task === 'train' && job.round === ROUNDS) {
             bytesBefore = net.bytesSent()
             measured = meter()
           }
-          return { kind: 'learn', learned: learned(job) }
+          return { kind: 'learn', learned: learned(job, update) }
         },
         cancel: id => vectors.cancel(id),
       },
