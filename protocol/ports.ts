@@ -4,7 +4,6 @@
  */
 import type { Charter } from '../config/charter.ts'
 import type { Fault } from './fault.ts'
-import type { Result } from './result.ts'
 
 /** Milliseconds of the host's clock, Unix time. */
 export type Millis = number
@@ -138,18 +137,12 @@ export interface PairKey {
 /** Pure vector work (protocol/sum/kernels.ts), done in a worker by the node and inline by the simulator. */
 export type VectorWork =
   | {
-      /** What one hospital learned, checked, clipped and weighted, as the values to be masked. It belongs to the job. */
-      readonly kind: 'contribute'
+      /** Check, clip, weigh and quantise what one hospital learned, which belongs to the job; add masks, cut in shards, hash each. */
+      readonly kind: 'mask'
       readonly charter: Charter
       readonly task: Task
       readonly sections: readonly Section[]
       readonly learned: Learned
-    }
-  | {
-      /** Quantise `values` (concatenated sections), add masks, cut in shards, hash each. They belong to the job. */
-      readonly kind: 'mask'
-      readonly values: Float64Array
-      readonly sections: readonly Section[]
       /** Rounding randomness, 32 bytes: private to this hospital. */
       readonly roundingKey: Uint8Array
       readonly selfKey: Uint8Array
@@ -195,9 +188,9 @@ export interface Stepped {
 }
 
 export type VectorOutput =
-  /** An error names what is wrong with the learner's result, never a value of it. */
-  | { readonly kind: 'contribute'; readonly values: Result<Float64Array, string> }
   | { readonly kind: 'mask'; readonly masked: Uint32Array; readonly shardHashes: readonly Uint8Array[] }
+  /** Of a mask job: what is wrong with the learner's result, never a value of it. */
+  | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'sum'; readonly sum: Uint32Array; readonly hash: Uint8Array }
   | { readonly kind: 'tag'; readonly tags: readonly Uint32Array[] }
   /** Residues in [0, p); the caller centres and divides by the scale. */

@@ -87,7 +87,7 @@ export function transferables(value: unknown, found: Set<ArrayBuffer> = new Set(
  * the machine keeps, there is a copy to hand over.
  */
 export function detached(job: Job): Job {
-  const isAlone = job.kind === 'vector' && (job.work.kind === 'contribute' || job.work.kind === 'mask')
+  const isAlone = job.kind === 'vector' && job.work.kind === 'mask'
   return isAlone ? job : (copyLarge(job) as Job)
 }
 

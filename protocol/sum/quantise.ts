@@ -3,16 +3,11 @@
  * its distance from the lower one, so that the error of a sum over hospitals and rounds has mean zero instead of adding up.
  * Clamping to the section's bound is what keeps the cohort's sum from wrapping around p.
  */
-import { CHUNK_WORDS, type KeyStream, keyStream, release } from '../crypto/keystream.ts'
-import { assert, err, ok, type Result } from '../result.ts'
+import { CHUNK_WORDS, type KeyStream, release } from '../crypto/keystream.ts'
+import { assert } from '../result.ts'
 import { HALF, P } from './field.ts'
 
 const UNIT = 1 / 0x1_0000_0000
-
-/** Index of a value that is NaN or infinite; the value itself is never told. */
-export interface NotFinite {
-  readonly index: number
-}
 
 /**
  * Largest absolute quantised value under `scale` and `bound`. A cohort of n may sum such values exactly
@@ -23,55 +18,49 @@ export function quantisedMax(scale: number, bound: number): number {
 }
 
 /**
- * Residues of round(value * scale), with values clamped to [-bound, bound] first and rounded stochastically by the
- * stream of `roundingKey` (32 bytes, private, used for this vector alone). An integer value * scale is kept exactly.
- * NaN and infinity are refused, since a clamp would pass infinity and NaN would become a plausible number.
- */
-export function quantise(
-  values: Float64Array | Float32Array,
-  scale: number,
-  bound: number,
-  roundingKey: Uint8Array,
-): Result<Uint32Array, NotFinite> {
-  const residues = new Uint32Array(values.length)
-  const index = quantiseInto(residues, values, scale, bound, keyStream(roundingKey))
-  return index < 0 ? ok(residues) : err({ index })
-}
-
-/**
- * As `quantise`, into `out` (same length) and with one word of `stream` for each element.
- * Returns the index of the first value that is not finite, or -1; then only is `out` complete.
+ * Residues of round(value * factor * scale) into `out` (same length), with value * factor clamped to [-bound, bound] first and
+ * rounded stochastically, by one word of `stream` (private, used for this vector alone) for each element. An integer
+ * value * factor * scale is kept exactly. Throws on NaN and infinity, since a clamp would pass infinity and NaN would become a
+ * plausible number; what is in `out` then is nothing.
  */
 export function quantiseInto(
   out: Uint32Array,
   values: Float64Array | Float32Array,
+  factor: number,
   scale: number,
   bound: number,
   stream: KeyStream,
-): number {
+): void {
   assert(scale > 0 && bound >= 0 && quantisedMax(scale, bound) <= HALF, 'a section fits in the field')
   assert(out.length === values.length, 'a residue for each value')
   for (let from = 0; from < values.length; from += CHUNK_WORDS) {
     const to = Math.min(values.length, from + CHUNK_WORDS)
     const words = stream.take(to - from)
-    const finite = quantiseChunk(out.subarray(from, to), values.subarray(from, to), scale, bound, words)
+    const finite = quantiseChunk(
+      out.subarray(from, to),
+      values.subarray(from, to),
+      factor,
+      scale,
+      bound,
+      words,
+    )
     release(words)
-    if (!finite) return values.findIndex(value => !Number.isFinite(value))
+    assert(finite, 'all values are finite')
   }
-  return -1
 }
 
 /** Whether all values were finite. */
 function quantiseChunk(
   out: Uint32Array,
   values: Float64Array | Float32Array,
+  factor: number,
   scale: number,
   bound: number,
   words: Uint32Array,
 ): boolean {
   let check = 0
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]!
+    const value = values[i]! * factor
     // 0 for what is finite, else NaN, which no further addition mends.
     check += value - value
     const scaled = Math.min(bound, Math.max(-bound, value)) * scale

@@ -95,23 +95,28 @@ export class Exactness extends Judge implements Checker {
       this.#opens(host.id, phase, work, output.sum)
   }
 
-  #masked(host: MemberId, { work, residues }: Masking): void {
+  #masked(host: MemberId, { work, clear }: Masking): void {
     this.pairs.add(work.pairs.length)
     if (!this.isHonest(host)) return
     let at = 0
     for (const section of work.sections) {
-      this.#bounded(host, section, residues.subarray(at, at + section.length), work.values.subarray(at))
+      this.#bounded(
+        host,
+        section,
+        clear.residues.subarray(at, at + section.length),
+        clear.numbers.subarray(at),
+      )
       at += section.length
     }
   }
 
-  #bounded(host: MemberId, section: Section, residues: Uint32Array, values: Float64Array): void {
+  #bounded(host: MemberId, section: Section, residues: Uint32Array, numbers: Float64Array): void {
     const { name, scale, bound } = section
     let most = 0
     let off = 0
     for (let i = 0; i < residues.length; i++) {
       const q = centred(residues[i]!)
-      const exact = Math.min(bound, Math.max(-bound, values[i]!)) * scale
+      const exact = Math.min(bound, Math.max(-bound, numbers[i]!)) * scale
       most = Math.max(most, Math.abs(q))
       off = Math.max(off, Math.abs(q - exact))
     }
@@ -213,7 +218,7 @@ export class Exactness extends Judge implements Checker {
   }
 
   #exact(survivors: readonly { member: MemberId; root: string }[], what: string): Uint32Array {
-    const inputs = survivors.map(s => this.#inputs.maskingOf(s.member, s.root)!.residues)
+    const inputs = survivors.map(s => this.#inputs.maskingOf(s.member, s.root)!.clear.residues)
     const sum = total(inputs)
     for (let i = 0; i < sum.length; i++) {
       const exact = inputs.reduce((x, input) => x + centred(input[i]!), 0)
@@ -258,12 +263,12 @@ export class Exactness extends Judge implements Checker {
     const [from] = sectionRange(sections, 'update')
     const [at] = sectionRange(sections, 'weight')
     const step = (name: string) => maskings.length / sections.find(s => s.name === name)!.scale
-    const weight = maskings.reduce((w, m) => w + m.work.values[at]!, 0)
+    const weight = maskings.reduce((w, m) => w + m.clear.numbers[at]!, 0)
     // Hardly any rows: rounding could be all of it.
     if (weight < 2 / this.context.charter.training.weightMax) return
     this.checked++
     for (let i = 0; i < before.parameters.length; i++) {
-      const update = maskings.reduce((u, m) => u + m.work.values[from + i]!, 0) / weight
+      const update = maskings.reduce((u, m) => u + m.clear.numbers[from + i]!, 0) / weight
       const off = Math.abs(before.parameters[i]! + update - after.parameters[i]!)
       const near = (step('update') + Math.abs(update) * step('weight')) / weight
       if (off > 2 * near + 1e-6 * (1 + Math.abs(after.parameters[i]!))) {

@@ -7,11 +7,10 @@ import { createLearner, type Learner } from '../../node/training/learner.ts'
 import { ascii, u32be } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import { applySum } from '../../protocol/model/apply.ts'
-import { contribution } from '../../protocol/model/contribution.ts'
 import { initialState } from '../../protocol/model/initial.ts'
 import type { ModelState, Task } from '../../protocol/ports.ts'
 import { addInto } from '../../protocol/sum/field.ts'
-import { quantiseSections } from '../../protocol/sum/kernels.ts'
+import { quantisedInput } from '../../protocol/sum/kernels.ts'
 import { layoutFor } from '../../protocol/sum/layout.ts'
 
 export interface Study {
@@ -38,11 +37,10 @@ export const federate: Federate = async ({ charter, datasets, backend }, seed) =
     for (const [i, learner] of learners.entries()) {
       const key = seedOf(seed, round, i)
       const learned = learner.learn({ kind: 'learn', task, round, model: state, seed: key })
-      const values = contribution(charter, task, sections, learned)
-      if (!values.ok) throw new Error(values.error)
-      const residues = quantiseSections(values.value, sections, sha256(key))
-      if (sum === undefined) sum = residues
-      else addInto(sum, residues)
+      const input = quantisedInput({ charter, task, sections, learned, roundingKey: sha256(key) })
+      if (!input.ok) throw new Error(input.error)
+      if (sum === undefined) sum = input.value
+      else addInto(sum, input.value)
     }
     state = applySum(charter, task, sections, sum!, state).state
   }
