@@ -3,6 +3,7 @@
  * Both hosts (node and sim) implement the same ports and run the same compliance suite (test/ports).
  */
 import type { Charter } from '../config/charter.ts'
+import type { Lanes } from '../config/lanes.ts'
 import type { Fault } from './fault.ts'
 
 /** Milliseconds of the host's clock, Unix time. */
@@ -120,11 +121,14 @@ export interface Evaluation {
 /** One stretch of the vector that a round sums; see `protocol/sum/layout.ts`. */
 export interface Section {
   readonly name: string
+  /** Values; they take ceil(length / lanes) elements of the vector. */
   readonly length: number
-  /** Largest absolute value that one hospital may give for one element. */
+  /** Largest absolute value that one hospital may give. */
   readonly bound: number
-  /** Quantised value = round(value * scale). n * bound * scale < p / 2 for the cohort's n. */
+  /** Quantised value = round(value * scale). For the cohort's n, n * bound * scale fits in a lane. */
   readonly scale: number
+  /** Values that share an element. */
+  readonly lanes: Lanes
 }
 
 export interface PairKey {

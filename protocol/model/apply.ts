@@ -8,9 +8,12 @@
 import type { Charter, Feature } from '../../config/charter.ts'
 import type { Metrics, ModelState, Section, Task } from '../ports.ts'
 import { roundingDeviation, sectionRange } from '../sum/layout.ts'
-import { dequantise } from '../sum/quantise.ts'
+import { dequantise, unpackInto } from '../sum/quantise.ts'
 import { histogramAuc } from './metrics.ts'
 import { blankState } from './state.ts'
+
+/** Parameters that are made at a time, so that there is no second vector of them; whole elements of any number of lanes. */
+const CHUNK = 12 * 1024
 
 export interface Applied {
   readonly state: ModelState
@@ -47,9 +50,9 @@ export function applySum(
     }
     case 'train': {
       const weightMin = 1 / charter.training.weightMax
-      const { scale } = sections.find(s => s.name === 'update')!
+      const section = sections.find(s => s.name === 'update')!
       const update = residues.subarray(...sectionRange(sections, 'update'))
-      const next = stepped(state, update, scale, read('weight')[0]!, weightMin)
+      const next = stepped(state, update, section, read('weight')[0]!, weightMin)
       return { state: next, metrics: measured(read), samples: samplesIn(sections, residues) }
     }
     case 'evaluate':
@@ -61,7 +64,7 @@ export function applySum(
 function stepped(
   state: ModelState,
   update: Uint32Array,
-  scale: number,
+  { lanes, scale }: Section,
   weight: number,
   weightMin: number,
 ): ModelState {
@@ -69,8 +72,13 @@ function stepped(
   if (weight < weightMin / 2) return state
   const { parameters, mean, deviation } = state
   const next = blankState(parameters.length, mean, deviation)
-  for (let i = 0; i < parameters.length; i++) {
-    next.parameters[i] = Math.fround(parameters[i]! + dequantise(update[i]!, scale) / weight)
+  const integers = new Int32Array(Math.min(parameters.length, CHUNK))
+  for (let from = 0; from < parameters.length; from += CHUNK) {
+    const chunk = integers.subarray(0, Math.min(CHUNK, parameters.length - from))
+    unpackInto(chunk, update.subarray(from / lanes), lanes)
+    for (let i = 0; i < chunk.length; i++) {
+      next.parameters[from + i] = Math.fround(parameters[from + i]! + chunk[i]! / scale / weight)
+    }
   }
   return next
 }

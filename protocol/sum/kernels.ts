@@ -12,7 +12,7 @@ import { encodeState, stateHash } from '../model/state.ts'
 import type { Step, Stepped, VectorOutput, VectorWork } from '../ports.ts'
 import { assert, ok, type Result } from '../result.ts'
 import { addInto, areResidues, residueBytes } from './field.ts'
-import { vectorLength } from './layout.ts'
+import { elementsOf, vectorLength } from './layout.ts'
 import { type Mask, masksInto } from './mask.ts'
 import { quantiseInto } from './quantise.ts'
 import { shardRange } from './shards.ts'
@@ -65,8 +65,8 @@ export function quantiseParts(parts: readonly Part[], roundingKey: Uint8Array): 
   const stream = keyStream(roundingKey)
   let from = 0
   for (const { section, values, factor } of parts) {
-    const to = from + section.length
-    quantiseInto(residues.subarray(from, to), values, factor, section.scale, section.bound, stream)
+    const to = from + elementsOf(section)
+    quantiseInto(residues.subarray(from, to), values, factor, section, stream)
     from = to
   }
   return residues

@@ -3,6 +3,7 @@
  * bounded contributions cannot wrap (SPEC S6).
  */
 import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
+import { LANE_MAX, lanesOf } from '../../config/lanes.ts'
 import type { Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { HALF } from './field.ts'
@@ -10,20 +11,31 @@ import { HALF } from './field.ts'
 /** Steps from 0 to the bound below which rounding would drown what a hospital gives. */
 const STEPS_MIN = 2 ** 10
 
+const BELOW_ONE = 1 - 2 ** -50
+
 /**
  * The sections of a task's vector in their order, for a cohort of `n`. Counts have scale 1 and are exact; the other
- * sections are stochastically rounded at n * (bound * scale + 1) = (p - 1) / 2. Throws when that cannot be: the
- * charter's rules (CHARTER_QUANTISATION) let no such charter be signed.
+ * sections are stochastically rounded at n * (bound * scale + 1) = (p - 1) / 2, and a compressed update at the whole number
+ * bound * scale of steps that n times fit in a lane. Throws when that cannot be: the charter's rules
+ * (CHARTER_QUANTISATION) let no such charter be signed.
  */
 export function layoutFor(charter: Charter, task: Task, n: number): readonly Section[] {
   assert(Number.isInteger(n) && n > 0 && HALF / n - 1 >= STEPS_MIN, `${n} hospitals leave enough steps`)
   const { weightMax, clipNorm } = charter.training
   const real = (name: string, length: number, bound: number): Section => {
-    return { name, length, bound, scale: (HALF / n - 1) / bound }
+    return { name, length, bound, scale: (HALF / n - 1) / bound, lanes: 1 }
   }
   const count = (name: string, length: number, bound: number): Section => {
     assert(n * bound <= HALF, `counts of section ${name} fit for ${n} hospitals`)
-    return { name, length, bound, scale: 1 }
+    return { name, length, bound, scale: 1, lanes: 1 }
+  }
+  const lanes = lanesOf(charter.secureSum)
+  const packed = (): Section => {
+    const steps = Math.floor(LANE_MAX[lanes] / n)
+    assert(steps >= 1, `${n} hospitals leave steps in a lane`)
+    // No product with a bound is rounded to more than so many steps.
+    const scale = (steps / clipNorm) * BELOW_ONE
+    return { name: 'update', length: parameterCount(charter), bound: clipNorm, scale, lanes }
   }
   const { bins, rowsMax, lossMax } = charter.evaluation
   const evaluation = [
@@ -39,7 +51,7 @@ export function layoutFor(charter: Charter, task: Task, n: number): readonly Sec
     }
     case 'train':
       return [
-        real('update', parameterCount(charter), clipNorm),
+        lanes === 1 ? real('update', parameterCount(charter), clipNorm) : packed(),
         real('weight', 1, 1),
         count('samples', 1, weightMax),
         ...evaluation,
@@ -49,23 +61,29 @@ export function layoutFor(charter: Charter, task: Task, n: number): readonly Sec
   }
 }
 
-/** Standard deviation, at most, of the error in one element of a rounded section's sum; in the section's unit. */
+/** Standard deviation, at most, of the error in a value of a rounded section's sum, of one lane; in the section's unit. */
 export function roundingDeviation({ bound, scale }: Section): number {
   const n = HALF / (bound * scale + 1)
   // Going up or down by chance within one step has a variance of at most 1/4.
   return Math.sqrt(n) / 2 / scale
 }
 
-export function vectorLength(sections: readonly Section[]): number {
-  return sections.reduce((sum, s) => sum + s.length, 0)
+/** Elements of the vector that a section takes. */
+export function elementsOf({ length, lanes }: Section): number {
+  return Math.ceil(length / lanes)
 }
 
-/** Half-open range of a section in the vector; throws when there is no such section. */
+export function vectorLength(sections: readonly Section[]): number {
+  return sections.reduce((sum, s) => sum + elementsOf(s), 0)
+}
+
+/** Half-open range of a section's elements in the vector; throws when there is no such section. */
 export function sectionRange(sections: readonly Section[], name: string): [from: number, to: number] {
   let from = 0
   for (const s of sections) {
-    if (s.name === name) return [from, from + s.length]
-    from += s.length
+    const to = from + elementsOf(s)
+    if (s.name === name) return [from, to]
+    from = to
   }
   throw new RangeError(`no section ${name}`)
 }

@@ -12,7 +12,7 @@ import { initialState } from '../../protocol/model/initial.ts'
 import { stateHash } from '../../protocol/model/state.ts'
 import type { Job, JobResult, MemberId, ModelState, Section, Task, VectorWork } from '../../protocol/ports.ts'
 import { residueBytes } from '../../protocol/sum/field.ts'
-import { layoutFor, sectionRange } from '../../protocol/sum/layout.ts'
+import { layoutFor } from '../../protocol/sum/layout.ts'
 import { masksInto } from '../../protocol/sum/mask.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
@@ -32,6 +32,28 @@ const P = 2_147_483_647
 
 function centred(residue: number): number {
   return residue > (P - 1) / 2 ? residue - P : residue
+}
+
+/** Largest absolute value in each of so many lanes of an element. */
+const LANE_MAX = [0, (P - 1) / 2, 23_169, 644, 107]
+
+/** What the elements of a vector hold, value after value. */
+function integersOf(residues: Uint32Array, sections: readonly Section[]): number[] {
+  const out: number[] = []
+  let at = 0
+  for (const { length, lanes } of sections) {
+    const end = out.length + length
+    for (; out.length < end; at++) {
+      let rest = centred(residues[at]!)
+      for (let lane = 1; lane <= lanes && out.length < end; lane++) {
+        const unit = 2 * LANE_MAX[lanes]! + 1
+        const integer = lane === lanes ? rest : rest - unit * Math.round(rest / unit)
+        out.push(integer)
+        rest = (rest - integer) / unit
+      }
+    }
+  }
+  return out
 }
 
 function total(vectors: readonly Uint32Array[]): Uint32Array {
@@ -98,24 +120,21 @@ export class Exactness extends Judge implements Checker {
   #masked(host: MemberId, { work, clear }: Masking): void {
     this.pairs.add(work.pairs.length)
     if (!this.isHonest(host)) return
+    const integers = integersOf(clear.residues, work.sections)
     let at = 0
     for (const section of work.sections) {
-      this.#bounded(
-        host,
-        section,
-        clear.residues.subarray(at, at + section.length),
-        clear.numbers.subarray(at),
-      )
-      at += section.length
+      const to = at + section.length
+      this.#bounded(host, section, integers.slice(at, to), clear.numbers.subarray(at, to))
+      at = to
     }
   }
 
-  #bounded(host: MemberId, section: Section, residues: Uint32Array, numbers: Float64Array): void {
+  #bounded(host: MemberId, section: Section, integers: readonly number[], numbers: Float64Array): void {
     const { name, scale, bound } = section
     let most = 0
     let off = 0
-    for (let i = 0; i < residues.length; i++) {
-      const q = centred(residues[i]!)
+    for (let i = 0; i < integers.length; i++) {
+      const q = integers[i]!
       const exact = Math.min(bound, Math.max(-bound, numbers[i]!)) * scale
       most = Math.max(most, Math.abs(q))
       off = Math.max(off, Math.abs(q - exact))
@@ -218,12 +237,13 @@ export class Exactness extends Judge implements Checker {
   }
 
   #exact(survivors: readonly { member: MemberId; root: string }[], what: string): Uint32Array {
-    const inputs = survivors.map(s => this.#inputs.maskingOf(s.member, s.root)!.clear.residues)
-    const sum = total(inputs)
-    for (let i = 0; i < sum.length; i++) {
-      const exact = inputs.reduce((x, input) => x + centred(input[i]!), 0)
-      if (exact !== centred(sum[i]!)) this.fail(`${what}: the sum has wrapped`)
-    }
+    const maskings = survivors.map(s => this.#inputs.maskingOf(s.member, s.root)!)
+    const { sections } = maskings[0]!.work
+    const sum = total(maskings.map(m => m.clear.residues))
+    const inputs = maskings.map(m => integersOf(m.clear.residues, sections))
+    integersOf(sum, sections).forEach((integer, i) => {
+      if (inputs.reduce((x, input) => x + input[i]!, 0) !== integer) this.fail(`${what}: the sum has wrapped`)
+    })
     return sum
   }
 
@@ -260,8 +280,15 @@ export class Exactness extends Judge implements Checker {
   ): void {
     const maskings = fixed.survivors.map(s => this.#inputs.maskingOf(s.member, toHex(s.root)))
     if (!maskings.every(m => m !== undefined)) return
-    const [from] = sectionRange(sections, 'update')
-    const [at] = sectionRange(sections, 'weight')
+    const start = (name: string) => {
+      const before = sections.slice(
+        0,
+        sections.findIndex(s => s.name === name),
+      )
+      return before.reduce((sum, s) => sum + s.length, 0)
+    }
+    const from = start('update')
+    const at = start('weight')
     const step = (name: string) => maskings.length / sections.find(s => s.name === name)!.scale
     const weight = maskings.reduce((w, m) => w + m.clear.numbers[at]!, 0)
     // Hardly any rows: rounding could be all of it.

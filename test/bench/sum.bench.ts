@@ -56,7 +56,9 @@ measure('key stream', () => {
   for (let i = 0; i < elements; i += CHUNK_WORDS) release(stream.take(CHUNK_WORDS))
 })
 measure('mask, one of eight', () => masksInto(vector, pairs), pairs.length)
-measure('quantise', () => quantiseInto(other, delta, 1, 2 ** 20, 1, keyStream(key(1))))
+measure('quantise', () =>
+  quantiseInto(other, delta, 1, { scale: 2 ** 20, bound: 1, lanes: 1 }, keyStream(key(1))),
+)
 measure('add', () => addInto(vector, other))
 measure('check residues', () => areResidues(vector))
 measure('hash', () => sha256(residueBytes(vector)))

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Charter } from '../../../../config/charter.ts'
+import { BITS_PER_VALUE, LANE_MAX, lanesOf } from '../../../../config/lanes.ts'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { applySum } from '../../../../protocol/model/apply.ts'
 import { clipFactor } from '../../../../protocol/model/contribution.ts'
@@ -41,7 +42,7 @@ function quantised(
 /** The secure sum's arithmetic without the secrecy. */
 function summed(c: Charter, task: Task, all: readonly Learned[]): Uint32Array {
   const sections = layoutFor(c, task, all.length)
-  const sum = new Uint32Array(sections.reduce((n, s) => n + s.length, 0))
+  const sum = new Uint32Array(vectorLength(sections))
   all.forEach((learned, i) => {
     addInto(sum, quantised(c, task, sections, learned, i + 1))
   })
@@ -81,6 +82,24 @@ describe('training round', () => {
         i < 2 ? x : expect.closeTo(0, 6),
       ),
     )
+  })
+
+  it.each(BITS_PER_VALUE)('the same in %i bits, within the steps that they leave', bitsPerValue => {
+    const compression = { bitsPerValue }
+    const c = testCharter({ n: 4, edit: x => ({ ...x, secureSum: { ...x.secureSum, compression } }) })
+    const all = [
+      trained(1000, [0.5, 0.7, -0.2, 0]),
+      trained(500, [0, 1, -1, 0]),
+      trained(1000, [-2, 0, 0, 0]),
+    ]
+    const step = 2 / Math.floor(LANE_MAX[lanesOf({ compression })] / 3)
+    const { state } = train(c, all)
+    const exact = [(0.5 - 2) / 2.5, (0.7 + 0.5) / 2.5, (-0.2 - 0.5) / 2.5, 0]
+    exact.forEach((x, i) => {
+      expect(Math.abs(state.parameters[i]! - x)).toBeLessThan((3 * step) / 2.5)
+    })
+    // Zeros stay zeros: nothing is rounded where there is nothing.
+    expect(state.parameters[3]).toBe(0)
   })
 
   it('one hospital, one vote, where the charter says so', () => {

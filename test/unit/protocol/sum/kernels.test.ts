@@ -115,7 +115,7 @@ describe('a secure sum', () => {
     for (const sign of [1, -1]) {
       const all = Array.from({ length: n }, () => trained(charter, Float32Array.of(2 * sign)))
       const { opened } = secureSum(charter, all, new Set(), 1)
-      const most = n * quantisedMax(scale, bound)
+      const most = n * quantisedMax({ scale, bound })
       expect(Math.abs(centre(opened.sum[0]!))).toBeLessThanOrEqual(most)
       expect(sign * centre(opened.sum[0]!)).toBeGreaterThanOrEqual(most - n)
     }

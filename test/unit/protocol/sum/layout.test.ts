@@ -14,7 +14,7 @@ describe('layout of a round', () => {
       const charter = testCharter({ n: Math.max(n, 3) })
       for (const task of TASKS) {
         for (const s of layoutFor(charter, task, n)) {
-          expect(n * quantisedMax(s.scale, s.bound), `${task} ${s.name} n=${n}`).toBeLessThanOrEqual(HALF)
+          expect(n * quantisedMax(s), `${task} ${s.name} n=${n}`).toBeLessThanOrEqual(HALF)
         }
       }
     }
@@ -47,7 +47,7 @@ describe('layout of a round', () => {
   it('uses the field: twice the scale would not fit', () => {
     for (const n of [3, 4, 255]) {
       for (const s of layoutFor(testCharter({ n }), 'train', n)) {
-        if (s.scale !== 1) expect(n * quantisedMax(s.scale, s.bound)).toBeGreaterThan(HALF - 2 * n)
+        if (s.scale !== 1) expect(n * quantisedMax(s)).toBeGreaterThan(HALF - 2 * n)
       }
     }
   })
@@ -64,7 +64,7 @@ describe('layout of a round', () => {
     })
     for (const task of TASKS) {
       for (const s of layoutFor(charter, task, n)) {
-        expect(n * quantisedMax(s.scale, s.bound), s.name).toBeLessThanOrEqual(HALF)
+        expect(n * quantisedMax(s), s.name).toBeLessThanOrEqual(HALF)
         if (s.scale !== 1) expect(s.bound * s.scale, s.name).toBeGreaterThan(2 ** 20)
       }
     }

@@ -13,7 +13,7 @@ const quantise = (
   k = key(1),
 ) => {
   const out = new Uint32Array(values.length)
-  quantiseInto(out, values, factor, scale, bound, keyStream(k))
+  quantiseInto(out, values, factor, { scale, bound, lanes: 1 }, keyStream(k))
   return out
 }
 const residuesOf = (values: number[], scale: number, bound: number, k = key(1)) =>
@@ -33,7 +33,7 @@ describe('quantise', () => {
             const scaled = Math.min(25, Math.max(-25, values[i]!)) * scale
             expect(got).toBeGreaterThanOrEqual(Math.floor(scaled))
             expect(got).toBeLessThanOrEqual(Math.ceil(scaled))
-            expect(Math.abs(got)).toBeLessThanOrEqual(quantisedMax(scale, 25))
+            expect(Math.abs(got)).toBeLessThanOrEqual(quantisedMax({ scale, bound: 25 }))
           })
         },
       ),
@@ -50,8 +50,8 @@ describe('quantise', () => {
     const residues = residuesOf([1, -1, 5, -5, Number.MAX_VALUE, -Number.MAX_VALUE], HALF, 1)
     expect([...residues].map(centre)).toEqual([HALF, -HALF, HALF, -HALF, HALF, -HALF])
     expect(areResidues(residues)).toBe(true)
-    expect(() => residuesOf([0], HALF + 1, 1)).toThrow(/fits in the field/)
-    expect(() => residuesOf([0], 1, HALF + 0.5)).toThrow(/fits in the field/)
+    expect(() => residuesOf([0], HALF + 1, 1)).toThrow(/fits in its lanes/)
+    expect(() => residuesOf([0], 1, HALF + 0.5)).toThrow(/fits in its lanes/)
     expect(() => residuesOf([0], 0, 1)).toThrow()
     expect(() => residuesOf([0], Number.NaN, 1)).toThrow()
   })
