@@ -94,6 +94,8 @@ const TrainingSchema = z.strictObject({
 export const CompressionSchema = z.strictObject({
   /** Bits on the wire of each value of an update (10: two thirds more, as three values share 32 bits). */
   bitsPerValue: z.literal(BITS_PER_VALUE),
+  /** Spread each update over all its values by a rotation that all share, before it is rounded: finer steps for most models. */
+  rotation: z.boolean(),
 })
 
 const SecureSumSchema = z.strictObject({

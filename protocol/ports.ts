@@ -129,6 +129,8 @@ export interface Section {
   readonly scale: number
   /** Values that share an element. */
   readonly lanes: Lanes
+  /** Whether its values are those of a rotated vector, beyond whose `bound` they are cut. */
+  readonly rotated: boolean
 }
 
 export interface PairKey {
@@ -147,6 +149,8 @@ export type VectorWork =
       readonly task: Task
       readonly sections: readonly Section[]
       readonly learned: Learned
+      /** Seed of the rotation, 32 bytes: public, and the same for all whose inputs are summed. */
+      readonly rotation: Uint8Array
       /** Rounding randomness, 32 bytes: private to this hospital. */
       readonly roundingKey: Uint8Array
       readonly selfKey: Uint8Array
@@ -178,6 +182,8 @@ export interface Step {
   readonly task: Task
   readonly sections: readonly Section[]
   readonly model: ModelState
+  /** As in the inputs. */
+  readonly rotation: Uint8Array
 }
 
 /** What a sum makes of a model. */

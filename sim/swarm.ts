@@ -45,7 +45,9 @@ export function randomScenario(seed: number): Scenario {
   const lot = new Dice(new Random((seed ^ COMMITTEES_STREAM) >>> 0))
   const parted = lot.chance(COMMITTEES_SHARE) ? lot.of(COMMITTEES) : undefined
   const pack = new Dice(new Random((seed ^ COMPRESSION_STREAM) >>> 0))
-  const compression = pack.chance(COMPRESSION_SHARE) ? { bitsPerValue: pack.of(BITS_PER_VALUE) } : undefined
+  const compression = pack.chance(COMPRESSION_SHARE)
+    ? { bitsPerValue: pack.of(BITS_PER_VALUE), rotation: pack.chance(0.5) }
+    : undefined
   const together = d.of(SIZES)
   const n = parted?.n ?? together
   const most = parted ? maliciousBorne(n, parted.size, parted.maliciousMax) : Math.floor((n - 1) / 3)

@@ -1,12 +1,13 @@
 /** From what a hospital learned to what it adds to the sum: checked, clipped, weighted, in sections. */
-import type { Charter } from '../../config/charter.ts'
+import { type Charter, parameterCount } from '../../config/charter.ts'
 import type { Evaluation, Learned, Section, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
+import { rotated, rotationFactor } from '../sum/rotation.ts'
 
 /** What sums of floating-point numbers may exceed an exact bound by. */
 const ROUNDING = 1 + 1e-6
 
-/** What a section is to hold: `values` times `factor`. They are the learner's own, so that a large update is in memory once. */
+/** What a section is to hold: `values` times `factor`. They are the learner's own, so that a large update is there once. */
 export interface Part {
   readonly section: Section
   readonly values: Float32Array | Float64Array
@@ -18,29 +19,35 @@ type Put = (name: string, values: Part['values'], factor?: number) => string | u
 
 /**
  * The parts of the unquantised vector, in the order of `sections`. A hospital without training rows adds zeros with weight
- * 0. Errors name what is wrong with the learner's result, never a value of it: nothing is sent then.
+ * 0. `rotation`: seed, where the layout has a rotated section. Errors name what is wrong with the learner's result, never a value of it: nothing is sent then.
  */
 export function contribution(
   charter: Charter,
   task: Task,
   sections: readonly Section[],
   learned: Learned,
+  rotation?: Uint8Array,
 ): Result<readonly Part[], string> {
   const parts = new Map<string, Part>()
   const put: Put = (name, values, factor = 1) => {
     const section = sections.find(s => s.name === name)
     assert(section !== undefined, `the layout has a section ${name}`)
-    const { length, scale, bound } = section
+    const { scale, bound } = section
+    const length = section.rotated ? parameterCount(charter) : section.length
     if (values.length !== length) return `${name} has ${values.length} elements instead of ${length}`
     for (let i = 0; i < values.length; i++) {
       const value = values[i]! * factor
       if (!Number.isFinite(value)) return `${name} is not finite at ${i}`
       if (scale === 1 && (!Number.isInteger(value) || value < 0)) return `${name} is no count at ${i}`
-      // Quantising would cut it, and the sum be wrong in silence.
-      if (Math.abs(value) > bound * ROUNDING) return `${name} is beyond its bound at ${i}`
+      // Quantising would cut it, and the sum be wrong in silence. What is rotated is clipped already.
+      if (!section.rotated && Math.abs(value) > bound * ROUNDING) return `${name} is beyond its bound at ${i}`
     }
-    parts.set(name, { section, values, factor })
+    parts.set(name, section.rotated ? turned(section, values, factor) : { section, values, factor })
     return undefined
+  }
+  const turned = (section: Section, values: Part['values'], factor: number): Part => {
+    assert(rotation !== undefined, 'a rotated section has a seed')
+    return { section, values: rotated(values, factor, rotation), factor: rotationFactor(values.length) }
   }
   const { weightMax, weighting } = charter.training
   const rows = learned.samples

@@ -228,10 +228,10 @@ function unmask(a: Attempt, o: Opening): void {
   if (o.unmasking || !o.verified || !o.seeds || !a.model) return
   o.unmasking = true
   const { charter, plan, body } = a.setup
-  const { model, sections } = a
+  const { model, sections, rotation } = a
   const sums = Array.from({ length: a.shards }, (_, shard) => o.sums.get(shard)!.sum)
   const selfKeys = o.survivors.map(m => selfMaskKey(a.context, o.seeds!.get(m)!))
-  const apply = plan.applies ? { charter, task: body.task, sections, model } : undefined
+  const apply = plan.applies ? { charter, task: body.task, sections, model, rotation } : undefined
   a.hands.work({ kind: 'unmask', sums, selfKeys, pairs: dropoutPairs(a, o), apply }, ({ output }) => {
     if (output.kind === 'unmask') o.outcome = outcomeOf(a, model, output)
   })

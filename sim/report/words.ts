@@ -102,7 +102,10 @@ export function consortiumInWords(scenario: Scenario): string {
   const behind = nat === 0 ? '' : `, ${nat} of them behind firewalls that let nobody in`
   const delivery =
     secureSum.delivery === 'gossip' ? 'small inputs by gossip' : 'inputs in shards over streams'
-  const bits = secureSum.compression ? `, ${secureSum.compression.bitsPerValue} bits for each value` : ''
+  const { compression } = secureSum
+  const bits = compression
+    ? `, ${compression.rotation ? 'rotated, ' : ''}${compression.bitsPerValue} bits for each value`
+    : ''
   const tree = committees ? `, in committees of ${committees.size}` : ''
   return `${plural(n, 'hospital')}${behind}${tree}; ${plural(study.rounds, 'training round')}, ${learner}, ${delivery}${bits}.`
 }

@@ -11,6 +11,7 @@ import { runVectorWork } from '../../protocol/sum/kernels.ts'
 import { layoutFor } from '../../protocol/sum/layout.ts'
 import { masksInto } from '../../protocol/sum/mask.ts'
 import { quantiseInto } from '../../protocol/sum/quantise.ts'
+import { rotated } from '../../protocol/sum/rotation.ts'
 import { tagger } from '../../protocol/sum/tag.ts'
 import { charterFor, trained } from '../support/learned.ts'
 
@@ -30,6 +31,7 @@ const mask: VectorWork = {
   task: 'train',
   sections: layoutFor(charter, 'train', 4),
   learned: trained(charter, delta),
+  rotation: key(4),
   roundingKey: key(1),
   selfKey: key(2),
   pairs,
@@ -59,6 +61,7 @@ measure('mask, one of eight', () => masksInto(vector, pairs), pairs.length)
 measure('quantise', () =>
   quantiseInto(other, delta, 1, { scale: 2 ** 20, bound: 1, lanes: 1 }, keyStream(key(1))),
 )
+measure('rotate', () => rotated(delta, 1, key(1)))
 measure('add', () => addInto(vector, other))
 measure('check residues', () => areResidues(vector))
 measure('hash', () => sha256(residueBytes(vector)))

@@ -213,9 +213,10 @@ function describeCompression(
   n: number,
   compression: NonNullable<Charter['secureSum']['compression']>,
 ): string {
-  const { bitsPerValue } = compression
+  const { bitsPerValue, rotation } = compression
   const steps = Math.floor(LANE_MAX[lanesOf({ compression })] / n)
-  return `  ${bitsPerValue} bits for each value of an update: rounded by chance to one of ${2 * steps + 1} steps`
+  const first = rotation ? 'rotated, then ' : ''
+  return `  ${bitsPerValue} bits for each value of an update: ${first}rounded by chance to one of ${2 * steps + 1} steps`
 }
 
 /** Who decides where not all do, and how sure it is that a lot draws good ones. */

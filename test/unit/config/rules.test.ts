@@ -459,7 +459,7 @@ describe('rules across fields', () => {
 describe('compression', () => {
   const compressed = (bitsPerValue: number) =>
     changed(charter, c => {
-      c.secureSum.compression = { bitsPerValue }
+      c.secureSum.compression = { bitsPerValue, rotation: false }
     })
 
   it.each([
@@ -468,7 +468,10 @@ describe('compression', () => {
   ])('%i bits hold the sum of %i members’ values, and of no more', (bitsPerValue, most) => {
     const of = (n: number) => {
       const c = testCharter({ n, f: 0 })
-      return { ...c, secureSum: { ...c.secureSum, compression: { bitsPerValue } } } as CharterDraft
+      return {
+        ...c,
+        secureSum: { ...c.secureSum, compression: { bitsPerValue, rotation: false } },
+      } as CharterDraft
     }
     const broken = (n: number) => ruleProblems(of(n)).filter(p => p.code === 'CHARTER_QUANTISATION')
     expect(broken(most)).toEqual([])
@@ -486,7 +489,7 @@ describe('compression', () => {
       const error = errorOf(() => parseCharter(compressed(bitsPerValue)))
       expect(error.message).toContain('secureSum.compression')
     }
-    expect(parseCharter(compressed(8)).secureSum.compression).toEqual({ bitsPerValue: 8 })
+    expect(parseCharter(compressed(8)).secureSum.compression).toEqual({ bitsPerValue: 8, rotation: false })
   })
 })
 

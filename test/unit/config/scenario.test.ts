@@ -296,7 +296,7 @@ describe('rules', () => {
       'SCENARIO_COMPRESSION',
       (s: Any) => {
         s.sites[0].count = 108
-        s.secureSum = { compression: { bitsPerValue: 8 } }
+        s.secureSum = { compression: { bitsPerValue: 8, rotation: false } }
       },
       'secureSum.compression.bitsPerValue must be more',
     ],

@@ -170,8 +170,11 @@ describe('charter', () => {
       describeCharter({ ...charter, secureSum: { ...charter.secureSum, ...secureSum } }, []).join()
     expect(says({})).not.toContain('bits')
     // Four members: 107 / 4 = 26 steps to either side.
-    expect(says({ compression: { bitsPerValue: 8 } })).toContain(
+    expect(says({ compression: { bitsPerValue: 8, rotation: false } })).toContain(
       '8 bits for each value of an update: rounded by chance to one of 53 steps',
+    )
+    expect(says({ compression: { bitsPerValue: 16, rotation: true } })).toContain(
+      'of an update: rotated, then rounded',
     )
   })
 })

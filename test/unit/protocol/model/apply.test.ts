@@ -64,7 +64,8 @@ describe('training round', () => {
     const all = [trained(100, [1, 0, 0, 0]), trained(300, [0, 1, 0, 0])]
     const sections = layoutFor(charter, 'train', 2)
     const sum = summed(charter, 'train', all)
-    const apply = { charter, task: 'train', sections, model: initialState(charter) } as const
+    const rotation = new Uint8Array(32)
+    const apply = { charter, task: 'train', sections, model: initialState(charter), rotation } as const
     const sums = [sum.slice(0, 3), sum.slice(3)]
     const opened = runVectorWork({ kind: 'unmask', sums, selfKeys: [], pairs: [], apply })
     const { state, metrics, samples } = train(charter, all)
@@ -85,7 +86,7 @@ describe('training round', () => {
   })
 
   it.each(BITS_PER_VALUE)('the same in %i bits, within the steps that they leave', bitsPerValue => {
-    const compression = { bitsPerValue }
+    const compression = { bitsPerValue, rotation: false }
     const c = testCharter({ n: 4, edit: x => ({ ...x, secureSum: { ...x.secureSum, compression } }) })
     const all = [
       trained(1000, [0.5, 0.7, -0.2, 0]),

@@ -53,6 +53,7 @@ function secureSum(charter: Charter, all: Learned[], dropouts: Set<number>, shar
     task: 'train' as const,
     sections,
     learned,
+    rotation: key(4),
     roundingKey: key(2, i),
     selfKey: key(3, i),
     pairs: pairsOf(i, n),
@@ -191,7 +192,17 @@ describe('a masked input', () => {
   )
   const work = (selfKey: Uint8Array, pairs: PairKey[], shards = 4) => {
     const sections = layoutFor(charter, 'train', 4)
-    return { charter, task: 'train', sections, learned, roundingKey: key(2), selfKey, pairs, shards } as const
+    return {
+      charter,
+      task: 'train',
+      sections,
+      learned,
+      rotation: key(4),
+      roundingKey: key(2),
+      selfKey,
+      pairs,
+      shards,
+    } as const
   }
   const masked = (selfKey: Uint8Array, pairs: PairKey[]) => run.mask(work(selfKey, pairs)).masked
 
@@ -238,7 +249,7 @@ describe('vector work', () => {
       [[1, 2], 'update has 2 elements instead of 3'],
     ] as const) {
       const learned = trained(charter, Float32Array.from(delta))
-      const keys = { roundingKey: key(2), selfKey: key(3), pairs: [], shards: 1 }
+      const keys = { rotation: key(4), roundingKey: key(2), selfKey: key(3), pairs: [], shards: 1 }
       expect(runVectorWork({ kind: 'mask', charter, task: 'train', sections, learned, ...keys })).toEqual({
         kind: 'refused',
         reason,

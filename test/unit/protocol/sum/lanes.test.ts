@@ -13,7 +13,7 @@ const LANES: readonly Lanes[] = [1, 2, 3, 4]
 const charterOf = (n: number, bitsPerValue: (typeof BITS_PER_VALUE)[number], parameters = 10) =>
   charterFor(Math.max(3, n), parameters, c => ({
     ...c,
-    secureSum: { ...c.secureSum, compression: { bitsPerValue } },
+    secureSum: { ...c.secureSum, compression: { bitsPerValue, rotation: false } },
   }))
 
 /** Integers, in lanes. */
@@ -160,6 +160,25 @@ describe('a compressed update', () => {
         }
       }
     }
+  })
+
+  it('is cut nearer to 0 where it is rotated, the nearer the fewer steps there are, and never beyond the norm', () => {
+    const rotatedIn = (n: number, bits: (typeof BITS_PER_VALUE)[number], parameters = 10_000) => {
+      const c = charterOf(3, bits, parameters)
+      const compression = { bitsPerValue: bits, rotation: true }
+      const { clipNorm } = c.training
+      const s = layoutFor({ ...c, secureSum: { ...c.secureSum, compression } }, 'train', n)[0]!
+      expect(n * quantisedMax(s)).toBeLessThanOrEqual(LANE_MAX[s.lanes])
+      return { deviations: (s.bound / clipNorm) * Math.sqrt(s.length), ...s, clipNorm }
+    }
+    expect(rotatedIn(3, 16).length).toBe(10_240)
+    expect([rotatedIn(107, 8), rotatedIn(4, 8), rotatedIn(4, 16)].map(s => s.deviations)).toEqual([
+      expect.closeTo(2, 9),
+      expect.closeTo(3, 9),
+      expect.closeTo(4, 9),
+    ])
+    const tiny = rotatedIn(4, 16, 3)
+    expect(tiny.bound).toBe(tiny.clipNorm)
   })
 
   it('takes its share of the vector, and the other sections all that they took', () => {
