@@ -5,6 +5,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Charter } from '../../../../config/charter.ts'
+import { BITS_PER_VALUE } from '../../../../config/lanes.ts'
 import { MetricsSchema, RoundClosedSchema } from '../../../../protocol/ledger/entry.ts'
 import { applySum } from '../../../../protocol/model/apply.ts'
 import { contribution } from '../../../../protocol/model/contribution.ts'
@@ -51,18 +52,26 @@ function sumOf(sections: readonly Section[], parts: Record<string, number[]>): U
 describe('any sum', () => {
   const edge = fc.constantFrom(0, 1, 2, HALF - 1, HALF, HALF + 1, P - 2, P - 1)
   const residue = fc.oneof(edge, fc.integer({ min: 0, max: P - 1 }), fc.integer({ min: 0, max: 50 }))
-  const charters = [ranges(-10, 10), ranges(-8e307, 8e307), ranges(0, 5e-324)]
+  const compressed = BITS_PER_VALUE.flatMap(bitsPerValue =>
+    [false, true].map(rotation => {
+      const compression = { bitsPerValue, rotation }
+      return testCharter({ n: 4, edit: c => ({ ...c, secureSum: { ...c.secureSum, compression } }) })
+    }),
+  )
+  const charters = [ranges(-10, 10), ranges(-8e307, 8e307), ranges(0, 5e-324), ...compressed]
 
   for (const task of TASKS) {
     it(`of a ${task} round gives what peers and entries accept`, () => {
-      const length = vectorLength(layoutFor(charters[0]!, task, 4))
+      const length = Math.max(...charters.map(c => vectorLength(layoutFor(c, task, 4))))
       fc.assert(
         fc.property(
           fc.array(residue, { minLength: length, maxLength: length }),
           fc.constantFrom(...charters),
           (residues, charter) => {
             const sections = layoutFor(charter, task, 4)
-            const applied = applySum(charter, task, sections, Uint32Array.from(residues), normalised(charter))
+            const sum = Uint32Array.from(residues.slice(0, vectorLength(sections)))
+            const seed = new Uint8Array(32)
+            const applied = applySum(charter, task, sections, sum, normalised(charter), seed)
             expect(RoundClosedSchema.shape.samples.safeParse(applied.samples).success).toBe(true)
             if (applied.metrics) expect(MetricsSchema.safeParse(applied.metrics).success).toBe(true)
             expect(decodeState(encodeState(applied.state), charter).ok).toBe(true)
