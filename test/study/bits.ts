@@ -18,7 +18,7 @@ import { federateWith, learnersOf, type OnRound, type Study } from './models.ts'
  * As agreed, with a weightMax of 1,000 rows; and with one that just holds the largest hospital, as a charter that saves bits would
  * have it: the mean is the same, but a step is a part of what a hospital of weightMax rows may give.
  */
-const STUDIES = [
+export const STUDIES = [
   { name: 'heart-disease', file: 'heart-disease/charter.yaml' },
   { name: 'heart-disease, fitted', file: 'heart-disease/charter.yaml', weightMax: 256 },
   { name: 'heart-disease MLP', file: 'heart-disease/charter-mlp.yaml' },
