@@ -63,13 +63,17 @@ function roundChunk(
     const lower = Math.floor(scaled)
     // Up if u = word / 2^32 is below the fraction: floor(u - fraction) is then -1, else 0, exactly, and without a
     // branch that no processor could predict.
-    words[i] = lower - Math.floor(words[i]! * UNIT - (scaled - lower))
+    words[i] = (lower - Math.floor(words[i]! * UNIT - (scaled - lower))) | 0
   }
   return check === 0
 }
 
 /** Integers in two's complement as lanes, the first one the lowest; those that the last element lacks are 0. */
 function packInto(out: Uint32Array, integers: Uint32Array, lanes: Lanes): void {
+  if (lanes === 1) {
+    for (let e = 0; e < out.length; e++) out[e] = integers[e]! + (P & -(integers[e]! >>> 31))
+    return
+  }
   const radix = radixOf(lanes)
   for (let e = 0; e < out.length; e++) {
     let x = 0
