@@ -6,6 +6,7 @@
  * What one field alone cannot say (f against the number of members, the manifest against the layers) is in rules.ts.
  */
 import { z } from 'zod'
+import { BITS_PER_VALUE } from './lanes.ts'
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits (SHA-256)')
 const publicKey = z
@@ -90,6 +91,13 @@ const TrainingSchema = z.strictObject({
   weighting: z.enum(['samples', 'equal']),
 })
 
+export const CompressionSchema = z.strictObject({
+  /** Bits on the wire of each value of an update (10: two thirds more, as three values share 32 bits). */
+  bitsPerValue: z.literal(BITS_PER_VALUE),
+  /** Spread each update over all its values by a rotation that all share, before it is rounded: finer steps for most models. */
+  rotation: z.boolean(),
+})
+
 const SecureSumSchema = z.strictObject({
   /** 2^31 - 1: the modulus of masked inputs. */
   modulus: z.literal(2_147_483_647),
@@ -107,6 +115,8 @@ const SecureSumSchema = z.strictObject({
   clockSkewMaxMs: millis,
   /** Vectors of at most so many bytes are gossiped whole; larger ones go in shards over streams. */
   gossipBytesMax: z.int().min(0).max(49_152),
+  /** Coarser updates, in fewer bytes. Without it a value of an update takes 32 bits, and rounding does not show. */
+  compression: CompressionSchema.optional(),
 })
 
 export const CharterSchema = z.strictObject({

@@ -5,6 +5,7 @@
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { hexToBytes } from '@noble/hashes/utils.js'
 import { type CharterDraft, quorum } from './charter.ts'
+import { bitsMin, LANE_MAX, lanesOf } from './lanes.ts'
 import { type Path, type Problem, showPath } from './problem.ts'
 import { committeeProblems } from './rules-committees.ts'
 import { modelProblems } from './rules-model.ts'
@@ -231,7 +232,7 @@ const COUNTS_MAX = 2 ** 29
  * The members' values together must fit in p / 2 = 2^30 (n * bound * scale, protocol/sum), with steps left for
  * what is finer than a whole number.
  */
-function quantisationProblems({ members, training, evaluation }: CharterDraft): Problem[] {
+function quantisationProblems({ members, training, evaluation, secureSum }: CharterDraft): Problem[] {
   const n = members.length
   const problems: Problem[] = []
   if (n * training.weightMax > WEIGHTS_MAX) {
@@ -253,6 +254,16 @@ function quantisationProblems({ members, training, evaluation }: CharterDraft): 
       path: ['evaluation', 'rowsMax'],
       says,
       fix: `set it to ${most} or less, or lower lossMax`,
+    })
+  }
+  const most = LANE_MAX[lanesOf(secureSum)]
+  if (n > most) {
+    const bits = secureSum.compression?.bitsPerValue
+    problems.push({
+      code: 'CHARTER_QUANTISATION',
+      path: ['secureSum', 'compression', 'bitsPerValue'],
+      says: `must be more: ${bits} bits hold the sum of at most ${most} members' values, of one step each`,
+      fix: `set it to ${bitsMin(n)}, or leave \`compression\` out`,
     })
   }
   return problems

@@ -1,4 +1,5 @@
 /** What the schema of scenarios cannot say: how their fields must fit each other. Each rule has its own code. */
+import { bitsMin, LANE_MAX, lanesOf } from './lanes.ts'
 import { type Path, type Problem, showPath } from './problem.ts'
 import { hospitalIds, hospitalsOf, maliciousMaxOf, type Scenario } from './scenario.ts'
 import { maliciousBorne, ROUND_FAILURE_MAX, roundFailure } from './tail.ts'
@@ -97,6 +98,15 @@ function numberProblems(scenario: Scenario): Problem[] {
       ['adversaries'],
       `must be at most ${f} ${f === 1 ? 'hospital' : 'hospitals'} together (${why}), not ${liars}`,
       f < most ? `lower their counts, or raise maliciousMax (to ${most} at most)` : 'lower their counts',
+    )
+  }
+  const held = LANE_MAX[lanesOf(scenario.secureSum)]
+  if (n > held) {
+    add(
+      'SCENARIO_COMPRESSION',
+      ['secureSum', 'compression', 'bitsPerValue'],
+      `must be more: with ${n} hospitals, it bears at most ${held}`,
+      `set it to ${bitsMin(n)}, or leave compression out`,
     )
   }
   return [...problems, ...committeeProblems(committees, n, f)]

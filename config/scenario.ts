@@ -4,6 +4,7 @@
  * is in scenario-rules.ts.
  */
 import { z } from 'zod'
+import { CompressionSchema } from './charter.ts'
 import { maliciousBorne } from './tail.ts'
 
 const slug = z
@@ -190,6 +191,8 @@ export const ScenarioSchema = z.strictObject({
       openDeadlineMs: z.int().min(1).max(86_400_000).default(4000),
       viewTimeoutMs: z.int().min(1).max(86_400_000).default(500),
       clockSkewMaxMs: z.int().min(1).max(86_400_000).default(60_000),
+      /** Fewer bits for updates, as a charter has it. */
+      compression: CompressionSchema.optional(),
     })
     .prefault({}),
   /** Beyond some hundred hospitals: committees sum and one committee decides (SPEC T). */

@@ -3,8 +3,8 @@
  * Both hosts (node and sim) implement the same ports and run the same compliance suite (test/ports).
  */
 import type { Charter } from '../config/charter.ts'
+import type { Lanes } from '../config/lanes.ts'
 import type { Fault } from './fault.ts'
-import type { Result } from './result.ts'
 import type { Body } from './wire/messages.ts'
 
 /** Milliseconds of the host's clock, Unix time. */
@@ -144,11 +144,16 @@ export interface Evaluation {
 /** One stretch of the vector that a round sums; see `protocol/sum/layout.ts`. */
 export interface Section {
   readonly name: string
+  /** Values; they take ceil(length / lanes) elements of the vector. */
   readonly length: number
-  /** Largest absolute value that one hospital may give for one element. */
+  /** Largest absolute value that one hospital may give. */
   readonly bound: number
-  /** Quantised value = round(value * scale). n * bound * scale < p / 2 for the cohort's n. */
+  /** Quantised value = round(value * scale). For the cohort's n, n * bound * scale fits in a lane. */
   readonly scale: number
+  /** Values that share an element. */
+  readonly lanes: Lanes
+  /** Whether its values are those of a rotated vector, beyond whose `bound` they are cut. */
+  readonly rotated: boolean
 }
 
 export interface PairKey {
@@ -161,18 +166,14 @@ export interface PairKey {
 /** Pure vector work (protocol/sum/kernels.ts), done in a worker by the node and inline by the simulator. */
 export type VectorWork =
   | {
-      /** What one hospital learned, checked, clipped and weighted, as the values to be masked. It belongs to the job. */
-      readonly kind: 'contribute'
+      /** Check, clip, weigh and quantise what one hospital learned, which belongs to the job; add masks, cut in shards, hash each. */
+      readonly kind: 'mask'
       readonly charter: Charter
       readonly task: Task
       readonly sections: readonly Section[]
       readonly learned: Learned
-    }
-  | {
-      /** Quantise `values` (concatenated sections), add masks, cut in shards, hash each. They belong to the job. */
-      readonly kind: 'mask'
-      readonly values: Float64Array
-      readonly sections: readonly Section[]
+      /** Seed of the rotation, 32 bytes: public, and the same for all whose inputs are summed. */
+      readonly rotation: Uint8Array
       /** Rounding randomness, 32 bytes: private to this hospital. */
       readonly roundingKey: Uint8Array
       readonly selfKey: Uint8Array
@@ -208,6 +209,8 @@ export interface Step {
   readonly task: Task
   readonly sections: readonly Section[]
   readonly model: ModelState
+  /** As in the inputs. */
+  readonly rotation: Uint8Array
 }
 
 /** What a sum makes of a model. */
@@ -222,9 +225,9 @@ export interface Stepped {
 }
 
 export type VectorOutput =
-  /** An error names what is wrong with the learner's result, never a value of it. */
-  | { readonly kind: 'contribute'; readonly values: Result<Float64Array, string> }
   | { readonly kind: 'mask'; readonly masked: Uint32Array; readonly shardHashes: readonly Uint8Array[] }
+  /** Of a mask job: what is wrong with the learner's result, never a value of it. */
+  | { readonly kind: 'refused'; readonly reason: string }
   | {
       readonly kind: 'check'
       readonly words: Uint32Array

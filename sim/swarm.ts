@@ -3,6 +3,7 @@
  * random, so that runs differ in kind and not only in degree. Faults may be more than the protocol tolerates while they
  * last: nothing may be broken by them. Then the network heals, and the study must go on.
  */
+import { BITS_PER_VALUE } from '../config/lanes.ts'
 import {
   BEHAVIOURS,
   type Draw,
@@ -23,6 +24,10 @@ const SCENARIO_STREAM = 0x5ce9a210
 /** And that of the seeds whose hospitals sum in committees. */
 const COMMITTEES_STREAM = 0x7d1c6a3b
 
+/** And that of the seeds whose updates are compressed. */
+const COMPRESSION_STREAM = 0x1b30f94d
+const COMPRESSION_SHARE = 0.15
+
 /** How many of all seeds. */
 const COMMITTEES_SHARE = 0.08
 const COMMITTEES = [
@@ -39,6 +44,10 @@ export function randomScenario(seed: number): Scenario {
   const d = new Dice(new Random((seed ^ SCENARIO_STREAM) >>> 0))
   const lot = new Dice(new Random((seed ^ COMMITTEES_STREAM) >>> 0))
   const parted = lot.chance(COMMITTEES_SHARE) ? lot.of(COMMITTEES) : undefined
+  const pack = new Dice(new Random((seed ^ COMPRESSION_STREAM) >>> 0))
+  const compression = pack.chance(COMPRESSION_SHARE)
+    ? { bitsPerValue: pack.of(BITS_PER_VALUE), rotation: pack.chance(0.5) }
+    : undefined
   const together = d.of(SIZES)
   const n = parted?.n ?? together
   const most = parted ? maliciousBorne(n, parted.size, parted.maliciousMax) : Math.floor((n - 1) / 3)
@@ -69,6 +78,7 @@ export function randomScenario(seed: number): Scenario {
       delivery: d.chance(0.5) ? 'gossip' : 'shards',
       ...deadlines,
       clockSkewMaxMs: skewMs,
+      ...(compression && { compression }),
     },
     faults: d.chance(0.1) ? [] : faults(d, n, calmMs, healAtMs),
     adversaries: adversaries(d, liars),

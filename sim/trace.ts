@@ -194,6 +194,9 @@ export class Trace implements Observer {
       case 'tag':
         for (const tag of output.tags) this.#vector(tag)
         break
+      case 'refused':
+        this.#text(output.reason)
+        break
     }
   }
 

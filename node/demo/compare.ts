@@ -7,11 +7,10 @@ import type { Charter } from '../../config/charter.ts'
 import { MedmeshError } from '../../config/error.ts'
 import { taskOf } from '../../protocol/ledger/plan.ts'
 import { applySum } from '../../protocol/model/apply.ts'
-import { contribution } from '../../protocol/model/contribution.ts'
 import { initialState } from '../../protocol/model/initial.ts'
 import type { MemberId, ModelState } from '../../protocol/ports.ts'
-import { layoutFor, sectionRange } from '../../protocol/sum/layout.ts'
-import { quantise } from '../../protocol/sum/quantise.ts'
+import { quantisedInput } from '../../protocol/sum/kernels.ts'
+import { layoutFor } from '../../protocol/sum/layout.ts'
 import { joinRows, type Scores, scoreOn } from '../evaluation.ts'
 import { type Backend, chooseBackend } from '../training/backend.ts'
 import type { Dataset } from '../training/dataset.ts'
@@ -66,21 +65,10 @@ export async function trainAlone(
         seed: digest(`${seed} ${round}`),
       })
       const sections = layoutFor(charter, task, 1)
-      const values = contribution(charter, task, sections, learned)
-      if (!values.ok) throw new MedmeshError('DEMO_COMPARISON', values.error, 'lower training.learningRate')
-      const residues = new Uint32Array(values.value.length)
-      for (const { name, scale, bound } of sections) {
-        const [from, to] = sectionRange(sections, name)
-        const part = quantise(
-          values.value.subarray(from, to),
-          scale,
-          bound,
-          digest(`${seed} ${round} ${name}`),
-        )
-        if (!part.ok) throw new Error(`section ${name} is not finite`)
-        residues.set(part.value, from)
-      }
-      model = applySum(charter, task, sections, residues, model).state
+      const roundingKey = digest(`${seed} ${round} rounding`)
+      const input = quantisedInput({ charter, task, sections, learned, roundingKey })
+      if (!input.ok) throw new MedmeshError('DEMO_COMPARISON', input.error, 'lower training.learningRate')
+      model = applySum(charter, task, sections, input.value, model).state
     }
     return model
   } finally {

@@ -89,7 +89,7 @@ export function transferables(value: unknown, found: Set<ArrayBuffer> = new Set(
  * the machine keeps, there is a copy to hand over.
  */
 export function detached(job: Job): Job {
-  const isAlone = job.kind === 'vector' && ['contribute', 'mask', 'check'].includes(job.work.kind)
+  const isAlone = job.kind === 'vector' && ['mask', 'check'].includes(job.work.kind)
   return isAlone ? job : (copyLarge(job) as Job)
 }
 

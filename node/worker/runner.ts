@@ -50,7 +50,7 @@ export class JobRunner {
   }
 
   /**
-   * Does a job. Large arrays that a `contribute`, `mask` or `check` job brings are handed over and no longer the caller's; all others are copied.
+   * Does a job. Large arrays that a `mask` or `check` job brings are handed over and no longer the caller's; all others are copied.
    *
    * Rejects with MedmeshError: the learner's codes, WORKER_CRASHED, WORKER_UNEXPECTED, JOB_CANCELLED, JOB_CLOSED.
    */

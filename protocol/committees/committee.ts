@@ -75,6 +75,10 @@ export function partOf(
     network: hash,
     self: config.self,
     seed: config.seed,
-    part: { plan: committeePlan(round, state.charter.members.length), model, modelHash: state.modelHash },
+    part: {
+      plan: committeePlan(round, state.charter.members.length, state.head),
+      model,
+      modelHash: state.modelHash,
+    },
   }
 }

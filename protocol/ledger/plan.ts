@@ -12,15 +12,26 @@ export interface Plan {
   readonly applies: boolean
   /** For how many hospitals' inputs the sections are laid out; undefined: for the cohort's. */
   readonly hospitals: number | undefined
+  /** Hash of the entry that the rotation of updates follows from; undefined: of the one that opens the attempt. */
+  readonly start: Uint8Array | undefined
 }
 
 export function studyPlan(charter: Charter): Plan {
-  return { first: 0, last: charter.training.rounds + 1, applies: true, hospitals: undefined }
+  return {
+    first: 0,
+    last: charter.training.rounds + 1,
+    applies: true,
+    hospitals: undefined,
+    start: undefined,
+  }
 }
 
-/** One committee's part of a round, so that its sum can be added to those of the others, `hospitals` in all. */
-export function committeePlan(round: number, hospitals: number): Plan {
-  return { first: round, last: round, applies: false, hospitals }
+/**
+ * One committee's part of a round, so that its sum can be added to those of the others, `hospitals` in all. `start`: hash of
+ * the study's last entry.
+ */
+export function committeePlan(round: number, hospitals: number, start: Uint8Array): Plan {
+  return { first: round, last: round, applies: false, hospitals, start }
 }
 
 /** What a round is for: 0 sums statistics, 1 to R train, R + 1 only evaluates; undefined beyond. */

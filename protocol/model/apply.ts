@@ -6,11 +6,17 @@
  * every sum, whatever it is, gives a model and numbers that peers and entries accept.
  */
 import type { Charter, Feature } from '../../config/charter.ts'
+import type { Lanes } from '../../config/lanes.ts'
 import type { Metrics, ModelState, Section, Task } from '../ports.ts'
+import { assert } from '../result.ts'
 import { roundingDeviation, sectionRange } from '../sum/layout.ts'
-import { dequantise } from '../sum/quantise.ts'
+import { dequantise, unpackInto } from '../sum/quantise.ts'
+import { rotateBack, rotationFactor } from '../sum/rotation.ts'
 import { histogramAuc } from './metrics.ts'
 import { blankState } from './state.ts'
+
+/** Values that are read at a time, so that there is no second vector of them; in whole elements, however many lanes they have. */
+const CHUNK = 12 * 1024
 
 export interface Applied {
   readonly state: ModelState
@@ -21,8 +27,8 @@ export interface Applied {
 }
 
 /**
- * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort. Never throws
- * on account of what the residues are.
+ * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort; `rotation`: seed,
+ * where it has a rotated section. Never throws on account of what the residues are.
  */
 export function applySum(
   charter: Charter,
@@ -30,6 +36,7 @@ export function applySum(
   sections: readonly Section[],
   residues: Uint32Array,
   state: ModelState,
+  rotation?: Uint8Array,
 ): Applied {
   const read = (name: string): Float64Array => {
     const [from, to] = sectionRange(sections, name)
@@ -47,9 +54,9 @@ export function applySum(
     }
     case 'train': {
       const weightMin = 1 / charter.training.weightMax
-      const { scale } = sections.find(s => s.name === 'update')!
+      const section = sections.find(s => s.name === 'update')!
       const update = residues.subarray(...sectionRange(sections, 'update'))
-      const next = stepped(state, update, scale, read('weight')[0]!, weightMin)
+      const next = stepped(state, update, section, read('weight')[0]!, weightMin, rotation)
       return { state: next, metrics: measured(read), samples: samplesIn(sections, residues) }
     }
     case 'evaluate':
@@ -61,18 +68,43 @@ export function applySum(
 function stepped(
   state: ModelState,
   update: Uint32Array,
-  scale: number,
+  section: Section,
   weight: number,
   weightMin: number,
+  rotation: Uint8Array | undefined,
 ): ModelState {
   // Nobody had a training row: whoever has one weighs at least weightMin, but for rounding.
   if (weight < weightMin / 2) return state
   const { parameters, mean, deviation } = state
   const next = blankState(parameters.length, mean, deviation)
-  for (let i = 0; i < parameters.length; i++) {
-    next.parameters[i] = Math.fround(parameters[i]! + dequantise(update[i]!, scale) / weight)
+  const { lanes, scale } = section
+  if (section.rotated) {
+    assert(rotation !== undefined, 'a rotated section has a seed')
+    const values = new Float32Array(section.length)
+    for (const [from, integers] of unpacked(update, section.length, lanes)) values.set(integers, from)
+    rotateBack(values, parameters.length, rotation)
+    const factor = rotationFactor(parameters.length)
+    for (let i = 0; i < parameters.length; i++) {
+      next.parameters[i] = Math.fround(parameters[i]! + (values[i]! * factor) / scale / weight)
+    }
+    return next
+  }
+  for (const [from, integers] of unpacked(update, parameters.length, lanes)) {
+    for (let i = 0; i < integers.length; i++) {
+      next.parameters[from + i] = Math.fround(parameters[from + i]! + integers[i]! / scale / weight)
+    }
   }
   return next
+}
+
+/** The first `length` integers in the elements of a sum, some at a time, which are there until the next are. */
+function* unpacked(elements: Uint32Array, length: number, lanes: Lanes): Generator<[number, Int32Array]> {
+  const integers = new Int32Array(Math.min(length, CHUNK))
+  for (let from = 0; from < length; from += CHUNK) {
+    const some = integers.subarray(0, Math.min(CHUNK, length - from))
+    unpackInto(some, elements.subarray(from / lanes), lanes)
+    yield [from, some]
+  }
 }
 
 /**

@@ -1,45 +1,59 @@
-/** From what a hospital learned to the vector that it adds to the sum: checked, clipped, weighted, in sections. */
-import type { Charter } from '../../config/charter.ts'
+/** From what a hospital learned to what it adds to the sum: checked, clipped, weighted, in sections. */
+import { type Charter, parameterCount } from '../../config/charter.ts'
 import type { Evaluation, Learned, Section, Task } from '../ports.ts'
-import { err, ok, type Result } from '../result.ts'
-import { sectionRange, vectorLength } from '../sum/layout.ts'
+import { assert, err, ok, type Result } from '../result.ts'
+import { rotated, rotationFactor } from '../sum/rotation.ts'
 
 /** What sums of floating-point numbers may exceed an exact bound by. */
 const ROUNDING = 1 + 1e-6
 
-/** Writes `values` times `factor` into a section; what is wrong with them, or undefined. */
-type Put = (name: string, values: ArrayLike<number>, factor?: number) => string | undefined
+/** What a section is to hold: `values` times `factor`. They are the learner's own, so that a large update is there once. */
+export interface Part {
+  readonly section: Section
+  readonly values: Float32Array | Float64Array
+  readonly factor: number
+}
+
+/** Gives a section `values` times `factor`; what is wrong with them, or undefined. */
+type Put = (name: string, values: Part['values'], factor?: number) => string | undefined
 
 /**
- * The unquantised vector. A hospital without training rows adds zeros with weight 0. Errors name what is wrong with
- * the learner's result, never a value of it: nothing is sent then.
+ * The parts of the unquantised vector, in the order of `sections`. A hospital without training rows adds zeros with weight
+ * 0. `rotation`: seed, where the layout has a rotated section. Errors name what is wrong with the learner's result, never a value of it: nothing is sent then.
  */
 export function contribution(
   charter: Charter,
   task: Task,
   sections: readonly Section[],
   learned: Learned,
-): Result<Float64Array, string> {
-  const out = new Float64Array(vectorLength(sections))
+  rotation?: Uint8Array,
+): Result<readonly Part[], string> {
+  const parts = new Map<string, Part>()
   const put: Put = (name, values, factor = 1) => {
-    const [from, to] = sectionRange(sections, name)
-    if (values.length !== to - from) return `${name} has ${values.length} elements instead of ${to - from}`
-    const { scale, bound } = sections.find(s => s.name === name)!
+    const section = sections.find(s => s.name === name)
+    assert(section !== undefined, `the layout has a section ${name}`)
+    const { scale, bound } = section
+    const length = section.rotated ? parameterCount(charter) : section.length
+    if (values.length !== length) return `${name} has ${values.length} elements instead of ${length}`
     for (let i = 0; i < values.length; i++) {
       const value = values[i]! * factor
       if (!Number.isFinite(value)) return `${name} is not finite at ${i}`
       if (scale === 1 && (!Number.isInteger(value) || value < 0)) return `${name} is no count at ${i}`
-      // Quantising would cut it, and the sum be wrong in silence.
-      if (Math.abs(value) > bound * ROUNDING) return `${name} is beyond its bound at ${i}`
-      out[from + i] = value
+      // Quantising would cut it, and the sum be wrong in silence. What is rotated is clipped already.
+      if (!section.rotated && Math.abs(value) > bound * ROUNDING) return `${name} is beyond its bound at ${i}`
     }
+    parts.set(name, section.rotated ? turned(section, values, factor) : { section, values, factor })
     return undefined
+  }
+  const turned = (section: Section, values: Part['values'], factor: number): Part => {
+    assert(rotation !== undefined, 'a rotated section has a seed')
+    return { section, values: rotated(values, factor, rotation), factor: rotationFactor(values.length) }
   }
   const { weightMax, weighting } = charter.training
   const rows = learned.samples
   if (!Number.isInteger(rows) || rows < 0) return err('samples is no count')
   const wrong: (string | undefined)[] = []
-  if (task !== 'evaluate') wrong.push(put('samples', [Math.min(rows, weightMax)]))
+  if (task !== 'evaluate') wrong.push(put('samples', Float64Array.of(Math.min(rows, weightMax))))
   if (task === 'statistics') {
     const sums = learned.featureSums
     if (!sums) return err('statistics without feature sums')
@@ -52,11 +66,11 @@ export function contribution(
     if (!learned.delta) return err('training without an update')
     const weight = rows === 0 ? 0 : weighting === 'equal' ? 1 : Math.min(rows, weightMax) / weightMax
     const factor = weight * clipFactor(learned.delta, charter.training.clipNorm)
-    wrong.push(put('update', learned.delta, factor), put('weight', [weight]))
+    wrong.push(put('update', learned.delta, factor), put('weight', Float64Array.of(weight)))
   }
   if (task !== 'statistics') wrong.push(...evaluated(put, learned.evaluation, charter.evaluation))
   const first = wrong.find(w => w !== undefined)
-  return first === undefined ? ok(out) : err(first)
+  return first === undefined ? ok(sections.map(s => parts.get(s.name)!)) : err(first)
 }
 
 /** u^2 <= u for u in [0, 1], so 0 <= second <= first <= rows. What is not finite is told apart later, by name. */
@@ -76,8 +90,8 @@ function evaluated(
   return [
     put('positives', e.positives),
     put('negatives', e.negatives),
-    put('correct', [e.correct]),
-    put('lossSum', [e.lossSum]),
+    put('correct', Float64Array.of(e.correct)),
+    put('lossSum', Float64Array.of(e.lossSum)),
     rows > rowsMax ? 'more test rows than the charter counts' : undefined,
     e.correct > rows ? 'more rows classified rightly than tested' : undefined,
     e.lossSum < 0 || e.lossSum > rows * lossMax * ROUNDING ? 'lossSum is beyond its bound' : undefined,

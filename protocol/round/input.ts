@@ -13,16 +13,7 @@ import { complain } from './complaints.ts'
 import { fetchVectors, ownSlice } from './delivery.ts'
 import { noteHeld, receipt, recount } from './receipts.ts'
 import { RECORDS } from './records.ts'
-import {
-  type AttemptKeys,
-  dealShares,
-  digestOf,
-  houseKey,
-  maskPartners,
-  pairKey,
-  selfMaskKey,
-  shareDigest,
-} from './secrets.ts'
+import { dealShares, digestOf, houseKey, maskPartners, pairKey, selfMaskKey, shareDigest } from './secrets.ts'
 
 /** Other inputs of one member that are kept: more could only be an attempt to fill memory. */
 const VERSIONS_MAX = 3
@@ -77,14 +68,6 @@ function mask(a: Attempt): void {
   const { sections, learned } = a
   a.learned = undefined
   a.masking = true
-  a.hands.work({ kind: 'contribute', charter, task: body.task, sections, learned }, ({ output }) => {
-    if (output.kind !== 'contribute' || a.opening) return
-    if (output.values.ok) maskValues(a, own, output.values.value)
-    else a.hands.event({ kind: 'jobFailed', reason: output.values.error })
-  })
-}
-
-function maskValues(a: Attempt, own: AttemptKeys, values: Float64Array): void {
   const me = { id: a.hands.self, maskSeed: own.maskSeed, pair: own.mask }
   const pairs = maskPartners(a.context, me.id).map(m =>
     pairKey(a.context, me, m, a.offers.get(m), a.pairKeys?.get(m)),
@@ -93,15 +76,20 @@ function maskValues(a: Attempt, own: AttemptKeys, values: Float64Array): void {
   a.hands.work(
     {
       kind: 'mask',
-      values,
-      sections: a.sections,
+      charter,
+      task: body.task,
+      sections,
+      learned,
+      rotation: a.rotation,
       roundingKey: houseKey(a.context, own, 'rounding'),
       selfKey: selfMaskKey(a.context, own.selfSeed),
       pairs: pairs.filter(p => p !== undefined),
       shards: a.shards,
     },
     ({ output }) => {
-      if (output.kind === 'mask' && !a.opening) commit(a, output.masked, concatBytes(...output.shardHashes))
+      if (a.opening) return
+      if (output.kind === 'mask') commit(a, output.masked, concatBytes(...output.shardHashes))
+      if (output.kind === 'refused') a.hands.event({ kind: 'jobFailed', reason: output.reason })
     },
   )
 }

@@ -239,13 +239,13 @@ function unmask(a: Attempt, o: Opening): void {
   if (o.unmasking || !o.verified || !o.seeds || !a.model) return
   o.unmasking = true
   const { charter, plan, body } = a.setup
-  const { model, sections } = a
+  const { model, sections, rotation } = a
   const sums = Array.from({ length: a.shards }, (_, shard) => o.sums.get(shard)!.sum)
   // Something may still come to the place of a sum that was made here.
   const isFree = sums.every((sum, shard) => sum.buffer === o.memory?.buffer || !o.placed.has(shard))
   const memory = isFree ? o.memory : undefined
   const selfKeys = o.survivors.map(m => selfMaskKey(a.context, o.seeds!.get(m)!))
-  const apply = plan.applies ? { charter, task: body.task, sections, model } : undefined
+  const apply = plan.applies ? { charter, task: body.task, sections, model, rotation } : undefined
   const pairs = dropoutPairs(a, o)
   a.hands.work({ kind: 'unmask', sums, memory, selfKeys, pairs, apply }, ({ output }) => {
     o.memory = undefined

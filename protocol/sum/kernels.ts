@@ -5,20 +5,21 @@
  */
 import { sha256 } from '../crypto/hash.ts'
 import { keyStream } from '../crypto/keystream.ts'
-import { joined, longVector } from '../memory.ts'
+import { joined } from '../memory.ts'
 import { applySum } from '../model/apply.ts'
-import { contribution } from '../model/contribution.ts'
+import { contribution, type Part } from '../model/contribution.ts'
 import { encodeState, stateHash } from '../model/state.ts'
-import type { Section, Step, Stepped, Stored, Vector, VectorOutput, VectorWork } from '../ports.ts'
-import { assert } from '../result.ts'
+import type { Step, Stepped, Stored, Vector, VectorOutput, VectorWork } from '../ports.ts'
+import { assert, ok, type Result } from '../result.ts'
 import { addInto, areResidues, residueBytes } from './field.ts'
+import { elementsOf, vectorLength } from './layout.ts'
 import { type Mask, masksInto } from './mask.ts'
 import { quantiseInto } from './quantise.ts'
 import { shardRange } from './shards.ts'
 import { tagger } from './tag.ts'
 
 type WorkOf<K extends VectorWork['kind']> = Extract<VectorWork, { kind: K }>
-type OutputOf<K extends VectorWork['kind']> = Extract<VectorOutput, { kind: K }>
+type OutputOf<K extends VectorOutput['kind']> = Extract<VectorOutput, { kind: K }>
 
 /** Gives the residues that a record holds; they are good until it is asked for the next. */
 export type ReadStored = (vector: Stored) => Uint32Array
@@ -29,15 +30,11 @@ function nothingStored({ record }: Stored): never {
 
 /**
  * Does `work`; its inputs stay as they are, but for what belongs to the job. Same work, same output, on every machine.
- * `read` is asked for vectors that lie in the store, one at a time. Throws when lengths do not fit, an element is no
- * residue, or a value is NaN or infinite (naming section and index, never the value).
+ * `read` is asked for vectors that lie in the store, one at a time. Throws when lengths do not fit or an element is no
+ * residue.
  */
 export function runVectorWork(work: VectorWork, read: ReadStored = nothingStored): VectorOutput {
   switch (work.kind) {
-    case 'contribute': {
-      const { charter, task, sections, learned } = work
-      return { kind: 'contribute', values: contribution(charter, task, sections, learned) }
-    }
     case 'mask':
       return maskInput(work)
     case 'check': {
@@ -54,8 +51,10 @@ export function runVectorWork(work: VectorWork, read: ReadStored = nothingStored
 }
 
 /** y = quantised x + PRG(self) +- sum of PRG(pair), and the hash of each of its shards (little-endian bytes). */
-function maskInput(work: WorkOf<'mask'>): OutputOf<'mask'> {
-  const masked = quantiseSections(work.values, work.sections, work.roundingKey)
+function maskInput(work: WorkOf<'mask'>): OutputOf<'mask'> | OutputOf<'refused'> {
+  const input = quantisedInput(work)
+  if (!input.ok) return { kind: 'refused', reason: input.error }
+  const masked = input.value
   masksInto(masked, [{ key: work.selfKey, sign: 1 }, ...work.pairs])
   const shardHashes = Array.from({ length: work.shards }, (_, k) => {
     const [from, to] = shardRange(masked.length, work.shards, k)
@@ -64,21 +63,24 @@ function maskInput(work: WorkOf<'mask'>): OutputOf<'mask'> {
   return { kind: 'mask', masked, shardHashes }
 }
 
-/** Each section at its own scale and bound; sections follow each other in `values`. One rounding stream for all. */
-export function quantiseSections(
-  values: Float64Array,
-  sections: readonly Section[],
-  roundingKey: Uint8Array,
-): Uint32Array {
-  const length = sections.reduce((sum, section) => sum + section.length, 0)
-  assert(length === values.length, 'the sections make up the vector')
-  const residues = longVector(length)
+/** What a hospital masks: what it learned, in residues. An error names what is wrong with it. */
+export function quantisedInput(
+  work: Pick<WorkOf<'mask'>, 'charter' | 'task' | 'sections' | 'learned' | 'roundingKey'> & {
+    readonly rotation?: Uint8Array
+  },
+): Result<Uint32Array, string> {
+  const parts = contribution(work.charter, work.task, work.sections, work.learned, work.rotation)
+  return parts.ok ? ok(quantiseParts(parts.value, work.roundingKey)) : parts
+}
+
+/** Each part at its section's scale and bound, one after the other. One rounding stream for all. */
+export function quantiseParts(parts: readonly Part[], roundingKey: Uint8Array): Uint32Array {
+  const residues = new Uint32Array(vectorLength(parts.map(p => p.section)))
   const stream = keyStream(roundingKey)
   let from = 0
-  for (const { name, length, scale, bound } of sections) {
-    const to = from + length
-    const bad = quantiseInto(residues.subarray(from, to), values.subarray(from, to), scale, bound, stream)
-    if (bad >= 0) throw new Error(`section ${name}: element ${bad} is not a finite number`)
+  for (const { section, values, factor } of parts) {
+    const to = from + elementsOf(section)
+    quantiseInto(residues.subarray(from, to), values, factor, section, stream)
     from = to
   }
   return residues
@@ -127,8 +129,8 @@ function unmaskSum(work: WorkOf<'unmask'>): OutputOf<'unmask'> {
   return { kind: 'unmask', sum, hash: hashOf(sum), stepped: work.apply && applied(work.apply, sum) }
 }
 
-function applied({ charter, task, sections, model }: Step, sum: Uint32Array): Stepped {
-  const { state, metrics, samples } = applySum(charter, task, sections, sum, model)
+function applied({ charter, task, sections, model, rotation }: Step, sum: Uint32Array): Stepped {
+  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, rotation)
   return { model: encodeState(state), modelHash: stateHash(state), metrics, samples }
 }
 

@@ -1,87 +1,108 @@
 /**
  * Real numbers to residues and back. Stochastic rounding: a value between two steps goes up with a probability equal to
  * its distance from the lower one, so that the error of a sum over hospitals and rounds has mean zero instead of adding up.
- * Clamping to the section's bound is what keeps the cohort's sum from wrapping around p.
+ * Clamping to the section's bound is what keeps the cohort's sum from wrapping around p, and its lanes from running over.
  */
-import { CHUNK_WORDS, type KeyStream, keyStream, release } from '../crypto/keystream.ts'
-import { assert, err, ok, type Result } from '../result.ts'
+import { LANE_MAX, type Lanes } from '../../config/lanes.ts'
+import { CHUNK_WORDS, type KeyStream, release } from '../crypto/keystream.ts'
+import type { Section } from '../ports.ts'
+import { assert } from '../result.ts'
 import { HALF, P } from './field.ts'
 
 const UNIT = 1 / 0x1_0000_0000
 
-/** Index of a value that is NaN or infinite; the value itself is never told. */
-export interface NotFinite {
-  readonly index: number
-}
+/** What quantising needs to know of a section. */
+export type Steps = Pick<Section, 'scale' | 'bound' | 'lanes'>
 
-/**
- * Largest absolute quantised value under `scale` and `bound`. A cohort of n may sum such values exactly
- * if n * quantisedMax <= HALF.
- */
-export function quantisedMax(scale: number, bound: number): number {
+/** Largest absolute quantised value. A cohort of n may sum such values exactly if n * quantisedMax <= LANE_MAX. */
+export function quantisedMax({ scale, bound }: Pick<Steps, 'scale' | 'bound'>): number {
   return Math.ceil(bound * scale)
 }
 
 /**
- * Residues of round(value * scale), with values clamped to [-bound, bound] first and rounded stochastically by the
- * stream of `roundingKey` (32 bytes, private, used for this vector alone). An integer value * scale is kept exactly.
- * NaN and infinity are refused, since a clamp would pass infinity and NaN would become a plausible number.
- */
-export function quantise(
-  values: Float64Array | Float32Array,
-  scale: number,
-  bound: number,
-  roundingKey: Uint8Array,
-): Result<Uint32Array, NotFinite> {
-  const residues = new Uint32Array(values.length)
-  const index = quantiseInto(residues, values, scale, bound, keyStream(roundingKey))
-  return index < 0 ? ok(residues) : err({ index })
-}
-
-/**
- * As `quantise`, into `out` (same length) and with one word of `stream` for each element.
- * Returns the index of the first value that is not finite, or -1; then only is `out` complete.
+ * Residues of round(value * factor * scale) into `out`, as many of them in each as there are lanes, with value * factor
+ * clamped to [-bound, bound] first and rounded stochastically, by one word of `stream` (private, used for this vector
+ * alone) for each value. An integer value * factor * scale is kept exactly. Throws on NaN and infinity, since a clamp would
+ * pass infinity and NaN would become a plausible number; what is in `out` then is nothing.
  */
 export function quantiseInto(
   out: Uint32Array,
   values: Float64Array | Float32Array,
-  scale: number,
-  bound: number,
+  factor: number,
+  steps: Steps,
   stream: KeyStream,
-): number {
-  assert(scale > 0 && bound >= 0 && quantisedMax(scale, bound) <= HALF, 'a section fits in the field')
-  assert(out.length === values.length, 'a residue for each value')
-  for (let from = 0; from < values.length; from += CHUNK_WORDS) {
-    const to = Math.min(values.length, from + CHUNK_WORDS)
+): void {
+  const { scale, bound, lanes } = steps
+  assert(scale > 0 && bound >= 0 && quantisedMax(steps) <= LANE_MAX[lanes], 'a section fits in its lanes')
+  assert(out.length === Math.ceil(values.length / lanes), 'a lane for each value')
+  const size = CHUNK_WORDS - (CHUNK_WORDS % lanes)
+  for (let from = 0; from < values.length; from += size) {
+    const to = Math.min(values.length, from + size)
     const words = stream.take(to - from)
-    const finite = quantiseChunk(out.subarray(from, to), values.subarray(from, to), scale, bound, words)
+    const finite = roundChunk(words, values.subarray(from, to), factor, scale, bound)
+    packInto(out.subarray(from / lanes, Math.ceil(to / lanes)), words, lanes)
     release(words)
-    if (!finite) return values.findIndex(value => !Number.isFinite(value))
+    assert(finite, 'all values are finite')
   }
-  return -1
 }
 
-/** Whether all values were finite. */
-function quantiseChunk(
-  out: Uint32Array,
+/** Integers, in two's complement, in the place of the `words` that they are rounded by. Whether all values were finite. */
+function roundChunk(
+  words: Uint32Array,
   values: Float64Array | Float32Array,
+  factor: number,
   scale: number,
   bound: number,
-  words: Uint32Array,
 ): boolean {
   let check = 0
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]!
+    const value = values[i]! * factor
     // 0 for what is finite, else NaN, which no further addition mends.
     check += value - value
     const scaled = Math.min(bound, Math.max(-bound, value)) * scale
     const lower = Math.floor(scaled)
     // Up if u = word / 2^32 is below the fraction: floor(u - fraction) is then -1, else 0, exactly, and without a
     // branch that no processor could predict.
-    const q = (lower - Math.floor(words[i]! * UNIT - (scaled - lower))) | 0
-    out[i] = q + (P & (q >> 31))
+    words[i] = (lower - Math.floor(words[i]! * UNIT - (scaled - lower))) | 0
   }
   return check === 0
+}
+
+/** Integers in two's complement as lanes, the first one the lowest; those that the last element lacks are 0. */
+function packInto(out: Uint32Array, integers: Uint32Array, lanes: Lanes): void {
+  if (lanes === 1) {
+    for (let e = 0; e < out.length; e++) out[e] = integers[e]! + (P & -(integers[e]! >>> 31))
+    return
+  }
+  const radix = radixOf(lanes)
+  for (let e = 0; e < out.length; e++) {
+    let x = 0
+    for (let i = Math.min(integers.length, (e + 1) * lanes) - 1; i >= e * lanes; i--)
+      x = (x * radix + (integers[i]! | 0)) | 0
+    out[e] = x + (P & (x >> 31))
+  }
+}
+
+/**
+ * The integers in the lanes of a sum's `elements`, from the first on. Any residue has some: those of a sum whose hospitals kept to
+ * their bounds are the sums of the hospitals' integers.
+ */
+export function unpackInto(out: Int32Array, elements: Uint32Array, lanes: Lanes): void {
+  const radix = radixOf(lanes)
+  const half = LANE_MAX[lanes]
+  for (let e = 0; e * lanes < out.length; e++) {
+    let x = centre(elements[e]!)
+    const to = Math.min(out.length, (e + 1) * lanes)
+    for (let i = e * lanes; i < to; i++) {
+      const rest = i + 1 < (e + 1) * lanes ? Math.floor((x + half) / radix) : 0
+      out[i] = x - rest * radix
+      x = rest
+    }
+  }
+}
+
+function radixOf(lanes: Lanes): number {
+  return 2 * LANE_MAX[lanes] + 1
 }
 
 /** The integer in [-HALF, HALF] that a residue stands for. */
@@ -89,7 +110,7 @@ export function centre(residue: number): number {
   return residue > HALF ? residue - P : residue
 }
 
-/** The real value of a residue: one division, so that all peers get the same bits. */
+/** The real value of a residue of one lane: one division, so that all peers get the same bits. */
 export function dequantise(residue: number, scale: number): number {
   return centre(residue) / scale
 }

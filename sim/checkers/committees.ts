@@ -12,10 +12,10 @@ import { initialState } from '../../protocol/model/initial.ts'
 import { stateHash } from '../../protocol/model/state.ts'
 import type { Job, MemberId } from '../../protocol/ports.ts'
 import { addInto, residueBytes, residuesFromBytes } from '../../protocol/sum/field.ts'
-import { quantiseSections } from '../../protocol/sum/kernels.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
 import type { CheckContext } from './context.ts'
+import { clearOf } from './inputs.ts'
 import { Judge } from './judge.ts'
 import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
 
@@ -56,9 +56,9 @@ class CommitteeSums extends Judge {
   onJob(host: SimHost, job: Job): void {
     if (job.kind === 'learn') this.#learning.set(host.id, job.round)
     if (job.kind !== 'vector' || job.work.kind !== 'mask') return
-    const { values, sections, roundingKey } = job.work
+    const input = clearOf(job.work)?.residues
+    if (!input) return
     const round = this.#learning.get(host.id) ?? -1
-    const input = quantiseSections(values, sections, roundingKey)
     // A hospital that is ahead masks for the next round before the last entry is checked.
     const others = (this.#inputs.get(host.id) ?? []).filter(i => i.round !== round).slice(-1)
     this.#inputs.set(host.id, [...others, { round, input }])

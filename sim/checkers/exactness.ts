@@ -11,15 +11,18 @@ import { applySum } from '../../protocol/model/apply.ts'
 import { initialState } from '../../protocol/model/initial.ts'
 import { stateHash } from '../../protocol/model/state.ts'
 import type { Job, JobResult, MemberId, ModelState, Section, Task, VectorWork } from '../../protocol/ports.ts'
+import { rotationSeed } from '../../protocol/round/secrets.ts'
 import { residueBytes } from '../../protocol/sum/field.ts'
-import { layoutFor, sectionRange } from '../../protocol/sum/layout.ts'
+import { layoutFor } from '../../protocol/sum/layout.ts'
 import { masksInto } from '../../protocol/sum/mask.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
 import { attemptName, type CheckContext } from './context.ts'
 import { Inputs, type Masking } from './inputs.ts'
+import { integersOf, P } from './integers.ts'
 import { Judge } from './judge.ts'
 import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
+import { isWeightedMean } from './weighed.ts'
 
 export function exactness(context: CheckContext): Exactness {
   return new Exactness(context)
@@ -27,13 +30,7 @@ export function exactness(context: CheckContext): Exactness {
 
 type Unmask = VectorWork & { kind: 'unmask' }
 
-/** Modulus, centring and sum are written here once more, in plain numbers: what they check may have them wrong. */
-const P = 2_147_483_647
-
-function centred(residue: number): number {
-  return residue > (P - 1) / 2 ? residue - P : residue
-}
-
+/** The sum is written here once more, in plain numbers: what it checks may have it wrong. */
 function total(vectors: readonly Uint32Array[]): Uint32Array {
   return vectors[0]!.map((_, i) => vectors.reduce((sum, v) => sum + v[i]!, 0) % P)
 }
@@ -65,6 +62,7 @@ export class Exactness extends Judge implements Checker {
   #height = 0
   #cohort = 0
   #task: Task = 'statistics'
+  #opened: Uint8Array = new Uint8Array(32)
   #fixed: { readonly body: SurvivorsFixed; readonly name: string } | undefined
   /** By the hash of the entry that fixed the survivors. */
   readonly #openings = new Map<string, Opening>()
@@ -95,23 +93,25 @@ export class Exactness extends Judge implements Checker {
       this.#opens(host.id, phase, work, output.sum)
   }
 
-  #masked(host: MemberId, { work, residues }: Masking): void {
+  #masked(host: MemberId, { work, clear }: Masking): void {
     this.pairs.add(work.pairs.length)
     if (!this.isHonest(host)) return
+    const integers = integersOf(clear.residues, work.sections)
     let at = 0
     for (const section of work.sections) {
-      this.#bounded(host, section, residues.subarray(at, at + section.length), work.values.subarray(at))
-      at += section.length
+      const to = at + section.length
+      this.#bounded(host, section, integers.slice(at, to), clear.numbers.subarray(at, to))
+      at = to
     }
   }
 
-  #bounded(host: MemberId, section: Section, residues: Uint32Array, values: Float64Array): void {
+  #bounded(host: MemberId, section: Section, integers: readonly number[], numbers: Float64Array): void {
     const { name, scale, bound } = section
     let most = 0
     let off = 0
-    for (let i = 0; i < residues.length; i++) {
-      const q = centred(residues[i]!)
-      const exact = Math.min(bound, Math.max(-bound, values[i]!)) * scale
+    for (let i = 0; i < integers.length; i++) {
+      const q = integers[i]!
+      const exact = Math.min(bound, Math.max(-bound, numbers[i]!)) * scale
       most = Math.max(most, Math.abs(q))
       off = Math.max(off, Math.abs(q - exact))
     }
@@ -166,6 +166,7 @@ export class Exactness extends Judge implements Checker {
       if (body.kind === 'RoundOpened') {
         this.#cohort = body.cohort.length
         this.#task = body.task
+        this.#opened = certified.hash
       } else if (body.kind === 'SurvivorsFixed') this.#fixed = { body, name: certified.name }
       else if (body.kind === 'RoundClosed') this.#close(host, body)
     }
@@ -213,12 +214,13 @@ export class Exactness extends Judge implements Checker {
   }
 
   #exact(survivors: readonly { member: MemberId; root: string }[], what: string): Uint32Array {
-    const inputs = survivors.map(s => this.#inputs.maskingOf(s.member, s.root)!.residues)
-    const sum = total(inputs)
-    for (let i = 0; i < sum.length; i++) {
-      const exact = inputs.reduce((x, input) => x + centred(input[i]!), 0)
-      if (exact !== centred(sum[i]!)) this.fail(`${what}: the sum has wrapped`)
-    }
+    const maskings = survivors.map(s => this.#inputs.maskingOf(s.member, s.root)!)
+    const { sections } = maskings[0]!.work
+    const sum = total(maskings.map(m => m.clear.residues))
+    const inputs = maskings.map(m => integersOf(m.clear.residues, sections))
+    integersOf(sum, sections).forEach((integer, i) => {
+      if (inputs.reduce((x, input) => x + input[i]!, 0) !== integer) this.fail(`${what}: the sum has wrapped`)
+    })
     return sum
   }
 
@@ -234,43 +236,26 @@ export class Exactness extends Judge implements Checker {
     this.#model = undefined
     if (sum && before) {
       const sections = layoutFor(charter, this.#task, this.#cohort)
-      const next = applySum(charter, this.#task, sections, sum, before).state
+      const rotation = rotationSeed(this.#opened, body.round)
+      const next = applySum(charter, this.#task, sections, sum, before, rotation).state
       this.checked++
       if (!equalBytes(stateHash(next), body.model))
         this.fail(`${what}: the certified model does not follow from the certified sum`)
       else this.#model = next
-      if (this.#task === 'train') this.#weighed(fixed, sections, before, next, what)
+      if (this.#task === 'train') this.#weighed(fixed, before, next, what)
     }
     const held = host.peer?.model
     if (!this.#model && held && equalBytes(stateHash(held), body.model)) this.#model = held
   }
 
-  /** The new parameters as the learners' own numbers give them, within what rounding to steps can do. */
-  #weighed(
-    fixed: SurvivorsFixed,
-    sections: readonly Section[],
-    before: ModelState,
-    after: ModelState,
-    what: string,
-  ): void {
+  #weighed(fixed: SurvivorsFixed, before: ModelState, after: ModelState, what: string): void {
     const maskings = fixed.survivors.map(s => this.#inputs.maskingOf(s.member, toHex(s.root)))
     if (!maskings.every(m => m !== undefined)) return
-    const [from] = sectionRange(sections, 'update')
-    const [at] = sectionRange(sections, 'weight')
-    const step = (name: string) => maskings.length / sections.find(s => s.name === name)!.scale
-    const weight = maskings.reduce((w, m) => w + m.work.values[at]!, 0)
+    const isMean = isWeightedMean(this.context.charter, maskings, before.parameters, after.parameters)
     // Hardly any rows: rounding could be all of it.
-    if (weight < 2 / this.context.charter.training.weightMax) return
+    if (isMean === undefined) return
     this.checked++
-    for (let i = 0; i < before.parameters.length; i++) {
-      const update = maskings.reduce((u, m) => u + m.work.values[from + i]!, 0) / weight
-      const off = Math.abs(before.parameters[i]! + update - after.parameters[i]!)
-      const near = (step('update') + Math.abs(update) * step('weight')) / weight
-      if (off > 2 * near + 1e-6 * (1 + Math.abs(after.parameters[i]!))) {
-        this.fail(`${what}: the certified model is not the weighted mean of the updates`)
-        return
-      }
-    }
+    if (!isMean) this.fail(`${what}: the certified model is not the weighted mean of the updates`)
   }
 }
 

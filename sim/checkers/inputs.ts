@@ -4,18 +4,30 @@
  */
 import { concatBytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
+import { contribution } from '../../protocol/model/contribution.ts'
 import type { MemberId, VectorWork } from '../../protocol/ports.ts'
+import { assert } from '../../protocol/result.ts'
 import { sliceHash } from '../../protocol/round/attempt.ts'
 import { residuesFromBytes } from '../../protocol/sum/field.ts'
-import { quantiseSections } from '../../protocol/sum/kernels.ts'
+import { quantiseParts } from '../../protocol/sum/kernels.ts'
 import { shardRange } from '../../protocol/sum/shards.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
+
+export type MaskWork = VectorWork & { kind: 'mask' }
+
+/** What a masking was of. */
+export interface Clear {
+  /** As the learner gave them, clipped and weighted: section after section. */
+  readonly numbers: Float64Array
+  /** As they were quantised. */
+  readonly residues: Uint32Array
+}
 
 /** One masking, as it was tapped. */
 export interface Masking {
   readonly root: string
-  readonly work: VectorWork & { kind: 'mask' }
-  readonly residues: Uint32Array
+  readonly work: MaskWork
+  readonly clear: Clear
   readonly masked: Uint32Array
 }
 
@@ -33,13 +45,21 @@ interface Sent {
   readonly slices: Map<string, Uint8Array>
 }
 
-const quantised = new WeakMap<Masking['work'], Uint32Array>()
+const known = new WeakMap<MaskWork, Clear>()
 
-/** What a masking was of, in the clear; once for all who ask. */
-export function residuesOf(work: Masking['work']): Uint32Array {
-  const known = quantised.get(work) ?? quantiseSections(work.values, work.sections, work.roundingKey)
-  quantised.set(work, known)
-  return known
+/** What a masking was of, in the clear; once for all who ask. Undefined: the machine refused what was learned. */
+export function clearOf(work: MaskWork): Clear | undefined {
+  const before = known.get(work)
+  if (before) return before
+  const parts = contribution(work.charter, work.task, work.sections, work.learned, work.rotation)
+  if (!parts.ok) return undefined
+  const numbers = parts.value.flatMap(({ values, factor }) => Array.from(values, x => x * factor))
+  const clear = {
+    numbers: Float64Array.from(numbers),
+    residues: quantiseParts(parts.value, work.roundingKey),
+  }
+  known.set(work, clear)
+  return clear
 }
 
 export class Inputs {
@@ -48,12 +68,13 @@ export class Inputs {
 
   masked(
     host: MemberId,
-    work: Masking['work'],
+    work: MaskWork,
     output: { readonly masked: Uint32Array; readonly shardHashes: readonly Uint8Array[] },
   ): Masking {
-    const residues = residuesOf(work)
+    const clear = clearOf(work)
+    assert(clear !== undefined, 'what was masked can be')
     const root = toHex(sha256(concatBytes(...output.shardHashes)))
-    const masking = { root, work, residues, masked: output.masked }
+    const masking = { root, work, clear, masked: output.masked }
     const others = (this.#maskings.get(host) ?? []).filter(m => m.root !== root)
     this.#maskings.set(host, [...others.slice(1 - MASKINGS_MAX), masking])
     return masking

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { ascii, equalBytes } from '../../protocol/bytes.ts'
 import { hkdf } from '../../protocol/crypto/kdf.ts'
-import type { Job, JobResult, MemberId, VectorWork } from '../../protocol/ports.ts'
+import type { Job, JobResult, MemberId } from '../../protocol/ports.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import { RECORDS } from '../../protocol/round/records.ts'
 import { secretFromSeed } from '../../protocol/sum/shamir.ts'
@@ -13,7 +13,7 @@ import { bytes, decode, memberId } from '../../protocol/wire/codec.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
 import type { CheckContext } from './context.ts'
-import { residuesOf } from './inputs.ts'
+import { clearOf, type MaskWork } from './inputs.ts'
 import { Judge } from './judge.ts'
 import { readMessage } from './read.ts'
 
@@ -145,15 +145,17 @@ function seedOf(host: MemberId, secrets: Secrets, value: Uint8Array): void {
     )
 }
 
-function masking(host: MemberId, secrets: Secrets, work: VectorWork & { kind: 'mask' }): void {
+function masking(host: MemberId, secrets: Secrets, work: MaskWork): void {
   secrets.add(`${host} sends its rounding key`, work.roundingKey)
   secrets.add(`${host} sends its self-mask key`, work.selfKey)
   for (const { key } of work.pairs) secrets.add(`${host} sends a pairwise mask key`, key)
-  const residues = residuesOf(work)
+  const clear = clearOf(work)
+  if (!clear) return
+  const { numbers, residues } = clear
   const step = Math.max(1, Math.floor(residues.length / STRETCHES))
   for (let i = 0; i + 4 <= residues.length; i += step) {
     stretch(secrets, `${host} sends its input in the clear`, bytesOf(residues.slice(i, i + 4)))
-    stretch(secrets, `${host} sends its numbers in the clear`, bytesOf(work.values.slice(i, i + 2)))
+    stretch(secrets, `${host} sends its numbers in the clear`, bytesOf(numbers.slice(i, i + 2)))
   }
 }
 

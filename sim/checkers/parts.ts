@@ -176,7 +176,7 @@ class Parts {
     const { charter, hash, round, members } = committee
     const inIt = new Set(members.filter(m => liars.has(m)))
     if (inIt.size > charter.maliciousMax) return undefined
-    const plan = committeePlan(round, state.charter.members.length)
+    const plan = committeePlan(round, state.charter.members.length, state.head)
     const model = initialState(charter)
     const own = new Map<MemberId, PeerConfig>(
       members.map(m => {

@@ -102,8 +102,12 @@ export function consortiumInWords(scenario: Scenario): string {
   const behind = nat === 0 ? '' : `, ${nat} of them behind firewalls that let nobody in`
   const delivery =
     secureSum.delivery === 'gossip' ? 'small inputs by gossip' : 'inputs in shards over streams'
+  const { compression } = secureSum
+  const bits = compression
+    ? `, ${compression.rotation ? 'rotated, ' : ''}${compression.bitsPerValue} bits for each value`
+    : ''
   const tree = committees ? `, in committees of ${committees.size}` : ''
-  return `${plural(n, 'hospital')}${behind}${tree}; ${plural(study.rounds, 'training round')}, ${learner}, ${delivery}.`
+  return `${plural(n, 'hospital')}${behind}${tree}; ${plural(study.rounds, 'training round')}, ${learner}, ${delivery}${bits}.`
 }
 
 function linkInWords(l: Link): string {

@@ -54,10 +54,8 @@ function jobMs({ trainingMs }: Site, job: Job, random: Random): Millis {
 /** Elements that a job reads or makes. */
 function elementsOf(work: VectorWork): number {
   switch (work.kind) {
-    case 'contribute':
-      return vectorLength(work.sections)
     case 'mask':
-      return work.values.length * (work.pairs.length + 1)
+      return vectorLength(work.sections) * (work.pairs.length + 2)
     case 'check':
       return work.words.length
     case 'sum':

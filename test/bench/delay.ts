@@ -14,8 +14,9 @@ import { parseCharter } from '../../config/parse.ts'
 import { JobRunner } from '../../node/worker/runner.ts'
 import { initialState } from '../../protocol/model/initial.ts'
 import type { Job } from '../../protocol/ports.ts'
-import { layoutFor, vectorLength } from '../../protocol/sum/layout.ts'
+import { layoutFor } from '../../protocol/sum/layout.ts'
 import { testCharter } from '../support/consortium.ts'
+import { trained } from '../support/learned.ts'
 
 const LIMIT_MS = 50
 const FEATURES = 512
@@ -70,7 +71,6 @@ function writeRows(file: string, charter: Charter): void {
 /** The vector work of rounds of this size, one job after the other, until `until` (of performance.now()). */
 async function vectorWork(runner: JobRunner, charter: Charter, until: number): Promise<number> {
   const sections = layoutFor(charter, 'train', 4)
-  const length = vectorLength(sections)
   const key = (byte: number) => new Uint8Array(32).fill(byte)
   const pairs = [3, 4, 5].map(byte => ({ key: key(byte), sign: 1 as const }))
   let jobs = 0
@@ -80,11 +80,13 @@ async function vectorWork(runner: JobRunner, charter: Charter, until: number): P
     return result.output
   }
   while (performance.now() < until) {
-    const values = new Float64Array(length)
     const masked = await run({
       kind: 'mask',
-      values,
+      charter,
+      task: 'train',
       sections,
+      learned: trained(charter, new Float32Array(parameterCount(charter))),
+      rotation: key(7),
       roundingKey: key(1),
       selfKey: key(2),
       pairs,

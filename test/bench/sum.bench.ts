@@ -8,24 +8,30 @@ import { CHUNK_WORDS, keyStream, release } from '../../protocol/crypto/keystream
 import type { VectorWork } from '../../protocol/ports.ts'
 import { addInto, areResidues, P, residueBytes } from '../../protocol/sum/field.ts'
 import { runVectorWork } from '../../protocol/sum/kernels.ts'
+import { layoutFor } from '../../protocol/sum/layout.ts'
 import { masksInto } from '../../protocol/sum/mask.ts'
 import { quantiseInto } from '../../protocol/sum/quantise.ts'
+import { rotated } from '../../protocol/sum/rotation.ts'
 import { tagger } from '../../protocol/sum/tag.ts'
+import { charterFor, trained } from '../support/learned.ts'
 
 const elements = Number(process.argv[2] ?? 4_000_000)
 const key = (byte: number) => new Uint8Array(32).fill(byte)
-const values = Float64Array.from({ length: elements }, (_, i) => Math.sin(i))
+const delta = Float32Array.from({ length: elements }, (_, i) => Math.sin(i))
 const vector = Uint32Array.from({ length: elements }, (_, i) => (i * 1_000_003) % P)
 const other = vector.toReversed()
 const pairs = Array.from({ length: 8 }, (_, i) => ({
   key: key(i + 9),
   sign: i % 2 ? (1 as const) : (-1 as const),
 }))
-const sections = [{ name: 'update', length: elements, bound: 1, scale: 2 ** 20 }]
+const charter = charterFor(4, elements)
 const mask: VectorWork = {
   kind: 'mask',
-  values,
-  sections,
+  charter,
+  task: 'train',
+  sections: layoutFor(charter, 'train', 4),
+  learned: trained(charter, delta),
+  rotation: key(4),
   roundingKey: key(1),
   selfKey: key(2),
   pairs,
@@ -52,7 +58,10 @@ measure('key stream', () => {
   for (let i = 0; i < elements; i += CHUNK_WORDS) release(stream.take(CHUNK_WORDS))
 })
 measure('mask, one of eight', () => masksInto(vector, pairs), pairs.length)
-measure('quantise', () => quantiseInto(other, values, 2 ** 20, 1, keyStream(key(1))))
+measure('quantise', () =>
+  quantiseInto(other, delta, 1, { scale: 2 ** 20, bound: 1, lanes: 1 }, keyStream(key(1))),
+)
+measure('rotate', () => rotated(delta, 1, key(1)))
 measure('add', () => addInto(vector, other))
 measure('check residues', () => areResidues(vector))
 measure('hash', () => sha256(residueBytes(vector)))

@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "4b424561b56887fe03d009be318f666d0a712cc19b1a64a218d27f3509d82cb5",
-        "3": "63f8b6d4ab1769cbf7c31e97e6727245b19ce231395ebdba9527087c321fe538",
-        "31": "306dc6ab8a0e5f12a276518dbd7f3be26b197c56070efaff02f716b37b2b8cf2",
+        "28": "a09680193e88191ecd4ca2839dd21bc642ebb206a272f54ac72e2bf5473fea55",
+        "3": "52b98fed6e091b6b655d055b3dd4ed334ad424914d23793f3d18988a7125b7f6",
+        "31": "addf0f059c1f420c8115fbb4e66aabe349030afc55a66b95b73d1a856792ef1d",
       }
     `)
   })

@@ -3,6 +3,7 @@
  * quantised inputs. Thirty hospitals have a file of their own, beside which the others run.
  */
 import { describe, expect, it } from 'vitest'
+import { BITS_PER_VALUE } from '../../config/lanes.ts'
 import type { Job, Learned } from '../../protocol/ports.ts'
 import type { Learner } from '../../sim/host.ts'
 import { audited } from '../support/audit.ts'
@@ -72,11 +73,17 @@ function extreme(sign: 1 | -1 | 0, index: number): Learner {
 }
 
 describe('largest and smallest contributions', () => {
-  for (const n of [3, 4, 7, 10]) {
+  const cases = [
+    ...[3, 4, 7, 10].map(n => ({ n, compression: undefined })),
+    ...BITS_PER_VALUE.map(bitsPerValue => ({ n: 10, compression: { bitsPerValue, rotation: false } })),
+  ]
+  for (const { n, compression } of cases) {
     for (const sign of [1, -1, 0] as const) {
-      it(`sum exactly: ${n} hospitals, ${['smallest', 'mixed', 'largest'][sign + 1]}`, () => {
+      const bits = compression ? `, in ${compression.bitsPerValue} bits` : ''
+      it(`sum exactly: ${n} hospitals, ${['smallest', 'mixed', 'largest'][sign + 1]}${bits}`, () => {
         const { c, audit } = audited({
           n,
+          edit: charter => ({ ...charter, secureSum: { ...charter.secureSum, compression } }),
           f: n === 3 ? 0 : 1,
           rounds: 4,
           gossipBytesMax: n % 2 ? 0 : 32_768,

@@ -50,6 +50,8 @@ describe('random scenarios', () => {
       honest: share(s => s.adversaries.length === 0),
       allLie: share(s => s.adversaries.length === maliciousMaxOf(s) && s.adversaries.length > 0),
       committees: share(s => s.committees !== undefined),
+      compressed: share(s => s.secureSum.compression !== undefined),
+      rotated: share(s => s.secureSum.compression?.rotation === true),
       trusting: share(s => s.maliciousMax === 0),
     }
     for (const [what, part] of Object.entries(seen)) {

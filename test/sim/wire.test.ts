@@ -1,17 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { sha256 } from '../../protocol/crypto/hash.ts'
 import { Peer, type PeerConfig } from '../../protocol/peer.ts'
-import type { Effect, Input, Machine, Millis, Output, VectorWork } from '../../protocol/ports.ts'
+import type { Effect, Input, Machine, Millis, Output } from '../../protocol/ports.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
-import { residueBytes } from '../../protocol/sum/field.ts'
-import { quantiseSections } from '../../protocol/sum/kernels.ts'
 import { masksInto } from '../../protocol/sum/mask.ts'
-import { shardRange } from '../../protocol/sum/shards.ts'
+import { clearOf, type MaskWork } from '../../sim/checkers/inputs.ts'
 import type { Learner } from '../../sim/host.ts'
 import { type ConsortiumOptions, memberName } from '../support/consortium.ts'
 import { findLeaks, record } from '../support/recording.ts'
-
-type MaskWork = VectorWork & { kind: 'mask' }
+import { Remasking } from '../support/remasking.ts'
 
 /** The same large update in every round: what two maskings of it have in common is not chance. */
 function constant(honest: Learner): Learner {
@@ -32,40 +28,7 @@ const options: ConsortiumOptions = {
   learner: (_id, honest) => constant(honest),
 }
 
-/** A machine whose masking is changed: `mask` makes of the work what leaves. */
-class Leaking implements Machine {
-  readonly #peer: Peer
-  readonly #mask: (work: MaskWork) => Uint32Array
-  readonly #works = new Map<number, MaskWork>()
-
-  constructor(config: PeerConfig, mask: (work: MaskWork) => Uint32Array) {
-    this.#peer = new Peer(config)
-    this.#mask = mask
-  }
-
-  handle(input: Input, now: Millis): Output {
-    const work = input.kind === 'jobDone' ? this.#works.get(input.id) : undefined
-    const output = this.#peer.handle(
-      work && input.kind === 'jobDone' ? this.#instead(input, work) : input,
-      now,
-    )
-    for (const e of output.effects) {
-      if (e.kind === 'job' && e.job.kind === 'vector' && e.job.work.kind === 'mask')
-        this.#works.set(e.id, e.job.work)
-    }
-    return output
-  }
-
-  #instead(input: Input & { kind: 'jobDone' }, work: MaskWork): Input {
-    const masked = this.#mask(work)
-    const shardHashes = Array.from({ length: work.shards }, (_, k) =>
-      sha256(residueBytes(masked.slice(...shardRange(masked.length, work.shards, k)))),
-    )
-    return { ...input, result: { kind: 'vector', output: { kind: 'mask', masked, shardHashes } } }
-  }
-}
-
-const quantised = (work: MaskWork) => quantiseSections(work.values, work.sections, work.roundingKey)
+const quantised = (work: MaskWork) => clearOf(work)!.residues.slice()
 
 /** Says its attempt's seed, inside of some other bytes. */
 class Telling implements Machine {
@@ -130,7 +93,7 @@ describe('what leaves a hospital', () => {
           {
             ...options,
             gossipBytesMax,
-            machine: id => (id === memberName(1) ? config => new Leaking(config, mask) : undefined),
+            machine: id => (id === memberName(1) ? config => new Remasking(config, mask) : undefined),
           },
           20_000,
         )

@@ -7,12 +7,11 @@ import { createLearner, type Learner } from '../../node/training/learner.ts'
 import { ascii, u32be } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import { applySum } from '../../protocol/model/apply.ts'
-import { contribution } from '../../protocol/model/contribution.ts'
 import { initialState } from '../../protocol/model/initial.ts'
-import type { ModelState, Task } from '../../protocol/ports.ts'
+import type { Learned, ModelState, Task } from '../../protocol/ports.ts'
 import { addInto } from '../../protocol/sum/field.ts'
-import { quantiseSections } from '../../protocol/sum/kernels.ts'
-import { layoutFor } from '../../protocol/sum/layout.ts'
+import { quantisedInput } from '../../protocol/sum/kernels.ts'
+import { layoutFor, vectorLength } from '../../protocol/sum/layout.ts'
 
 export interface Study {
   readonly charter: Charter
@@ -23,29 +22,49 @@ export interface Study {
 /** How a study gets its federated model: `federateByProtocol`, or the arithmetic alone. */
 export type Federate = (study: Study, seed: number) => Promise<ModelState>
 
+/** What all hospitals have learned in a training round, and the models before and after it. */
+export type OnRound = (all: readonly Learned[], before: ModelState, after: ModelState) => void
+
 /**
  * The protocol's arithmetic without its messages: all hospitals survive every round, and their clipped, weighted and
  * quantised contributions are added and applied as in a real round. Masks would cancel, so there are none.
  */
-export const federate: Federate = async ({ charter, datasets, backend }, seed) => {
-  const learners: Learner[] = []
-  for (const dataset of datasets.values()) learners.push(await createLearner(charter, dataset, backend))
+export function federateWith(
+  charter: Charter,
+  learners: readonly Learner[],
+  seed: number,
+  onRound?: OnRound,
+): ModelState {
   let state = initialState(initialOf(charter, seed))
   for (let round = 0; round <= charter.training.rounds; round++) {
     const task: Task = round === 0 ? 'statistics' : 'train'
     const sections = layoutFor(charter, task, learners.length)
-    let sum: Uint32Array | undefined
-    for (const [i, learner] of learners.entries()) {
+    const rotation = seedOf(seed, round, learners.length)
+    const sum = new Uint32Array(vectorLength(sections))
+    const all = learners.map((learner, i) => {
       const key = seedOf(seed, round, i)
       const learned = learner.learn({ kind: 'learn', task, round, model: state, seed: key })
-      const values = contribution(charter, task, sections, learned)
-      if (!values.ok) throw new Error(values.error)
-      const residues = quantiseSections(values.value, sections, sha256(key))
-      if (sum === undefined) sum = residues
-      else addInto(sum, residues)
-    }
-    state = applySum(charter, task, sections, sum!, state).state
+      const input = quantisedInput({ charter, task, sections, learned, rotation, roundingKey: sha256(key) })
+      if (!input.ok) throw new Error(input.error)
+      addInto(sum, input.value)
+      return learned
+    })
+    const before = state
+    state = applySum(charter, task, sections, sum, state, rotation).state
+    if (task === 'train') onRound?.(all, before, state)
   }
+  return state
+}
+
+export async function learnersOf({ charter, datasets, backend }: Study): Promise<Learner[]> {
+  const learners: Learner[] = []
+  for (const dataset of datasets.values()) learners.push(await createLearner(charter, dataset, backend))
+  return learners
+}
+
+export const federate: Federate = async (study, seed) => {
+  const learners = await learnersOf(study)
+  const state = federateWith(study.charter, learners, seed)
   for (const learner of learners) learner.dispose()
   return state
 }

@@ -11,7 +11,7 @@ import { initialState } from '../../protocol/model/initial.ts'
 import { stateHash } from '../../protocol/model/state.ts'
 import type { MemberId } from '../../protocol/ports.ts'
 import { addInto, residueBytes } from '../../protocol/sum/field.ts'
-import { quantiseSections } from '../../protocol/sum/kernels.ts'
+import { clearOf } from '../../sim/checkers/inputs.ts'
 import type { SimHost } from '../../sim/host.ts'
 import { type Consortium, type ConsortiumOptions, consortium } from './consortium.ts'
 
@@ -69,10 +69,9 @@ export function sumHash(c: Consortium, round: number, survivors: readonly Member
     const masked = mine.find((j, i) => i > learned && j.job.kind === 'vector' && j.job.work.kind === 'mask')
     if (learned < 0 || masked?.job.kind !== 'vector' || masked.job.work.kind !== 'mask')
       throw new Error(`${id} has masked nothing in round ${round}`)
-    const { values, sections, roundingKey } = masked.job.work
-    const input = quantiseSections(values, sections, roundingKey)
+    const input = clearOf(masked.job.work)!.residues
     if (sum) addInto(sum, input)
-    else sum = input
+    else sum = input.slice()
   }
   return toHex(sha256(residueBytes(sum!)))
 }

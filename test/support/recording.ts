@@ -3,26 +3,24 @@
  * of it did (SPEC S7, S11, S15). The analysis is itself tested: on runs of machines that leak.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
-import type { MemberId, VectorWork } from '../../protocol/ports.ts'
+import type { MemberId } from '../../protocol/ports.ts'
 import { sliceHash } from '../../protocol/round/attempt.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import { attemptKeys } from '../../protocol/round/secrets.ts'
 import { P, residuesFromBytes } from '../../protocol/sum/field.ts'
-import { quantiseSections } from '../../protocol/sum/kernels.ts'
 import { centre } from '../../protocol/sum/quantise.ts'
 import { decode } from '../../protocol/wire/codec.ts'
 import { openEnvelope } from '../../protocol/wire/envelope.ts'
 import { BODIES } from '../../protocol/wire/messages.ts'
+import { type Clear, clearOf, type MaskWork } from '../../sim/checkers/inputs.ts'
 import { type Consortium, type ConsortiumOptions, consortium } from './consortium.ts'
-
-type MaskWork = VectorWork & { kind: 'mask' }
 
 export interface Recording {
   readonly c: Consortium
   /** Each message once, in the order of its first sending. */
   readonly wire: { readonly from: MemberId; readonly bytes: Uint8Array }[]
   /** Inputs in the clear, in the order of their masking. */
-  readonly inputs: { readonly host: MemberId; readonly work: MaskWork; readonly residues: Uint32Array }[]
+  readonly inputs: { readonly host: MemberId; readonly work: MaskWork; readonly clear: Clear }[]
   /** Hex of each secret of 32 bytes, with what it is. */
   readonly secrets: Map<string, string>
 }
@@ -75,7 +73,7 @@ function noteMask(
   inputs: Recording['inputs'],
   secrets: Recording['secrets'],
 ): void {
-  inputs.push({ host, work, residues: quantiseSections(work.values, work.sections, work.roundingKey) })
+  inputs.push({ host, work, clear: clearOf(work)! })
   secrets.set(toHex(work.roundingKey), `rounding key of ${host}`)
   secrets.set(toHex(work.selfKey), `self-mask key of ${host}`)
   for (const { key } of work.pairs) secrets.set(toHex(key), `pairwise key of ${host}`)
@@ -89,9 +87,10 @@ export function findLeaks(r: Recording): string[] {
 /** Every run of four elements of every input, in every encoding that one may think of, at any place on the wire. */
 function clearUpdates(r: Recording): string[] {
   const needles = new Map<string, { readonly text: string; readonly what: string }[]>()
-  for (const { host, work, residues } of r.inputs) {
+  for (const { host, clear } of r.inputs) {
+    const { numbers, residues } = clear
     for (let i = 0; i + 4 <= residues.length; i += 4) {
-      for (const [name, needle] of encodings(work.values.subarray(i, i + 4), residues.subarray(i, i + 4))) {
+      for (const [name, needle] of encodings(numbers.subarray(i, i + 4), residues.subarray(i, i + 4))) {
         // Zeros and small counts are everywhere.
         if (new Set(needle).size < 7) continue
         const text = Buffer.from(needle).toString('latin1')
@@ -189,7 +188,7 @@ function masksOnWire(r: Recording): Masked[] {
     const k = count.get(host) ?? 0
     count.set(host, k + 1)
     const input = r.inputs.filter(i => i.host === host)[k]
-    return input ? [together(host, input.residues, input.work.shards, shards)] : []
+    return input ? [together(host, input.clear.residues, input.work.shards, shards)] : []
   })
 }
 

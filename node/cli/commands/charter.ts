@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { charterHash } from '../../../config/canonical.ts'
 import { type Charter, type CharterDraft, parameterCount, quorum } from '../../../config/charter.ts'
 import { MedmeshError } from '../../../config/error.ts'
+import { LANE_MAX, lanesOf } from '../../../config/lanes.ts'
 import { signCharter } from '../../../config/signed.ts'
 import {
   committeeCount,
@@ -201,9 +202,21 @@ export function describeCharter(charter: Charter | CharterDraft, keyids: readonl
     `Training: ${t.rounds} rounds of ${t.localUpdates} updates of ${t.batchSize} rows, ${t.optimizer}, learning rate ${t.learningRate}`,
     `  a hospital's update is clipped to norm ${t.clipNorm}, weighted by ${t.weighting}`,
     `Secure sum: opened for at least ${s.survivorsMin} survivors; inputs within ${s.inputDeadlineMs} ms`,
+    ...(s.compression ? [describeCompression(n, s.compression)] : []),
     `Privacy: ${charter.privacy.unit === 'none' ? 'no differential privacy: the sums and the model are exact' : charter.privacy.unit}`,
     `Export of the model: ${charter.export.model}`,
   ]
+}
+
+/** How coarse the updates are: a step is the smallest change of one hospital that the sum can show. */
+function describeCompression(
+  n: number,
+  compression: NonNullable<Charter['secureSum']['compression']>,
+): string {
+  const { bitsPerValue, rotation } = compression
+  const steps = Math.floor(LANE_MAX[lanesOf({ compression })] / n)
+  const first = rotation ? 'rotated, then ' : ''
+  return `  ${bitsPerValue} bits for each value of an update: ${first}rounded by chance to one of ${2 * steps + 1} steps`
 }
 
 /** Who decides where not all do, and how sure it is that a lot draws good ones. */

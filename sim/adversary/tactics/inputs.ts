@@ -3,7 +3,7 @@ import { concatBytes, toHex } from '../../../protocol/bytes.ts'
 import { sha256 } from '../../../protocol/crypto/hash.ts'
 import type { MemberId, VectorOutput } from '../../../protocol/ports.ts'
 import { add, mul, P, residueBytes } from '../../../protocol/sum/field.ts'
-import { quantiseSections } from '../../../protocol/sum/kernels.ts'
+import { quantisedInput } from '../../../protocol/sum/kernels.ts'
 import { sectionRange } from '../../../protocol/sum/layout.ts'
 import { shardRange } from '../../../protocol/sum/shards.ts'
 import type { Body } from '../../../protocol/wire/messages.ts'
@@ -118,11 +118,12 @@ export function scales(factor: number): Tactic {
         return input
       const work = l.jobs.get(input.id)
       if (work?.kind !== 'mask' || !work.sections.some(s => s.name === 'update')) return input
-      const quantised = quantiseSections(work.values, work.sections, work.roundingKey)
+      const quantised = quantisedInput(work)
+      if (!quantised.ok) return input
       const masked = input.result.output.masked.slice()
       const [from, to] = sectionRange(work.sections, 'update')
       const more = (factor - 1) % P
-      for (let i = from; i < to; i++) masked[i] = add(masked[i]!, mul(quantised[i]!, more))
+      for (let i = from; i < to; i++) masked[i] = add(masked[i]!, mul(quantised.value[i]!, more))
       const shards = work.shards
       const shardHashes = Array.from({ length: shards }, (_, k) =>
         sha256(residueBytes(masked.slice(...shardRange(masked.length, shards, k)))),

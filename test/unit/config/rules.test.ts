@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { quorum } from '../../../config/charter.ts'
+import { type CharterDraft, quorum } from '../../../config/charter.ts'
 import { parseCharter } from '../../../config/parse.ts'
-import { absentMax } from '../../../config/rules.ts'
+import { absentMax, ruleProblems } from '../../../config/rules.ts'
+import { testCharter } from '../../support/consortium.ts'
 import { changed, draft, errorOf, exampleCharter, keyOf } from './study.ts'
 
 const charter = exampleCharter()
@@ -452,6 +453,43 @@ describe('rules across fields', () => {
     // Two quorums meet in an honest member; all but f and d reach one.
     expect(2 * q - n).toBeGreaterThan(f)
     expect(n - f - d).toBeGreaterThanOrEqual(q)
+  })
+})
+
+describe('compression', () => {
+  const compressed = (bitsPerValue: number) =>
+    changed(charter, c => {
+      c.secureSum.compression = { bitsPerValue, rotation: false }
+    })
+
+  it.each([
+    [8, 107],
+    [10, 644],
+  ])('%i bits hold the sum of %i members’ values, and of no more', (bitsPerValue, most) => {
+    const of = (n: number) => {
+      const c = testCharter({ n, f: 0 })
+      return {
+        ...c,
+        secureSum: { ...c.secureSum, compression: { bitsPerValue, rotation: false } },
+      } as CharterDraft
+    }
+    const broken = (n: number) => ruleProblems(of(n)).filter(p => p.code === 'CHARTER_QUANTISATION')
+    expect(broken(most)).toEqual([])
+    expect(broken(most + 1)).toMatchObject([
+      {
+        path: ['secureSum', 'compression', 'bitsPerValue'],
+        says: expect.stringContaining(`at most ${most} members`),
+        fix: expect.stringContaining(`set it to ${bitsPerValue === 8 ? 10 : 16}`),
+      },
+    ])
+  })
+
+  it('has the numbers of bits that it can keep, and no others', () => {
+    for (const bitsPerValue of [31, 12, 4, 0]) {
+      const error = errorOf(() => parseCharter(compressed(bitsPerValue)))
+      expect(error.message).toContain('secureSum.compression')
+    }
+    expect(parseCharter(compressed(8)).secureSum.compression).toEqual({ bitsPerValue: 8, rotation: false })
   })
 })
 

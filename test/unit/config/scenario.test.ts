@@ -293,6 +293,14 @@ describe('rules', () => {
       'healAtMs must be less than limitMs \\(3600000\\)',
     ],
     [
+      'SCENARIO_COMPRESSION',
+      (s: Any) => {
+        s.sites[0].count = 108
+        s.secureSum = { compression: { bitsPerValue: 8, rotation: false } }
+      },
+      'secureSum.compression.bitsPerValue must be more',
+    ],
+    [
       'SCENARIO_COMMITTEES',
       (s: Any) => {
         s.committees = { size: 8, maliciousMax: 2 }

@@ -1,9 +1,11 @@
 import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { describeCharter } from '../../../../node/cli/commands/charter.ts'
 import { loadNodeConfig } from '../../../../node/config.ts'
 import { DEFAULT_STUDY } from '../../../../node/demo/setup.ts'
 import { openStore } from '../../../../node/store/store.ts'
+import { exampleCharter } from '../../config/study.ts'
 import { makeStudy, medmesh, read, temporary, writeLedger } from './harness.ts'
 
 const COMMANDS = [
@@ -160,6 +162,20 @@ describe('charter', () => {
     expect(out).toContain('Cleveland Clinic Foundation')
     const json = await medmesh(['charter', 'show', join(DEFAULT_STUDY, 'charter.yaml'), '--json'])
     expect(JSON.parse(json.out)).toMatchObject({ study: { id: 'heart-disease' } })
+  })
+
+  it('shows how coarse updates are where they are', () => {
+    const charter = exampleCharter()
+    const says = (secureSum: object) =>
+      describeCharter({ ...charter, secureSum: { ...charter.secureSum, ...secureSum } }, []).join()
+    expect(says({})).not.toContain('bits')
+    // Four members: 107 / 4 = 26 steps to either side.
+    expect(says({ compression: { bitsPerValue: 8, rotation: false } })).toContain(
+      '8 bits for each value of an update: rounded by chance to one of 53 steps',
+    )
+    expect(says({ compression: { bitsPerValue: 16, rotation: true } })).toContain(
+      'of an update: rotated, then rounded',
+    )
   })
 })
 

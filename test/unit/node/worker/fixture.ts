@@ -1,6 +1,8 @@
 /** A data file of made-up patients for the workers' tests, and the vectors that they work on. */
 import { writeFileSync } from 'node:fs'
 import type { Job, VectorWork } from '../../../../protocol/ports.ts'
+import { layoutFor } from '../../../../protocol/sum/layout.ts'
+import { charterFor, trained } from '../../../support/learned.ts'
 
 export function writeData(file: string, rows = 40): void {
   const lines = Array.from({ length: rows }, (_, i) => {
@@ -13,10 +15,17 @@ export function writeData(file: string, rows = 40): void {
 const key = (byte: number) => new Uint8Array(32).fill(byte)
 
 export function maskWork(length: number): Extract<VectorWork, { kind: 'mask' }> {
+  const charter = charterFor(4, length)
   return {
     kind: 'mask',
-    values: Float64Array.from({ length }, (_, i) => Math.sin(i)),
-    sections: [{ name: 'update', length, bound: 1, scale: 1000 }],
+    charter,
+    task: 'train',
+    sections: layoutFor(charter, 'train', 4),
+    learned: trained(
+      charter,
+      Float32Array.from({ length }, (_, i) => Math.sin(i)),
+    ),
+    rotation: key(4),
     roundingKey: key(1),
     selfKey: key(2),
     pairs: [{ key: key(3), sign: 1 }],

@@ -2,14 +2,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Charter } from '../../../../config/charter.ts'
+import { BITS_PER_VALUE, LANE_MAX, lanesOf } from '../../../../config/lanes.ts'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { applySum } from '../../../../protocol/model/apply.ts'
-import { clipFactor, contribution } from '../../../../protocol/model/contribution.ts'
+import { clipFactor } from '../../../../protocol/model/contribution.ts'
 import { initialState } from '../../../../protocol/model/initial.ts'
 import { stateHash, stateIn } from '../../../../protocol/model/state.ts'
-import type { Learned, ModelState, Task } from '../../../../protocol/ports.ts'
+import type { Learned, ModelState, Section, Task } from '../../../../protocol/ports.ts'
 import { addInto } from '../../../../protocol/sum/field.ts'
-import { quantiseSections, runVectorWork } from '../../../../protocol/sum/kernels.ts'
+import { quantisedInput, runVectorWork } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor, roundingDeviation, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { testCharter } from '../../../support/consortium.ts'
 
@@ -25,14 +26,25 @@ function evaluation(positive = 1, negative = 2) {
   }
 }
 
+function quantised(
+  charter: Charter,
+  task: Task,
+  sections: readonly Section[],
+  learned: Learned,
+  key: number,
+) {
+  const roundingKey = new Uint8Array(32).fill(key)
+  const input = quantisedInput({ charter, task, sections, learned, roundingKey })
+  if (!input.ok) throw new Error(input.error)
+  return input.value
+}
+
 /** The secure sum's arithmetic without the secrecy. */
 function summed(c: Charter, task: Task, all: readonly Learned[]): Uint32Array {
   const sections = layoutFor(c, task, all.length)
-  const sum = new Uint32Array(sections.reduce((n, s) => n + s.length, 0))
+  const sum = new Uint32Array(vectorLength(sections))
   all.forEach((learned, i) => {
-    const values = contribution(c, task, sections, learned)
-    if (!values.ok) throw new Error(values.error)
-    addInto(sum, quantiseSections(values.value, sections, new Uint8Array(32).fill(i + 1)))
+    addInto(sum, quantised(c, task, sections, learned, i + 1))
   })
   return sum
 }
@@ -48,16 +60,12 @@ const trained = (samples: number, delta: number[]): Learned => ({
 })
 
 describe('training round', () => {
-  it('is a job: from what was learned to values, and from the opened sum to the next model', () => {
+  it('is a job: from the opened sum to the next model', () => {
     const all = [trained(100, [1, 0, 0, 0]), trained(300, [0, 1, 0, 0])]
     const sections = layoutFor(charter, 'train', 2)
-    for (const learned of [...all, { samples: 3 }]) {
-      const work = { kind: 'contribute', charter, task: 'train', sections, learned } as const
-      const values = contribution(charter, 'train', sections, learned)
-      expect(runVectorWork(work)).toEqual({ kind: 'contribute', values })
-    }
     const sum = summed(charter, 'train', all)
-    const apply = { charter, task: 'train', sections, model: initialState(charter) } as const
+    const rotation = new Uint8Array(32)
+    const apply = { charter, task: 'train', sections, model: initialState(charter), rotation } as const
     const sums = [sum.slice(0, 3), sum.slice(3)]
     const opened = runVectorWork({ kind: 'unmask', sums, selfKeys: [], pairs: [], apply })
     const { state, metrics, samples } = train(charter, all)
@@ -75,6 +83,24 @@ describe('training round', () => {
         i < 2 ? x : expect.closeTo(0, 6),
       ),
     )
+  })
+
+  it.each(BITS_PER_VALUE)('the same in %i bits, within the steps that they leave', bitsPerValue => {
+    const compression = { bitsPerValue, rotation: false }
+    const c = testCharter({ n: 4, edit: x => ({ ...x, secureSum: { ...x.secureSum, compression } }) })
+    const all = [
+      trained(1000, [0.5, 0.7, -0.2, 0]),
+      trained(500, [0, 1, -1, 0]),
+      trained(1000, [-2, 0, 0, 0]),
+    ]
+    const step = 2 / Math.floor(LANE_MAX[lanesOf({ compression })] / 3)
+    const { state } = train(c, all)
+    const exact = [(0.5 - 2) / 2.5, (0.7 + 0.5) / 2.5, (-0.2 - 0.5) / 2.5, 0]
+    exact.forEach((x, i) => {
+      expect(Math.abs(state.parameters[i]! - x)).toBeLessThan((3 * step) / 2.5)
+    })
+    // Zeros stay zeros: nothing is rounded where there is nothing.
+    expect(state.parameters[3]).toBe(0)
   })
 
   it('one hospital, one vote, where the charter says so', () => {
@@ -123,11 +149,7 @@ describe('training round', () => {
       trained(97, [-1, 0.25, 0.5, 0.125]),
     ]
     const sections = layoutFor(charter, 'train', 3)
-    const vectors = all.map((l, i) => {
-      const values = contribution(charter, 'train', sections, l)
-      if (!values.ok) throw new Error(values.error)
-      return quantiseSections(values.value, sections, new Uint8Array(32).fill(i))
-    })
+    const vectors = all.map((l, i) => quantised(charter, 'train', sections, l, i))
     const hashes = [
       [0, 1, 2],
       [2, 1, 0],

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { contribution } from '../../../../protocol/model/contribution.ts'
 import type { Learned } from '../../../../protocol/ports.ts'
-import { layoutFor, sectionRange } from '../../../../protocol/sum/layout.ts'
+import { layoutFor } from '../../../../protocol/sum/layout.ts'
 import { testCharter } from '../../../support/consortium.ts'
 
 const charter = testCharter({ n: 4, features: 3 })
@@ -103,10 +103,13 @@ describe('a hospital without training rows', () => {
     for (const weighting of ['samples', 'equal'] as const) {
       const c = testCharter({ n: 4, edit: x => ({ ...x, training: { ...x.training, weighting } }) })
       const sections = layoutFor(c, 'train', 4)
-      const values = contribution(c, 'train', sections, trained(0, [1, -2, 3, 4]))
-      if (!values.ok) throw new Error(values.error)
-      const part = (name: string) =>
-        Array.from(values.value.subarray(...sectionRange(sections, name)), x => x + 0)
+      const parts = contribution(c, 'train', sections, trained(0, [1, -2, 3, 4]))
+      if (!parts.ok) throw new Error(parts.error)
+      expect(parts.value.map(p => p.section)).toEqual(sections)
+      const part = (name: string) => {
+        const { values, factor } = parts.value.find(p => p.section.name === name)!
+        return Array.from(values, x => x * factor + 0)
+      }
       expect(part('update')).toEqual([0, 0, 0, 0])
       expect(part('weight')).toEqual([0])
       expect(part('samples')).toEqual([0])

@@ -5,15 +5,20 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Charter } from '../../../../config/charter.ts'
+import { BITS_PER_VALUE } from '../../../../config/lanes.ts'
 import { MetricsSchema, RoundClosedSchema } from '../../../../protocol/ledger/entry.ts'
 import { applySum } from '../../../../protocol/model/apply.ts'
+import { contribution } from '../../../../protocol/model/contribution.ts'
 import { initialState } from '../../../../protocol/model/initial.ts'
 import { decodeState, encodeState } from '../../../../protocol/model/state.ts'
-import { Peer } from '../../../../protocol/peer.ts'
-import type { Effect, ModelState, Section, Task } from '../../../../protocol/ports.ts'
+import type { ModelState, Section, Task } from '../../../../protocol/ports.ts'
 import { HALF, P } from '../../../../protocol/sum/field.ts'
+import { quantiseParts } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
+import { masksInto } from '../../../../protocol/sum/mask.ts'
+import type { MaskWork } from '../../../../sim/checkers/inputs.ts'
 import { consortium, memberName, testCharter } from '../../../support/consortium.ts'
+import { Remasking } from '../../../support/remasking.ts'
 
 const TASKS: readonly Task[] = ['statistics', 'train', 'evaluate']
 const ranges = (min: number, max: number): Charter =>
@@ -47,18 +52,26 @@ function sumOf(sections: readonly Section[], parts: Record<string, number[]>): U
 describe('any sum', () => {
   const edge = fc.constantFrom(0, 1, 2, HALF - 1, HALF, HALF + 1, P - 2, P - 1)
   const residue = fc.oneof(edge, fc.integer({ min: 0, max: P - 1 }), fc.integer({ min: 0, max: 50 }))
-  const charters = [ranges(-10, 10), ranges(-8e307, 8e307), ranges(0, 5e-324)]
+  const compressed = BITS_PER_VALUE.flatMap(bitsPerValue =>
+    [false, true].map(rotation => {
+      const compression = { bitsPerValue, rotation }
+      return testCharter({ n: 4, edit: c => ({ ...c, secureSum: { ...c.secureSum, compression } }) })
+    }),
+  )
+  const charters = [ranges(-10, 10), ranges(-8e307, 8e307), ranges(0, 5e-324), ...compressed]
 
   for (const task of TASKS) {
     it(`of a ${task} round gives what peers and entries accept`, () => {
-      const length = vectorLength(layoutFor(charters[0]!, task, 4))
+      const length = Math.max(...charters.map(c => vectorLength(layoutFor(c, task, 4))))
       fc.assert(
         fc.property(
           fc.array(residue, { minLength: length, maxLength: length }),
           fc.constantFrom(...charters),
           (residues, charter) => {
             const sections = layoutFor(charter, task, 4)
-            const applied = applySum(charter, task, sections, Uint32Array.from(residues), normalised(charter))
+            const sum = Uint32Array.from(residues.slice(0, vectorLength(sections)))
+            const seed = new Uint8Array(32)
+            const applied = applySum(charter, task, sections, sum, normalised(charter), seed)
             expect(RoundClosedSchema.shape.samples.safeParse(applied.samples).success).toBe(true)
             if (applied.metrics) expect(MetricsSchema.safeParse(applied.metrics).success).toBe(true)
             expect(decodeState(encodeState(applied.state), charter).ok).toBe(true)
@@ -140,8 +153,10 @@ describe('any sum', () => {
   })
 })
 
+type Lie = (values: Float64Array, section: Section) => void
+
 describe('one member of four whose vectors are hostile', () => {
-  const lies: Record<string, (values: Float64Array, section: Section) => void> = {
+  const lies: Record<string, Lie> = {
     'counts less than nothing': (values, s) => {
       if (s.scale === 1) values.fill(-s.bound)
     },
@@ -155,18 +170,7 @@ describe('one member of four whose vectors are hostile', () => {
         n: 4,
         f: 1,
         rounds: 2,
-        machine: id => {
-          if (id !== liar) return undefined
-          return config => {
-            const peer = new Peer(config)
-            return {
-              handle: (input, now) => {
-                const output = peer.handle(input, now)
-                return { ...output, effects: output.effects.map(e => withValues(e, lie)) }
-              },
-            }
-          }
-        },
+        machine: id => (id === liar ? config => new Remasking(config, work => lied(work, lie)) : undefined),
       })
       c.world.startAll()
       const honest = [0, 1, 2].map(memberName)
@@ -178,15 +182,16 @@ describe('one member of four whose vectors are hostile', () => {
   }
 })
 
-/** The effect with every vector that is about to be masked changed, section by section. */
-function withValues(effect: Effect, lie: (values: Float64Array, section: Section) => void): Effect {
-  if (effect.kind === 'store') return { ...effect, release: effect.release.map(e => withValues(e, lie)) }
-  if (effect.kind !== 'job' || effect.job.kind !== 'vector' || effect.job.work.kind !== 'mask') return effect
-  const { work } = effect.job
-  const values = work.values.slice()
-  for (const s of work.sections) {
-    const [from, to] = sectionRange(work.sections, s.name)
-    lie(values.subarray(from, to), s)
-  }
-  return { ...effect, job: { kind: 'vector', work: { ...work, values } } }
+/** The vector with something else in it than what was learned, section by section. */
+function lied(work: MaskWork, lie: Lie): Uint32Array {
+  const parts = contribution(work.charter, work.task, work.sections, work.learned)
+  if (!parts.ok) throw new Error(parts.error)
+  const lies = parts.value.map(({ section, values, factor }) => {
+    const others = Float64Array.from(values, x => x * factor)
+    lie(others, section)
+    return { section, values: others, factor: 1 }
+  })
+  const masked = quantiseParts(lies, work.roundingKey)
+  masksInto(masked, [{ key: work.selfKey, sign: 1 }, ...work.pairs])
+  return masked
 }

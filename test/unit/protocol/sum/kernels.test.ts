@@ -1,15 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Charter } from '../../../../config/charter.ts'
 import { u32be } from '../../../../protocol/bytes.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import { CHUNK_WORDS } from '../../../../protocol/crypto/keystream.ts'
-import type { PairKey, Section, VectorWork } from '../../../../protocol/ports.ts'
+import type { Learned, PairKey, VectorWork } from '../../../../protocol/ports.ts'
 import { addInto, areResidues, HALF, P, residueBytes } from '../../../../protocol/sum/field.ts'
-import { quantiseSections, runVectorWork } from '../../../../protocol/sum/kernels.ts'
+import { quantisedInput, runVectorWork } from '../../../../protocol/sum/kernels.ts'
+import { layoutFor, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { pairSign } from '../../../../protocol/sum/pairs.ts'
 import { centre, quantisedMax } from '../../../../protocol/sum/quantise.ts'
 import { shardRange } from '../../../../protocol/sum/shards.ts'
 import { tagOf } from '../../../../protocol/sum/tag.ts'
+import { charterFor, trained } from '../../../support/learned.ts'
 
 type Work<K> = Extract<VectorWork, { kind: K }>
 const run = {
@@ -37,21 +40,28 @@ const pairsOf = (i: number, n: number): PairKey[] =>
     .filter(j => j !== i)
     .map(j => ({ key: pairKey(i, j), sign: pairSign(i, j) }))
 
+function nothing({ evaluation: { bins } }: Charter) {
+  return { positives: new Float64Array(bins), negatives: new Float64Array(bins), correct: 0, lossSum: 0 }
+}
+
 /** A whole secure sum: n inputs, some dropouts, shards summed apart, masks taken off. */
-function secureSum(values: Float64Array[], sections: Section[], dropouts: Set<number>, shards: number) {
-  const n = values.length
-  const masked = values.map((v, i) =>
-    run.mask({
-      values: v,
-      sections,
-      roundingKey: key(2, i),
-      selfKey: key(3, i),
-      pairs: pairsOf(i, n),
-      shards,
-    }),
-  )
-  const survivors = values.map((_, i) => i).filter(i => !dropouts.has(i))
-  const length = values[0]!.length
+function secureSum(charter: Charter, all: Learned[], dropouts: Set<number>, shards: number) {
+  const n = all.length
+  const sections = layoutFor(charter, 'train', n)
+  const work = all.map((learned, i) => ({
+    charter,
+    task: 'train' as const,
+    sections,
+    learned,
+    rotation: key(4),
+    roundingKey: key(2, i),
+    selfKey: key(3, i),
+    pairs: pairsOf(i, n),
+    shards,
+  }))
+  const masked = work.map(run.mask)
+  const survivors = all.map((_, i) => i).filter(i => !dropouts.has(i))
+  const length = vectorLength(sections)
   const sums = Array.from({ length: shards }, (_, k) => {
     const [from, to] = shardRange(length, shards, k)
     return run.sum(survivors.map(i => masked[i]!.masked.subarray(from, to))).sum
@@ -62,24 +72,24 @@ function secureSum(values: Float64Array[], sections: Section[], dropouts: Set<nu
     pairs: survivors.flatMap(i => [...dropouts].map(d => ({ key: pairKey(i, d), sign: pairSign(i, d) }))),
   })
   const expected = new Uint32Array(length)
-  for (const i of survivors) addInto(expected, quantiseSections(values[i]!, sections, key(2, i)))
+  for (const i of survivors) {
+    const input = quantisedInput(work[i]!)
+    if (!input.ok) throw new Error(input.error)
+    addInto(expected, input.value)
+  }
   return { masked, opened, expected, sums }
 }
 
 describe('a secure sum', () => {
   it.each([3, 4, 7, 10])('of %i hospitals is exactly that of the quantised inputs, whoever drops out', n => {
-    const scale = Math.floor(HALF / n) / 2
-    const sections: Section[] = [
-      { name: 'update', length: 40, bound: 2, scale },
-      { name: 'weight', length: 1, bound: 1000, scale: 1 },
-      { name: 'empty', length: 0, bound: 1, scale: 1 },
-      { name: 'counts', length: 10, bound: 303, scale: 1 },
-    ]
+    const charter = charterFor(n, 40)
     const element = fc.oneof(
-      fc.double({ noNaN: true, noDefaultInfinity: true }),
-      fc.constantFrom(2, -2, 1e9, -1e9, 0, -0, Number.MIN_VALUE, -Number.MIN_VALUE, 1 / scale, -1 / scale),
+      fc.float({ noNaN: true, min: -5, max: 5 }),
+      fc.constantFrom(2, -2, 2 ** 30, -(2 ** 30), 0, -0, 2 ** -149, -(2 ** -149), n / HALF, -n / HALF),
     )
-    const input = fc.array(element, { minLength: 51, maxLength: 51 }).map(v => Float64Array.from(v))
+    const input = fc
+      .tuple(fc.array(element, { minLength: 40, maxLength: 40 }), fc.integer({ min: 0, max: 2000 }))
+      .map(([delta, samples]) => trained(charter, Float32Array.from(delta), samples))
     const lost = fc.subarray(
       Array.from({ length: n }, (_, i) => i),
       { maxLength: n - 2 },
@@ -89,8 +99,8 @@ describe('a secure sum', () => {
         fc.array(input, { minLength: n, maxLength: n }),
         lost,
         fc.integer({ min: 1, max: n }),
-        (values, dropouts, shards) => {
-          const { opened, expected } = secureSum(values, sections, new Set(dropouts), shards)
+        (all, dropouts, shards) => {
+          const { opened, expected } = secureSum(charter, all, new Set(dropouts), shards)
           expect(opened.sum).toEqual(expected)
           expect(opened.hash).toEqual(sha256(residueBytes(expected)))
         },
@@ -100,30 +110,35 @@ describe('a secure sum', () => {
   })
 
   it.each([3, 4, 7, 10])('of %i hospitals holds when all give the largest or the smallest there is', n => {
-    const scale = Math.floor(HALF / n)
-    const sections = [{ name: 'update', length: 4, bound: 1, scale }]
-    for (const value of [1, -1]) {
-      const values = Array.from({ length: n }, () => new Float64Array(4).fill(value))
-      const { opened } = secureSum(values, sections, new Set(), 1)
-      expect([...opened.sum].map(centre)).toEqual(new Array(4).fill(value * n * quantisedMax(scale, 1)))
+    // One weight, so that an update of the clipping norm is at its bound.
+    const charter = charterFor(n, 1, c => ({ ...c, training: { ...c.training, clipNorm: 2 } }))
+    const { scale, bound } = layoutFor(charter, 'train', n)[0]!
+    for (const sign of [1, -1]) {
+      const all = Array.from({ length: n }, () => trained(charter, Float32Array.of(2 * sign)))
+      const { opened } = secureSum(charter, all, new Set(), 1)
+      const most = n * quantisedMax({ scale, bound })
+      expect(Math.abs(centre(opened.sum[0]!))).toBeLessThanOrEqual(most)
+      expect(sign * centre(opened.sum[0]!)).toBeGreaterThanOrEqual(most - n)
     }
   })
 
   it('spans chunks of the key stream', () => {
     const length = 2 * CHUNK_WORDS + 3
-    const values = [0, 1, 2].map(i => Float64Array.from({ length }, (_, j) => Math.sin(i + j)))
-    const sections = [
-      { name: 'a', length: 5, bound: 1, scale: 1000 },
-      { name: 'b', length: length - 5, bound: 1, scale: 2 ** 20 },
-    ]
-    const { opened, expected } = secureSum(values, sections, new Set([1]), 3)
+    const charter = charterFor(3, length)
+    const all = [0, 1, 2].map(i =>
+      trained(
+        charter,
+        Float32Array.from({ length }, (_, j) => Math.sin(i + j)),
+      ),
+    )
+    const { opened, expected } = secureSum(charter, all, new Set([1]), 3)
     expect(opened.sum).toEqual(expected)
   })
 
   it('stays closed while a single mask is on', () => {
-    const values = [0, 1, 2, 3].map(() => new Float64Array(500))
-    const sections = [{ name: 'zeros', length: 500, bound: 1, scale: 1 }]
-    const { sums } = secureSum(values, sections, new Set([3]), 2)
+    const charter = charterFor(4, 500)
+    const zeros = { ...trained(charter, new Float32Array(500), 0), evaluation: nothing(charter) }
+    const { sums } = secureSum(charter, [zeros, zeros, zeros, zeros], new Set([3]), 2)
     const selfKeys = [0, 1, 2].map(i => key(3, i))
     const pairs = [0, 1, 2].map(i => ({ key: pairKey(i, 3), sign: pairSign(i, 3) }))
     expect(run.unmask({ sums, selfKeys, pairs }).sum.every(x => x === 0)).toBe(true)
@@ -136,9 +151,9 @@ describe('a secure sum', () => {
   })
 
   it('has tags that add up to the tag of the sum', () => {
-    const values = [0, 1, 2, 3].map(i => new Float64Array(100).fill(i))
-    const sections = [{ name: 'x', length: 100, bound: 9, scale: 100 }]
-    const { masked } = secureSum(values, sections, new Set(), 1)
+    const charter = charterFor(4, 100)
+    const all = [0, 1, 2, 3].map(i => trained(charter, new Float32Array(100).fill(i)))
+    const { masked } = secureSum(charter, all, new Set(), 1)
     const { sum } = run.sum(masked.map(m => m.masked))
     const items = [...masked.map(m => m.masked), sum].map(vector => ({ shard: 2, vector }))
     const out = runVectorWork({ kind: 'tag', coin: key(7), items })
@@ -170,14 +185,30 @@ const LIMIT = 128
 
 describe('a masked input', () => {
   const length = 20_000
-  const update = Float64Array.from({ length }, (_, i) => Math.sin(i) / 10)
-  const sections = [{ name: 'update', length, bound: 1, scale: 2 ** 16 }]
-  const masked = (selfKey: Uint8Array, pairs: PairKey[]) =>
-    run.mask({ values: update, sections, roundingKey: key(2), selfKey, pairs, shards: 4 }).masked
+  const charter = charterFor(4, length)
+  const learned = trained(
+    charter,
+    Float32Array.from({ length }, (_, i) => Math.sin(i) / 10),
+  )
+  const work = (selfKey: Uint8Array, pairs: PairKey[], shards = 4) => {
+    const sections = layoutFor(charter, 'train', 4)
+    return {
+      charter,
+      task: 'train',
+      sections,
+      learned,
+      rotation: key(4),
+      roundingKey: key(2),
+      selfKey,
+      pairs,
+      shards,
+    } as const
+  }
+  const masked = (selfKey: Uint8Array, pairs: PairKey[]) => run.mask(work(selfKey, pairs)).masked
 
   it('is uniform, although the update is not', () => {
-    const plain = quantiseSections(update, sections, key(2))
-    expect(chiSquare(plain)).toBeGreaterThan(100 * LIMIT)
+    const plain = quantisedInput(work(key(3), []))
+    expect(plain.ok && chiSquare(plain.value)).toBeGreaterThan(100 * LIMIT)
     const self = masked(key(3), [])
     const all = masked(key(3), pairsOf(0, 4))
     for (const vector of [self, all]) {
@@ -198,50 +229,35 @@ describe('a masked input', () => {
   })
 
   it('is the same for the same keys, and its shard hashes are those of its slices', () => {
-    const work = {
-      values: update,
-      sections,
-      roundingKey: key(2),
-      selfKey: key(3),
-      pairs: pairsOf(0, 4),
-      shards: 7,
-    }
-    const out = run.mask(work)
-    expect(run.mask(work)).toEqual(out)
+    const out = run.mask(work(key(3), pairsOf(0, 4), 7))
+    expect(run.mask(work(key(3), pairsOf(0, 4), 7))).toEqual(out)
     expect(out.shardHashes).toHaveLength(7)
     out.shardHashes.forEach((hash, k) => {
-      const [from, to] = shardRange(length, 7, k)
+      const [from, to] = shardRange(out.masked.length, 7, k)
       expect(hash).toEqual(sha256(residueBytes(out.masked.slice(from, to))))
     })
   })
 })
 
 describe('vector work', () => {
-  const sections = [
-    { name: 'update', length: 3, bound: 1, scale: 10 },
-    { name: 'loss', length: 2, bound: 1, scale: 10 },
-  ]
-  const work = (values: number[]): VectorWork => ({
-    kind: 'mask',
-    values: Float64Array.from(values),
-    sections,
-    roundingKey: key(2),
-    selfKey: key(3),
-    pairs: [],
-    shards: 1,
-  })
-
-  it('lets no NaN or infinity in, and says where without saying what', () => {
-    expect(() => runVectorWork(work([1, 0, 0, 0, Number.NaN]))).toThrow(
-      'section loss: element 1 is not a finite number',
-    )
-    expect(() => runVectorWork(work([1, 0, -Infinity, 0, 0]))).toThrow(
-      'section update: element 2 is not a finite',
-    )
+  it('masks nothing that a hospital cannot have learned, and says why without a value of it', () => {
+    const charter = charterFor(4, 3)
+    const sections = layoutFor(charter, 'train', 4)
+    for (const [delta, reason] of [
+      [[1, 0, Number.NaN], 'update is not finite at 2'],
+      [[1, -Infinity, 0], 'update is not finite at 1'],
+      [[1, 2], 'update has 2 elements instead of 3'],
+    ] as const) {
+      const learned = trained(charter, Float32Array.from(delta))
+      const keys = { rotation: key(4), roundingKey: key(2), selfKey: key(3), pairs: [], shards: 1 }
+      expect(runVectorWork({ kind: 'mask', charter, task: 'train', sections, learned, ...keys })).toEqual({
+        kind: 'refused',
+        reason,
+      })
+    }
   })
 
   it('refuses lengths that do not fit and elements that are no residues', () => {
-    expect(() => runVectorWork(work([1, 2]))).toThrow()
     expect(() => run.sum([])).toThrow()
     expect(() => run.sum([Uint32Array.of(1), Uint32Array.of(1, 2)])).toThrow(RangeError)
     expect(() => run.sum([Uint32Array.of(1), Uint32Array.of(P)])).toThrow()

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Task } from '../../../../protocol/ports.ts'
 import { addInto, HALF, P } from '../../../../protocol/sum/field.ts'
-import { quantiseSections } from '../../../../protocol/sum/kernels.ts'
+import { quantiseParts } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor, roundingDeviation, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { centre, dequantise, quantisedMax } from '../../../../protocol/sum/quantise.ts'
 import { testCharter } from '../../../support/consortium.ts'
@@ -14,7 +14,7 @@ describe('layout of a round', () => {
       const charter = testCharter({ n: Math.max(n, 3) })
       for (const task of TASKS) {
         for (const s of layoutFor(charter, task, n)) {
-          expect(n * quantisedMax(s.scale, s.bound), `${task} ${s.name} n=${n}`).toBeLessThanOrEqual(HALF)
+          expect(n * quantisedMax(s), `${task} ${s.name} n=${n}`).toBeLessThanOrEqual(HALF)
         }
       }
     }
@@ -26,12 +26,11 @@ describe('layout of a round', () => {
       for (const task of TASKS) {
         const sections = layoutFor(charter, task, n)
         for (const sign of [1, -1]) {
-          const values = Float64Array.from(
-            sections.flatMap(s => Array<number>(s.length).fill(sign * s.bound)),
-          )
+          const parts = sections.map(section => {
+            return { section, values: new Float64Array(section.length).fill(section.bound), factor: sign }
+          })
           const sum = new Uint32Array(vectorLength(sections))
-          for (let i = 0; i < n; i++)
-            addInto(sum, quantiseSections(values, sections, new Uint8Array(32).fill(i + 1)))
+          for (let i = 0; i < n; i++) addInto(sum, quantiseParts(parts, new Uint8Array(32).fill(i + 1)))
           for (const s of sections) {
             const [from, to] = sectionRange(sections, s.name)
             for (let k = from; k < to; k++) {
@@ -48,7 +47,7 @@ describe('layout of a round', () => {
   it('uses the field: twice the scale would not fit', () => {
     for (const n of [3, 4, 255]) {
       for (const s of layoutFor(testCharter({ n }), 'train', n)) {
-        if (s.scale !== 1) expect(n * quantisedMax(s.scale, s.bound)).toBeGreaterThan(HALF - 2 * n)
+        if (s.scale !== 1) expect(n * quantisedMax(s)).toBeGreaterThan(HALF - 2 * n)
       }
     }
   })
@@ -65,7 +64,7 @@ describe('layout of a round', () => {
     })
     for (const task of TASKS) {
       for (const s of layoutFor(charter, task, n)) {
-        expect(n * quantisedMax(s.scale, s.bound), s.name).toBeLessThanOrEqual(HALF)
+        expect(n * quantisedMax(s), s.name).toBeLessThanOrEqual(HALF)
         if (s.scale !== 1) expect(s.bound * s.scale, s.name).toBeGreaterThan(2 ** 20)
       }
     }

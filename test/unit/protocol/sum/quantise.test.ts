@@ -1,15 +1,23 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CHUNK_WORDS } from '../../../../protocol/crypto/keystream.ts'
+import { CHUNK_WORDS, keyStream } from '../../../../protocol/crypto/keystream.ts'
 import { areResidues, HALF, P } from '../../../../protocol/sum/field.ts'
-import { centre, dequantise, quantise, quantisedMax } from '../../../../protocol/sum/quantise.ts'
+import { centre, dequantise, quantisedMax, quantiseInto } from '../../../../protocol/sum/quantise.ts'
 
 const key = (byte: number) => new Uint8Array(32).fill(byte)
-const residuesOf = (values: number[], scale: number, bound: number, k = key(1)) => {
-  const result = quantise(Float64Array.from(values), scale, bound, k)
-  if (!result.ok) throw new Error(`element ${result.error.index}`)
-  return result.value
+const quantise = (
+  values: Float64Array | Float32Array,
+  factor: number,
+  scale: number,
+  bound: number,
+  k = key(1),
+) => {
+  const out = new Uint32Array(values.length)
+  quantiseInto(out, values, factor, { scale, bound, lanes: 1 }, keyStream(k))
+  return out
 }
+const residuesOf = (values: number[], scale: number, bound: number, k = key(1)) =>
+  quantise(Float64Array.from(values), 1, scale, bound, k)
 const integersOf = (...args: Parameters<typeof residuesOf>) => [...residuesOf(...args)].map(centre)
 
 describe('quantise', () => {
@@ -25,7 +33,7 @@ describe('quantise', () => {
             const scaled = Math.min(25, Math.max(-25, values[i]!)) * scale
             expect(got).toBeGreaterThanOrEqual(Math.floor(scaled))
             expect(got).toBeLessThanOrEqual(Math.ceil(scaled))
-            expect(Math.abs(got)).toBeLessThanOrEqual(quantisedMax(scale, 25))
+            expect(Math.abs(got)).toBeLessThanOrEqual(quantisedMax({ scale, bound: 25 }))
           })
         },
       ),
@@ -42,8 +50,8 @@ describe('quantise', () => {
     const residues = residuesOf([1, -1, 5, -5, Number.MAX_VALUE, -Number.MAX_VALUE], HALF, 1)
     expect([...residues].map(centre)).toEqual([HALF, -HALF, HALF, -HALF, HALF, -HALF])
     expect(areResidues(residues)).toBe(true)
-    expect(() => residuesOf([0], HALF + 1, 1)).toThrow(/fits in the field/)
-    expect(() => residuesOf([0], 1, HALF + 0.5)).toThrow(/fits in the field/)
+    expect(() => residuesOf([0], HALF + 1, 1)).toThrow(/fits in its lanes/)
+    expect(() => residuesOf([0], 1, HALF + 0.5)).toThrow(/fits in its lanes/)
     expect(() => residuesOf([0], 0, 1)).toThrow()
     expect(() => residuesOf([0], Number.NaN, 1)).toThrow()
   })
@@ -76,25 +84,29 @@ describe('quantise', () => {
     expect(Math.abs(runs - 1000)).toBeLessThan(5 * Math.sqrt(500))
   })
 
-  it('refuses NaN and infinity wherever they are, and says where but not what', () => {
+  it('refuses NaN and infinity wherever they are', () => {
     const at = fc.integer({ min: 0, max: CHUNK_WORDS + 30 })
     fc.assert(
       fc.property(at, at, fc.constantFrom(Number.NaN, Infinity, -Infinity), (one, two, bad) => {
         const values = new Float64Array(CHUNK_WORDS + 31)
         values[one] = bad
         values[two] = bad
-        expect(quantise(values, 1, 1, key(1))).toEqual({ ok: false, error: { index: Math.min(one, two) } })
+        expect(() => quantise(values, 1, 1, 1)).toThrow(/finite/)
       }),
       { numRuns: 30 },
     )
-    expect(quantise(Float32Array.of(1, Number.NaN), 1, 1, key(1)).ok).toBe(false)
+    expect(() => quantise(Float32Array.of(1, Number.NaN), 1, 1, 1)).toThrow(/finite/)
     // Opposite infinities must not cancel in whatever is checked.
-    expect(quantise(Float64Array.of(Infinity, -Infinity), 1, 1, key(1)).ok).toBe(false)
+    expect(() => quantise(Float64Array.of(Infinity, -Infinity), 1, 1, 1)).toThrow(/finite/)
+    expect(() => quantise(Float64Array.of(Number.MAX_VALUE), 2, 1, 1)).toThrow(/finite/)
   })
 
   it('takes 32-bit values as well', () => {
-    const result = quantise(Float32Array.of(0.5, -2, 3), 2, 2, key(1))
-    expect(result.ok && [...result.value].map(centre)).toEqual([1, -4, 4])
+    expect([...quantise(Float32Array.of(0.5, -2, 3), 1, 2, 2)].map(centre)).toEqual([1, -4, 4])
+  })
+
+  it('multiplies by the factor before it cuts', () => {
+    expect([...quantise(Float32Array.of(1, -4, 6), 0.5, 2, 2)].map(centre)).toEqual([1, -4, 4])
   })
 })
 

@@ -91,8 +91,9 @@ describe('exactness', () => {
     // The victim's numbers are told to have been others, which its residues then do not fit either.
     const forge = done((job, result) => {
       if (job.kind !== 'vector' || job.work.kind !== 'mask') return undefined
-      const values = job.work.values.map(x => x / 2)
-      return [{ ...job, work: { ...job.work, values } }, result]
+      const { learned } = job.work
+      const half = learned.delta && { delta: learned.delta.map(x => x / 2) }
+      return [{ ...job, work: { ...job.work, learned: { ...learned, ...half } } }, result]
     })
     expect(run.play(exactness, { forge }).says).toEqual(
       expect.arrayContaining([

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { concatBytes } from '../../../../protocol/bytes.ts'
 import { decodeSeed } from '../../../../protocol/round/join.ts'
 import { attemptKeys } from '../../../../protocol/round/secrets.ts'
-import { quantiseSections } from '../../../../protocol/sum/kernels.ts'
+import { clearOf } from '../../../../sim/checkers/inputs.ts'
 import { leaks } from '../../../../sim/checkers/leaks.ts'
 import type { SimHost } from '../../../../sim/host.ts'
 import { memberName } from '../../../support/consortium.ts'
@@ -52,8 +52,8 @@ describe('leaks', () => {
         honest.onJob?.(host, job, result)
         if (host.id !== victim || job.kind !== 'vector' || job.work.kind !== 'mask') return
         const { work } = job
-        const residues = quantiseSections(work.values, work.sections, work.roundingKey)
-        for (const clear of [residues, work.values]) {
+        const { residues, numbers } = clearOf(work)!
+        for (const clear of [residues, numbers]) {
           const bytes = new Uint8Array(clear.buffer, clear.byteOffset, clear.byteLength)
           honest.onRelease?.(host, first, wrapped(bytes))
         }

@@ -1,0 +1,48 @@
+/** Whether a training round's model is what the learners' own numbers give, whatever the protocol has made of them (SPEC D2). */
+import type { Charter } from '../../config/charter.ts'
+import type { Section } from '../../protocol/ports.ts'
+import type { Masking } from './inputs.ts'
+
+const norm = (xs: Iterable<number>) => Math.sqrt(Array.from(xs, x => x * x).reduce((a, b) => a + b, 0))
+
+/** A hospital's clipped update times its weight, and the weight. */
+function given({ training: { clipNorm, weightMax, weighting } }: Charter, { work }: Masking) {
+  const { samples, delta } = work.learned
+  const weight = samples === 0 ? 0 : weighting === 'equal' ? 1 : Math.min(1, samples / weightMax)
+  const factor = weight * Math.min(1, clipNorm / (norm(delta!) || 1))
+  return { weight, update: Array.from(delta!, x => x * factor) }
+}
+
+/**
+ * Whether `after` is `before` and the weighted mean of the updates, within what rounding to steps can do; undefined where it could
+ * be all of it, as there are hardly any rows.
+ */
+export function isWeightedMean(
+  charter: Charter,
+  maskings: readonly Masking[],
+  before: Float32Array,
+  after: Float32Array,
+): boolean | undefined {
+  const { sections } = maskings[0]!.work
+  const of = (name: string) => sections.find(s => s.name === name)!
+  const update = of('update')
+  const step = (s: Section) => maskings.length / s.scale
+  const all = maskings.map(m => given(charter, m))
+  const weight = all.reduce((w, one) => w + one.weight, 0)
+  if (weight < 2 / charter.training.weightMax) return undefined
+  const mean = Array.from(before, (_, i) => all.reduce((u, one) => u + one.update[i]!, 0) / weight)
+  const off = mean.map((x, i) => Math.abs(before[i]! + x - after[i]!))
+  const blur = (x: number) => (2 * Math.abs(x) * step(of('weight'))) / weight
+  if (!update.rotated) {
+    return off.every(
+      (x, i) => x <= (2 * step(update)) / weight + blur(mean[i]!) + 1e-6 * (1 + Math.abs(after[i]!)),
+    )
+  }
+  // The rotation keeps norms: of rounding, and of what was cut at the bound.
+  const cut = maskings.reduce((sum, { clear }) => {
+    const beyond = Array.from(clear.numbers.subarray(0, update.length), x => Math.abs(x) - update.bound)
+    return sum + norm(beyond.filter(x => x > 0))
+  }, 0)
+  const rounded = Math.sqrt(update.length) * step(update) + cut
+  return norm(off) <= (2 * rounded) / weight + blur(norm(mean)) + 1e-6 * (1 + norm(after))
+}

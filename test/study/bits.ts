@@ -1,0 +1,155 @@
+/**
+ * What fewer bits for each value of an update cost: the heart-disease and the stroke study, with the protocol's own arithmetic, in
+ * each number of bits, as it is and rotated. `npm run study:bits`, or with --seeds N, --study NAME, --json FILE.
+ */
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import type { Charter } from '../../config/charter.ts'
+import { BITS_PER_VALUE } from '../../config/lanes.ts'
+import { joinRows, scoreOn } from '../../node/evaluation.ts'
+import type { Learner } from '../../node/training/learner.ts'
+import { clipFactor } from '../../protocol/model/contribution.ts'
+import type { Learned } from '../../protocol/ports.ts'
+import { elementsOf, layoutFor } from '../../protocol/sum/layout.ts'
+import { mean, openStudy } from './heart.ts'
+import { federateWith, learnersOf, type OnRound, type Study } from './models.ts'
+
+/**
+ * As agreed, with a weightMax of 1,000 rows; and with one that just holds the largest hospital, as a charter that saves bits would
+ * have it: the mean is the same, but a step is a part of what a hospital of weightMax rows may give.
+ */
+export const STUDIES = [
+  { name: 'heart-disease', file: 'heart-disease/charter.yaml' },
+  { name: 'heart-disease, fitted', file: 'heart-disease/charter.yaml', weightMax: 256 },
+  { name: 'heart-disease MLP', file: 'heart-disease/charter-mlp.yaml' },
+  { name: 'ist-stroke', file: 'ist-stroke/charter.yaml' },
+  { name: 'ist-stroke, fitted', file: 'ist-stroke/charter.yaml', weightMax: 128 },
+] as const
+
+type Of = (typeof STUDIES)[number]
+
+type Compression = Charter['secureSum']['compression']
+
+const SETTINGS: readonly Compression[] = [
+  undefined,
+  ...BITS_PER_VALUE.flatMap(bitsPerValue => [
+    { bitsPerValue, rotation: false },
+    { bitsPerValue, rotation: true },
+  ]),
+]
+
+export interface BitsRow {
+  readonly study: string
+  readonly hospitals: number
+  readonly parameters: number
+  readonly compression: Compression
+  /** On the wire, of each parameter, padding included. */
+  readonly bits: number
+  /** Steps that one hospital's value may take to either side. */
+  readonly steps: number
+  /** Of a round's step of the model against the exact weighted mean of the clipped updates: |difference| / |mean|, averaged. */
+  readonly error: number
+  /** Area under the ROC curve of the last model on all test rows together; seed after seed. */
+  readonly aucs: readonly number[]
+}
+
+/** What the step would be in real numbers. */
+function exactMean({ training: { clipNorm, weightMax } }: Charter, all: readonly Learned[]): Float64Array {
+  const sum = new Float64Array(all[0]!.delta!.length)
+  let weights = 0
+  for (const { samples, delta } of all) {
+    const weight = Math.min(samples, weightMax) / weightMax
+    const factor = weight * clipFactor(delta!, clipNorm)
+    weights += weight
+    delta!.forEach((x, i) => {
+      sum[i]! += x * factor
+    })
+  }
+  return sum.map(x => x / weights)
+}
+
+const norm = (xs: ArrayLike<number>) => Math.sqrt(Array.from(xs, x => x * x).reduce((a, b) => a + b, 0))
+
+async function measure(
+  study: Study,
+  learners: readonly Learner[],
+  compression: Compression,
+  seeds: readonly number[],
+): Promise<Omit<BitsRow, 'study'>> {
+  const charter = { ...study.charter, secureSum: { ...study.charter.secureSum, compression } }
+  const errors: number[] = []
+  const onRound: OnRound = (all, before, after) => {
+    const exact = exactMean(charter, all)
+    errors.push(norm(exact.map((x, i) => after.parameters[i]! - before.parameters[i]! - x)) / norm(exact))
+  }
+  const models = seeds.map(seed => federateWith(charter, learners, seed, onRound))
+  const test = joinRows([...study.datasets.values()].map(d => d.test))
+  const aucs: number[] = []
+  for (const model of models) aucs.push((await scoreOn(charter, model, [test]))[0]!.auc!)
+  const section = layoutFor(charter, 'train', learners.length).find(s => s.name === 'update')!
+  const parameters = models[0]!.parameters.length
+  const bits = (32 * elementsOf(section)) / parameters
+  const steps = Math.round(section.bound * section.scale)
+  return { hospitals: learners.length, parameters, compression, bits, steps, error: mean(errors), aucs }
+}
+
+/** Rows of one study, the first of them uncompressed. */
+export async function measureBits(of: Of, seeds: readonly number[]): Promise<BitsRow[]> {
+  const agreed = await openStudy(new URL(`../../config/studies/${of.file}`, import.meta.url).pathname)
+  const { training } = agreed.charter
+  const weightMax = 'weightMax' in of ? of.weightMax : training.weightMax
+  const study = { ...agreed, charter: { ...agreed.charter, training: { ...training, weightMax } } }
+  const learners = await learnersOf(study)
+  const rows: BitsRow[] = []
+  for (const compression of SETTINGS)
+    rows.push({ study: of.name, ...(await measure(study, learners, compression, seeds)) })
+  for (const learner of learners) learner.dispose()
+  return rows
+}
+
+/** AUC of a row less that of the uncompressed one: over the seeds, mean and the furthest. */
+export function lossOf(row: BitsRow, whole: BitsRow): { readonly mean: number; readonly worst: number } {
+  const differences = row.aucs.map((auc, i) => auc - whole.aucs[i]!)
+  const worst = differences.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a))
+  return { mean: mean(differences), worst }
+}
+
+function table(rows: readonly BitsRow[]): string {
+  const lines = rows.map(row => {
+    const { compression: c, bits, steps, error, aucs } = row
+    const { mean: off, worst } = lossOf(row, rows[0]!)
+    const setting = c ? `${c.bitsPerValue}${c.rotation ? ' rotated' : ''}` : 'all'
+    const cells = [bits.toFixed(1), String(steps), error.toPrecision(2), mean(aucs).toFixed(4)]
+    return [setting, ...cells, off.toFixed(4), worst.toFixed(4)]
+  })
+  const all = [['bits', 'on the wire', 'steps', 'error', 'AUC', 'difference', 'furthest'], ...lines]
+  const width = all[0]!.map((_, i) => Math.max(...all.map(l => l[i]!.length)))
+  return all.map(l => l.map((c, i) => c.padEnd(width[i]!)).join('  ')).join('\n')
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '2' },
+      study: { type: 'string', default: '' },
+      json: { type: 'string' },
+    },
+  })
+  const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i)
+  const all: BitsRow[] = []
+  for (const of of STUDIES.filter(s => s.name.includes(values.study))) {
+    const rows = await measureBits(of, seeds)
+    const { study, hospitals, parameters } = rows[0]!
+    console.log(
+      `${study}: ${hospitals} hospitals, ${parameters} parameters; seeds ${seeds.join(' ')}\n${table(rows)}\n`,
+    )
+    all.push(...rows)
+  }
+  console.log(
+    'bits on the wire: of each parameter. error: of a round’s step, relative to it. difference: of AUC, to all bits',
+  )
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ seeds, rows: all }, null, 2)}\n`)
+}
+
+if (import.meta.main) await main()

@@ -1,0 +1,39 @@
+/** A peer that lets no worker mask: what it sends is what a test makes of its input. */
+import { sha256 } from '../../protocol/crypto/hash.ts'
+import { Peer, type PeerConfig } from '../../protocol/peer.ts'
+import type { Input, Machine, Millis, Output } from '../../protocol/ports.ts'
+import { residueBytes } from '../../protocol/sum/field.ts'
+import { shardRange } from '../../protocol/sum/shards.ts'
+import type { MaskWork } from '../../sim/checkers/inputs.ts'
+
+export class Remasking implements Machine {
+  readonly #peer: Peer
+  readonly #mask: (work: MaskWork) => Uint32Array
+  readonly #works = new Map<number, MaskWork>()
+
+  constructor(config: PeerConfig, mask: (work: MaskWork) => Uint32Array) {
+    this.#peer = new Peer(config)
+    this.#mask = mask
+  }
+
+  handle(input: Input, now: Millis): Output {
+    const work = input.kind === 'jobDone' ? this.#works.get(input.id) : undefined
+    const output = this.#peer.handle(
+      work && input.kind === 'jobDone' ? this.#instead(input, work) : input,
+      now,
+    )
+    for (const e of output.effects) {
+      if (e.kind === 'job' && e.job.kind === 'vector' && e.job.work.kind === 'mask')
+        this.#works.set(e.id, e.job.work)
+    }
+    return output
+  }
+
+  #instead(input: Input & { kind: 'jobDone' }, work: MaskWork): Input {
+    const masked = this.#mask(work)
+    const shardHashes = Array.from({ length: work.shards }, (_, k) =>
+      sha256(residueBytes(masked.slice(...shardRange(masked.length, work.shards, k)))),
+    )
+    return { ...input, result: { kind: 'vector', output: { kind: 'mask', masked, shardHashes } } }
+  }
+}
