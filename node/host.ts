@@ -5,7 +5,6 @@ import type { Fault } from '../protocol/fault.ts'
 import { isStudyMachine, machineFor, type StudyMachine } from '../protocol/machine.ts'
 import type { PeerConfig } from '../protocol/peer.ts'
 import type { Event, Input, Job, JobResult, Machine, MemberId, Millis, Verdict } from '../protocol/ports.ts'
-import { collectAfter } from './worker/collect.ts'
 
 /** What of the network the host uses; `node/net` implements it. */
 export interface HostNet {
@@ -129,12 +128,7 @@ export class NodeHost {
         if (this.#jobs.delete(id)) jobs.cancel(id)
       },
       fault: (peer, fault) => this.#p.onFault(peer, fault),
-      event: event => {
-        // What the round has left is nobody's any more.
-        if (event.kind === 'roundClosed' || event.kind === 'roundAborted')
-          collectAfter(this.peer?.model?.parameters)
-        this.#p.onEvent(event)
-      },
+      event: event => this.#p.onEvent(event),
       wakeAt: at => this.#wake(at),
     }
   }
@@ -153,7 +147,7 @@ export class NodeHost {
   }
 
   /** From a commit that is being written to the last of those that came meanwhile. */
-  async #follow(written: Promise<void>, durable: () => void): Promise<void> {
+  async #follow(written: Promise<void>, durable: () => void) => void, largest: Uint8Array | undefined): Promise<void> {
     try {
       await written
       if (!this.#stopped) durable()

@@ -9,7 +9,6 @@ import { residuesIn } from '../../protocol/sum/field.ts'
 import type { Records } from '../host.ts'
 import { readPiece } from '../store/files.ts'
 import type { Learner } from '../training/learner.ts'
-import { collectAfter } from './collect.ts'
 import {
   type FromWorker,
   type LearnSetup,
@@ -88,10 +87,7 @@ async function main(): Promise<void> {
   // Jobs that came meanwhile waited in the port.
   port.on('message', (message: ToWorker) => {
     perform(message, learner).then(
-      result => {
-        tell({ kind: 'done', result })
-        if (result.kind === 'vector' && result.output.kind === 'unmask') collectAfter(result.output.sum)
-      },
+      result => tell({ kind: 'done', result }),
       error => tell({ kind: 'failed', error: plainError(error) }),
     )
   })

@@ -5,6 +5,7 @@
  * last one ended.
  */
 import { equalBytes, toHex } from '../bytes.ts'
+import { longVector } from '../memory.ts'
 import type { MemberId, Millis, Stored, TransferEvent, Vector } from '../ports.ts'
 import { residueBytes } from '../sum/field.ts'
 import { PART_BYTES } from '../wire/limits.ts'
@@ -204,7 +205,7 @@ export class Transfers {
       this.#refuse(t)
       return false
     }
-    t.words ??= t.wish.into ?? new Uint32Array(length)
+    t.words ??= t.wish.into ?? longVector(length)
     residueBytes(t.words).set(data, from)
     t.parts[part] = HERE
     t.left--

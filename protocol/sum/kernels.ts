@@ -5,7 +5,7 @@
  */
 import { sha256 } from '../crypto/hash.ts'
 import { keyStream } from '../crypto/keystream.ts'
-import { joined } from '../memory.ts'
+import { joined, longVector } from '../memory.ts'
 import { applySum } from '../model/apply.ts'
 import { contribution, type Part } from '../model/contribution.ts'
 import { encodeState, stateHash } from '../model/state.ts'
@@ -75,7 +75,7 @@ export function quantisedInput(
 
 /** Each part at its section's scale and bound, one after the other. One rounding stream for all. */
 export function quantiseParts(parts: readonly Part[], roundingKey: Uint8Array): Uint32Array {
-  const residues = new Uint32Array(vectorLength(parts.map(p => p.section)))
+  const residues = longVector(vectorLength(parts.map(p => p.section)))
   const stream = keyStream(roundingKey)
   let from = 0
   for (const { section, values, factor } of parts) {
