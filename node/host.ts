@@ -147,7 +147,7 @@ export class NodeHost {
   }
 
   /** From a commit that is being written to the last of those that came meanwhile. */
-  async #follow(written: Promise<void>, durable: () => void) => void, largest: Uint8Array | undefined): Promise<void> {
+  async #follow(written: Promise<void>, durable: () => void): Promise<void> {
     try {
       await written
       if (!this.#stopped) durable()
