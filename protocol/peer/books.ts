@@ -31,6 +31,7 @@ import {
 } from '../wire/envelope.ts'
 import type { Body, StreamType } from '../wire/messages.ts'
 import { Effects } from './effects.ts'
+import { Models } from './models.ts'
 
 export interface PeerConfig {
   readonly charter: Charter
@@ -69,6 +70,7 @@ export class Books {
   since: Millis = 0
   /** The model that the ledger names; undefined while it must be fetched. */
   model: ModelState | undefined
+  readonly models: Models
   /** The sum that this ledger hands on, once it is certified and if this peer has opened it. */
   sum: Uint32Array | undefined
   join = new Join()
@@ -100,6 +102,7 @@ export class Books {
     const model = part?.model ?? initialState(charter)
     this.model = model
     this.state = genesis(charter, charterHash, part?.modelHash ?? stateHash(model), part?.plan)
+    this.models = new Models(this)
     this.hands = this.#makeHands()
   }
 
