@@ -23,8 +23,8 @@ export const PART_BYTES = 262_144
 /** Parts of one slice, sum or model: 4 GiB of it. */
 export const PARTS_MAX = 16_384
 
-/** A committee's sum, which goes whole to those that decide. */
-export const SUM_BYTES_MAX = STREAM_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
+/** A committee's sum, which goes whole to those that decide, with two entries and a certificate. */
+export const SUM_BYTES_MAX = STREAM_MESSAGE_BYTES_MAX - 4 * GOSSIP_MESSAGE_BYTES_MAX
 
 /** An entry travels whole in a gossiped proposal, so it must leave room for the proposal and its envelope. */
 export const ENTRY_BYTES_MAX = GOSSIP_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
