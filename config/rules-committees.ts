@@ -1,5 +1,5 @@
 /** How the committees of a charter must fit its members, and how sure it must be that a lot draws good ones. */
-import type { CharterDraft } from './charter.ts'
+import { type CharterDraft, expandedFeatureCount, parameterCount } from './charter.ts'
 import type { Problem } from './problem.ts'
 import { committeeCount, maliciousBorne, ROUND_FAILURE_MAX, roundFailure } from './tail.ts'
 
@@ -7,6 +7,8 @@ import { committeeCount, maliciousBorne, ROUND_FAILURE_MAX, roundFailure } from 
 export const TOGETHER_MAX = 255
 /** Committees that one entry can name. */
 const COMMITTEES_MAX = 512
+/** Elements of a committee's sum, 4 bytes each, that fit in the one message in which it goes to those who decide. */
+const SUM_LENGTH_MAX = 2_032_640
 /** Largest size and f that the schema allows. */
 const SIZE_MAX = 64
 
@@ -44,7 +46,17 @@ export function committeeProblems(charter: CharterDraft): Problem[] {
     const says = `must be at least ${least}: one entry names at most ${COMMITTEES_MAX} committees`
     return [{ code: 'CHARTER_COMMITTEE_SIZE', path: ['committees', 'size'], says, fix: `set it to ${least}` }]
   }
-  return tailProblems(n, charter.maliciousMax, size, maliciousMax)
+  return [...sumProblems(charter), ...tailProblems(n, charter.maliciousMax, size, maliciousMax)]
+}
+
+/** As `protocol/sum/layout.ts` lays the vectors of statistics and of training out. */
+function sumProblems(charter: CharterDraft): Problem[] {
+  const beside = 2 * charter.evaluation.bins + 4
+  const length = Math.max(parameterCount(charter) + beside, 2 * expandedFeatureCount(charter) + 1)
+  if (length <= SUM_LENGTH_MAX) return []
+  const says = `makes committees' sums of ${length} numbers; at most ${SUM_LENGTH_MAX} go in one message`
+  const fix = `make the model smaller, of at most ${SUM_LENGTH_MAX - beside} parameters, or leave the section \`committees\` out`
+  return [{ code: 'CHARTER_COMMITTEE_SUM', path: ['model'], says, fix }]
 }
 
 function tailProblems(n: number, f: number, size: number, maliciousMax: number): Problem[] {

@@ -1,10 +1,10 @@
 /**
- * The long vectors on their way, as the machine tells of them, with what only a clock can say: how fast, and how long
+ * The long vectors and models on their way, as the machine tells of them, with what only a clock can say: how fast, and how long
  * still. Those that go one way at a time count together, the finished ones too, until the last has ended.
  */
 import type { MemberId, Millis, TransferEvent } from '../protocol/ports.ts'
 
-/** After these nothing of the attempt before is on its way any more. */
+/** After these nothing of the attempt before is on its way any more; a model only after those that bring another. */
 const ENDS: readonly string[] = [
   'roundOpened',
   'committee',
@@ -67,7 +67,9 @@ export class TransferBook {
   /** What other events mean for what is on its way. */
   heard(kind: string): void {
     if (!ENDS.includes(kind)) return
-    for (const vectors of Object.values(this.#ways)) vectors.clear()
+    for (const vectors of Object.values(this.#ways))
+      for (const [key, { line }] of vectors)
+        if (line.what !== 'model' || kind === 'roundClosed') vectors.delete(key)
   }
 
   /** Those that are not whole. */

@@ -16,7 +16,7 @@ export const FAULTS = {
   badShard: { verdict: 'reject', says: 'a shard that is not the one committed to' },
   badTag: { verdict: 'reject', says: "a tag that is not its slice's" },
   badSum: { verdict: 'reject', says: "a shard sum that is not the sum of the survivors' slices" },
-  badModel: { verdict: 'reject', says: 'a model whose hash is not the certified one' },
+  badModel: { verdict: 'reject', says: 'a model that is not the certified one' },
   unshared: { verdict: 'ignore', says: 'dealt no shares in time, as more than f members say' },
   withheld: {
     verdict: 'ignore',

@@ -58,6 +58,7 @@ export class Peer implements Machine {
       case 'connected':
         b.connected.add(input.peer)
         b.attempt?.transfers.reconnected(input.peer)
+        b.models.reconnected(input.peer)
         tell(b, input.peer)
         break
       case 'disconnected':

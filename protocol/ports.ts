@@ -295,7 +295,7 @@ export type Event =
   | { readonly kind: 'waiting'; readonly reason: string; readonly for: readonly MemberId[] }
   | { readonly kind: 'jobFailed'; readonly reason: string }
 
-/** How far a long vector is that goes in parts (SPEC W7): told when it begins, now and then, and when it ends. */
+/** How far a long vector or model is that goes in parts (SPEC W7): told when it begins, now and then, and when it ends. */
 export interface TransferEvent {
   readonly kind: 'transfer'
   readonly round: number
@@ -303,7 +303,7 @@ export interface TransferEvent {
   /** Who gives it to this member, or is given it. */
   readonly way: 'from' | 'to'
   readonly peer: MemberId
-  readonly what: 'slice' | 'sum'
+  readonly what: 'slice' | 'sum' | 'model'
   /** First digits of the vector's published SHA-256: tells it from the others. */
   readonly vector: string
   /** Bytes of the vector that have come, or that were handed to the network. */

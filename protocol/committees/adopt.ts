@@ -30,7 +30,6 @@ export function adopt(b: CommitteeBooks, record: LedgerRecord, next: LedgerState
   b.own = undefined
   b.delivered.clear()
   b.totals.clear()
-  b.holders.length = 0
   b.waiting = ''
   b.toSpread = true
   b.effects.store(puts, forgotten, () => {

@@ -11,6 +11,7 @@ import { initialState } from '../model/initial.ts'
 import { stateHash } from '../model/state.ts'
 import type { PeerConfig } from '../peer/books.ts'
 import { Effects } from '../peer/effects.ts'
+import { Models } from '../peer/models.ts'
 import type { Durable, MemberId, Millis, ModelState, Verdict } from '../ports.ts'
 import { assert } from '../result.ts'
 import { Future } from '../round/future.ts'
@@ -60,6 +61,7 @@ export class CommitteeBooks {
   since: Millis = 0
   /** The model that the ledger names; undefined while it must be fetched. */
   model: ModelState | undefined
+  readonly models: Models
   ballot: Ballot | undefined
   inner: Inner | undefined
   /** Records of a former life in the present committee, until its machine begins. */
@@ -72,9 +74,6 @@ export class CommitteeBooks {
   readonly totals = new Map<string, Total | 'computing'>()
   /** The last entry is still to be pushed on, once its model is here. */
   toSpread = false
-  /** Members that are said to hold the model that is missing here. */
-  readonly holders: MemberId[] = []
-  askAt: Millis = 0
   /** A step further: what was kept for later may be of use now. */
   moved = false
   waiting = ''
@@ -86,6 +85,7 @@ export class CommitteeBooks {
     assert(this.keys.has(config.self), 'the peer is a member of its charter')
     this.model = initialState(config.charter)
     this.state = genesis(config.charter, config.charterHash, stateHash(this.model))
+    this.models = new Models(this)
   }
 
   /** The lot of the present round; a charter with committees always has one. */

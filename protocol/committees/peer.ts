@@ -20,7 +20,7 @@ import { CommitteeBooks, RECORD } from './books.ts'
 import { beginInner, feed, type Inner, met, type PartMachine, restoredInner } from './inner.ts'
 import { deliveryDueAt } from './propose.ts'
 import { receive } from './receive.ts'
-import { askModel, deliverSum, greet, inform } from './spread.ts'
+import { deliverSum, fetchModel, greet, inform } from './spread.ts'
 
 export class CommitteePeer implements Machine {
   readonly #b: CommitteeBooks
@@ -44,13 +44,14 @@ export class CommitteePeer implements Machine {
 
   /** How much this peer keeps of what others send, its part in the committee included. */
   get footprint(): Footprint {
-    const { inner, future, ballot, effects } = this.#b
+    const { inner, future, ballot, effects, models } = this.#b
     const own = inner?.peer.footprint ?? NOTHING_KEPT
     return {
       ...own,
       futureMessages: Math.max(own.futureMessages, future.fullest.messages),
       futureBytes: Math.max(own.futureBytes, future.fullest.bytes),
       heard: Math.max(own.heard, ballot?.messages().length ?? 0),
+      transfers: own.transfers + models.size,
       jobs: effects.jobs,
     }
   }
@@ -71,12 +72,13 @@ export class CommitteePeer implements Machine {
         break
       case 'connected':
         b.connected.add(input.peer)
-        changes = met(b, 'connected', input.peer)
+        b.models.reconnected(input.peer)
+        changes = met(b, 'connected', input.peer) || !b.model
         greet(b, input.peer)
         break
       case 'disconnected':
         b.connected.delete(input.peer)
-        changes = met(b, 'disconnected', input.peer)
+        changes = met(b, 'disconnected', input.peer) || !b.model
         break
       case 'message':
         verdict = receive(b, input.from, input.via, input.bytes)
@@ -156,7 +158,7 @@ function advance(b: CommitteeBooks): void {
       b.moved = false
       for (const kept of b.future.take()) receive(b, kept.from, kept.via, kept.bytes)
     }
-    askModel(b)
+    fetchModel(b)
     beginInner(b)
     const sum = deliverSum(b)
     // Who decides is handed its own committee's too.
@@ -175,7 +177,7 @@ function wakeAt(b: CommitteeBooks): Millis | undefined {
   }
   consider(b.inner?.wakeAt)
   consider(b.own?.at)
-  if (!b.model && b.holders.length > 0) consider(b.askAt)
+  consider(b.models.dueAt)
   if (b.ballot) {
     consider(b.bench.nextAt)
     for (const at of [deliveryDueAt(b), b.ballot.wakeAt ?? 0]) if (at > b.now) consider(at)

@@ -10,10 +10,10 @@ import { type CommitteeBooks, RECORD } from './books.ts'
 import { checkDelivery } from './delivery.ts'
 import { feed } from './inner.ts'
 import { COMMITTEE_BODIES, type CommitteeBody } from './messages.ts'
-import { onEntry, onModel, onModelRequest, onStatus, tell } from './spread.ts'
+import { onEntry, onStatus, tell } from './spread.ts'
 
 /** Messages of a study with committees that are as those of any ledger. */
-const STUDY_TYPES = ['status', 'entry', 'modelRequest', 'model'] as const
+const STUDY_TYPES = ['status', 'entry', 'modelAsk', 'modelPart'] as const
 type StudyType = (typeof STUDY_TYPES)[number]
 
 export function receive(
@@ -105,9 +105,9 @@ function onStudy(b: CommitteeBooks, raw: RawEnvelope, type: StudyType): Verdict 
       return onStatus(b, from, decoded.value as Body<'status'>)
     case 'entry':
       return onEntry(b, from, decoded.value as Body<'entry'>)
-    case 'modelRequest':
-      return onModelRequest(b, from, decoded.value as Body<'modelRequest'>)
-    case 'model':
-      return onModel(b, from, decoded.value as Body<'model'>)
+    case 'modelAsk':
+      return b.models.onAsk(from, decoded.value as Body<'modelAsk'>)
+    case 'modelPart':
+      return b.models.onPart(from, decoded.value as Body<'modelPart'>)
   }
 }

@@ -7,7 +7,7 @@ import { fault } from '../fault.ts'
 import { recordKey } from '../ledger/certificate.ts'
 import { entryHash } from '../ledger/entry.ts'
 import { applyRecord } from '../ledger/verify.ts'
-import { decodeState, encodeState, stateHash } from '../model/state.ts'
+import { encodeState } from '../model/state.ts'
 import { MODEL_RECORD } from '../peer/books.ts'
 import type { MemberId, Verdict } from '../ports.ts'
 import { prefixOf } from '../round/known.ts'
@@ -22,23 +22,14 @@ const SUMS_AT_ONCE = 2
 const SUM_DOUBLINGS = 4
 /** Members that are told at once when they are connected; to tell all would be n^2 messages at every start. */
 const GREETED = 3
-/** Members that are remembered as holders of a missing model. */
-const HOLDERS_MAX = 8
 
-/** Asks one of those who hold it for the model that is missing here, the next one where no answer comes. */
-export function askModel(b: CommitteeBooks): void {
-  if (b.model || b.holders.length === 0 || b.now < b.askAt) return
-  const holder = b.holders.shift()!
-  b.holders.push(holder)
-  b.askAt = b.now + b.state.charter.secureSum.viewTimeoutMs
-  b.send(holder, 'modelRequest', { hash: b.state.modelHash })
-}
-
-function noteHolder(b: CommitteeBooks, member: MemberId): void {
-  if (b.model || b.holders.includes(member) || b.holders.length >= HOLDERS_MAX) return
-  // The first is asked at once, whoever was asked before for another model.
-  if (b.holders.length === 0) b.askAt = b.now
-  b.holders.push(member)
+/** Goes on with the model that is missing here, if one is. */
+export function fetchModel(b: CommitteeBooks): void {
+  b.models.advance(model => {
+    b.model = model
+    b.effects.store([[MODEL_RECORD, encodeState(model)]], [], () => spread(b))
+    b.moved = true
+  })
 }
 
 /** The own committee's sum to those who decide, to a few at once and in turn to all; the new message, once. */
@@ -91,6 +82,7 @@ function sendStatus(b: CommitteeBooks, peer: MemberId): void {
 export function onStatus(b: CommitteeBooks, from: MemberId, body: Body<'status'>): Verdict {
   const have = readHave(body.have)
   if (!have) return b.blame(from, fault('malformed', 'status: have'))
+  b.models.says(from, body.model)
   const mine = b.state.height
   if (body.height > mine) {
     tell(b, from)
@@ -102,11 +94,8 @@ export function onStatus(b: CommitteeBooks, from: MemberId, body: Body<'status'>
     }
     return 'accept'
   }
-  const same = equalBytes(body.model, b.state.modelHash)
-  if (same) noteHolder(b, from)
-  else if (b.model) tell(b, from)
-  if (b.ballot && b.state.voters.includes(from) && b.bench.mayAnswer(from, 'status', b.now))
-    answer(b, from, have)
+  if (b.model && !equalBytes(body.model, b.state.modelHash)) tell(b, from)
+  if (b.ballot && b.state.voters.includes(from) && b.bench.mayAnswer(from, b.now)) answer(b, from, have)
   return 'accept'
 }
 
@@ -125,7 +114,7 @@ function answer(b: CommitteeBooks, to: MemberId, have: ReadonlySet<string>): voi
 export function onEntry(b: CommitteeBooks, from: MemberId, record: Body<'entry'>): Verdict {
   // Each is pushed the last entry by several; it costs them a hash.
   if (equalBytes(entryHash(record.entry), b.state.head)) {
-    noteHolder(b, from)
+    b.models.says(from, b.state.modelHash)
     return 'ignore'
   }
   const entry = b.entryOf(record.entry)
@@ -135,26 +124,7 @@ export function onEntry(b: CommitteeBooks, from: MemberId, record: Body<'entry'>
   const next = applyRecord(b.state, b.config.network, record)
   if (!next.ok) return b.blame(from, fault('badCertificate', `height ${entry.height}: ${next.error}`))
   adopt(b, record, next.value)
-  noteHolder(b, from)
-  return 'accept'
-}
-
-export function onModelRequest(b: CommitteeBooks, from: MemberId, { hash }: Body<'modelRequest'>): Verdict {
-  if (!b.model || !equalBytes(hash, b.state.modelHash)) return 'accept'
-  if (b.sync.mayAnswer(from, 'modelRequest', b.now))
-    b.send(from, 'model', { hash, data: encodeState(b.model) })
-  return 'accept'
-}
-
-/** A model is taken by the hash that the ledger names, from whoever has it (SPEC D1). */
-export function onModel(b: CommitteeBooks, from: MemberId, { hash, data }: Body<'model'>): Verdict {
-  if (b.model || !equalBytes(hash, b.state.modelHash)) return 'ignore'
-  const model = decodeState(data, b.config.charter)
-  if (!model.ok || !equalBytes(stateHash(model.value), hash))
-    return b.blame(from, fault('badModel', 'fetched model'))
-  b.model = model.value
-  b.effects.store([[MODEL_RECORD, data]], [], () => spread(b))
-  b.moved = true
+  b.models.says(from, b.state.modelHash)
   return 'accept'
 }
 

@@ -28,6 +28,11 @@ export function blankState(p: number, mean: Float64Array, deviation: Float64Arra
   return state
 }
 
+/** Of the encoding of a model with `p` parameters and `d` features. */
+export function encodedBytes(p: number, d: number): number {
+  return HEADER + 4 * p + 16 * d
+}
+
 /** Little-endian: magic, version, P, d, then P float32 parameters, d float64 means, d float64 deviations. */
 export function encodeState(state: ModelState): Uint8Array {
   const known = encodings.get(state)

@@ -18,7 +18,7 @@ import { receiptMs } from '../round/receipts.ts'
 import { RECORDS } from '../round/records.ts'
 import { restoreAttempt } from '../round/restore.ts'
 import { type Books, CONSENSUS_PREFIX, MODEL_RECORD } from './books.ts'
-import { inform } from './catchup.ts'
+import { fetchModel, inform } from './catchup.ts'
 import { apply, decide, newConsensus, openSum, sumOf } from './decide.ts'
 import { receive } from './receive.ts'
 
@@ -79,6 +79,7 @@ export function advance(b: Books): void {
       b.moved = false
       for (const kept of b.future.take()) receive(b, kept.from, kept.via, kept.bytes)
     }
+    fetchModel(b)
     announce(b)
     openAttempt(b)
     if (b.attempt?.opening) advanceOpening(b.attempt)
@@ -142,6 +143,7 @@ export function wakeAt(b: Books): Millis | undefined {
   consider(b.since + joinDeadlineMs)
   consider(b.since + 2 * joinDeadlineMs)
   consider(stuckAt(b.state, b.since))
+  if (b.models.dueAt !== undefined) consider(b.models.dueAt)
   const a = b.attempt
   if (!a) return next
   consider(a.complainAt)

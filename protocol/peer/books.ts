@@ -13,7 +13,7 @@ import { initialState } from '../model/initial.ts'
 import { stateHash } from '../model/state.ts'
 import type { Durable, MemberId, Millis, ModelState, Verdict } from '../ports.ts'
 import { assert } from '../result.ts'
-import type { Attempt, Outcome } from '../round/attempt.ts'
+import type { Attempt, Opening, Outcome } from '../round/attempt.ts'
 import { Future } from '../round/future.ts'
 import type { Finding, Hands } from '../round/hands.ts'
 import { Join } from '../round/join.ts'
@@ -31,6 +31,7 @@ import {
 } from '../wire/envelope.ts'
 import type { Body, StreamType } from '../wire/messages.ts'
 import { Effects } from './effects.ts'
+import { Models } from './models.ts'
 
 export interface PeerConfig {
   readonly charter: Charter
@@ -69,6 +70,7 @@ export class Books {
   since: Millis = 0
   /** The model that the ledger names; undefined while it must be fetched. */
   model: ModelState | undefined
+  readonly models: Models
   /** The sum that this ledger hands on, once it is certified and if this peer has opened it. */
   sum: Uint32Array | undefined
   join = new Join()
@@ -77,6 +79,8 @@ export class Books {
   readonly charges: Finding[] = []
   /** Records of the attempt that a former life was in. */
   restored: Durable = new Map()
+  /** The end of an attempt that others have closed before this peer knew its model, which it is about to know. */
+  coming: Opening | undefined
   /** What the attempt gives, once it is stored. */
   outcomeStored: Outcome | undefined
   /** A step further than when messages were last kept for later: they may be of use now. */
@@ -100,6 +104,7 @@ export class Books {
     const model = part?.model ?? initialState(charter)
     this.model = model
     this.state = genesis(charter, charterHash, part?.modelHash ?? stateHash(model), part?.plan)
+    this.models = new Models(this)
     this.hands = this.#makeHands()
   }
 
@@ -161,7 +166,8 @@ export class Books {
         const raw = openEnvelope(message)
         return raw.ok && this.keys.has(raw.value.from) && this.isSigned(raw.value) ? raw.value : undefined
       },
-      work: (work, done) => this.effects.run({ kind: 'vector', work }, r => r.kind === 'vector' && done(r)),
+      work: (work, done, failed) =>
+        this.effects.run({ kind: 'vector', work }, r => r.kind === 'vector' && done(r), failed),
       learn: (job, done) => this.effects.run(job, r => r.kind === 'learn' && done(r)),
       fault: (peer, code: FaultCode, detail) =>
         this.effects.emit({ kind: 'fault', peer, fault: fault(code, detail) }),

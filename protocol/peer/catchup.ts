@@ -3,8 +3,8 @@ import { equalBytes } from '../bytes.ts'
 import { fault } from '../fault.ts'
 import { recordKey } from '../ledger/certificate.ts'
 import { applyRecord } from '../ledger/verify.ts'
-import { decodeState, encodeState, stateHash } from '../model/state.ts'
-import type { MemberId, Verdict } from '../ports.ts'
+import { encodeState } from '../model/state.ts'
+import type { MemberId, ModelState, Verdict } from '../ports.ts'
 import { waitsFor } from '../round/describe.ts'
 import { prefixOf } from '../round/known.ts'
 import { ANSWER_BYTES_MAX, readHave } from '../round/sync.ts'
@@ -28,16 +28,14 @@ export function onStatus(b: Books, from: MemberId, body: Body<'status'>): Verdic
   const have = readHave(body.have)
   if (!have) return b.blame(from, fault('malformed', 'status: have'))
   b.sync.heard(from, body.height)
-  if (!b.model && equalBytes(body.model, b.state.modelHash)) {
-    b.send(from, 'modelRequest', { hash: body.model })
-  }
+  b.models.says(from, body.model)
   const mine = b.state.height
   if (body.height > mine) tell(b, from)
   else if (body.height < mine) {
     for (const height of b.sync.entriesFor(from, body.height, mine, b.now)) {
       b.effects.emit({ kind: 'sendRecord', to: from, key: recordKey(height) })
     }
-  } else if (b.sync.mayAnswer(from, 'status', b.now)) {
+  } else if (b.sync.mayAnswer(from, b.now)) {
     const votes = b.consensus.messages().filter(m => !have.has(prefixOf(m)))
     const messages = [...votes, ...b.sync.directFor(from, have), ...b.known.missing(have, ANSWER_BYTES_MAX)]
     for (const bytes of messages) b.effects.emit({ kind: 'send', to: from, bytes })
@@ -57,24 +55,25 @@ export function onEntry(b: Books, from: MemberId, record: Body<'entry'>): Verdic
   return 'accept'
 }
 
-export function onModelRequest(b: Books, from: MemberId, { hash }: Body<'modelRequest'>): Verdict {
-  if (!b.model || !equalBytes(hash, b.state.modelHash)) return 'accept'
-  if (b.sync.mayAnswer(from, 'modelRequest', b.now)) {
-    b.send(from, 'model', { hash, data: encodeState(b.model) })
-  }
-  return 'accept'
+/** Goes on with the model that is missing here, if one is. */
+export function fetchModel(b: Books): void {
+  if (!isComing(b)) b.models.advance(model => takeModel(b, model))
 }
 
-/** A model is taken by the hash that the ledger names, from whoever has it (SPEC D1). */
-export function onModel(b: Books, from: MemberId, { hash, data }: Body<'model'>): Verdict {
-  if (b.model || !equalBytes(hash, b.state.modelHash)) return 'ignore'
-  const model = decodeState(data, b.config.charter)
-  if (!model.ok || !equalBytes(stateHash(model.value), hash))
-    return b.blame(from, fault('badModel', 'fetched model'))
-  b.effects.store([[MODEL_RECORD, data]], [], () => {})
-  b.model = model.value
-  if (b.attempt) b.attempt.model = model.value
-  return 'accept'
+/** Whether the work on it here still goes on, which others were faster with. */
+function isComing(b: Books): boolean {
+  const { coming } = b
+  if (coming && !b.model && !coming.outcome && !coming.unmaskFailed) return true
+  b.coming = undefined
+  if (coming?.outcome && !b.model && equalBytes(coming.outcome.modelHash, b.state.modelHash))
+    takeModel(b, coming.outcome.model)
+  return false
+}
+
+function takeModel(b: Books, model: ModelState): void {
+  b.model = model
+  if (b.attempt) b.attempt.model = model
+  b.effects.store([[MODEL_RECORD, encodeState(model)]], [], () => {})
 }
 
 /** Tells a few peers what is held here when their turn has come, and people what is waited for. */

@@ -155,6 +155,8 @@ export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
 
 function endAttempt(b: Books): void {
   b.effects.cancelJobs()
+  const opening = b.attempt?.opening
+  b.coming = !b.model && opening?.unmasking ? opening : undefined
   b.attempt = undefined
   b.restored = new Map()
   b.outcomeStored = undefined

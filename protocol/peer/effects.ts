@@ -1,8 +1,14 @@
 /** What one input leads to: effects in order, those that wait for a record to be durable inside of it, and local work. */
 import type { Effect, Job, JobResult } from '../ports.ts'
 
+/** Work that has begun and not ended. */
+interface Running {
+  readonly done: (result: JobResult) => void
+  readonly failed: (() => void) | undefined
+}
+
 export class Effects {
-  readonly #jobs = new Map<number, (result: JobResult) => void>()
+  readonly #jobs = new Map<number, Running>()
   #out: Effect[] = []
   #nextJob = 1
 
@@ -29,10 +35,13 @@ export class Effects {
     this.emit({ kind: 'store', puts, deletes, release: released })
   }
 
-  /** The job's number, by which it can be cancelled. */
-  run(job: Job, done: (result: JobResult) => void): number {
+  /**
+   * The job's number, by which it can be cancelled. `failed`: for work that is of no attempt, and that `cancelJobs`
+   * leaves alone; whoever waits for it is told when nothing comes of it.
+   */
+  run(job: Job, done: (result: JobResult) => void, failed?: () => void): number {
     const id = this.#nextJob++
-    this.#jobs.set(id, done)
+    this.#jobs.set(id, { done, failed })
     this.emit({ kind: 'job', id, job })
     return id
   }
@@ -42,18 +51,21 @@ export class Effects {
   }
 
   jobDone(id: number, result: JobResult): void {
-    const done = this.#jobs.get(id)
+    const running = this.#jobs.get(id)
     this.#jobs.delete(id)
-    done?.(result)
+    running?.done(result)
   }
 
   jobFailed(id: number, reason: string): void {
-    if (this.#jobs.delete(id)) this.emit({ kind: 'event', event: { kind: 'jobFailed', reason } })
+    const running = this.#jobs.get(id)
+    if (!this.#jobs.delete(id)) return
+    this.emit({ kind: 'event', event: { kind: 'jobFailed', reason } })
+    running?.failed?.()
   }
 
+  /** All work of the attempt that is over. */
   cancelJobs(): void {
-    for (const id of this.#jobs.keys()) this.emit({ kind: 'cancel', id })
-    this.#jobs.clear()
+    for (const [id, { failed }] of this.#jobs) if (!failed) this.cancel(id)
   }
 
   /** All effects since they were last taken. */

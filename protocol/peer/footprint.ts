@@ -12,7 +12,7 @@ export interface Footprint {
   readonly direct: number
   /** Messages of this height's consensus. */
   readonly heard: number
-  /** Slices and sums that are being fetched; second inputs; claims, and sums given for them; faults found. */
+  /** Slices, sums and models that are being fetched; second inputs; claims, and sums given for them; faults found. */
   readonly transfers: number
   readonly versions: number
   readonly claims: number
@@ -35,7 +35,7 @@ export function footprint(b: Books): Footprint {
     seen: b.sync.seen,
     direct: b.sync.direct,
     heard: b.consensus.messages().length,
-    transfers: a?.transfers.size ?? 0,
+    transfers: (a?.transfers.size ?? 0) + b.models.size,
     versions: [...(a?.versions.values() ?? [])].reduce((n, v) => n + v.length, 0),
     claims: inAll(o?.claims.values()),
     given: o?.given.size ?? 0,

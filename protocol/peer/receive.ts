@@ -17,7 +17,7 @@ import {
   type StreamType,
 } from '../wire/messages.ts'
 import type { Books } from './books.ts'
-import { onEntry, onModel, onModelRequest, onStatus } from './catchup.ts'
+import { onEntry, onStatus } from './catchup.ts'
 import { apply } from './decide.ts'
 
 /** Takes in one message; what gossip is told of it. A fault of form is held against who handed it over. */
@@ -25,8 +25,8 @@ export function receive(b: Books, from: MemberId, via: 'gossip' | 'stream', byte
   const raw = openEnvelope(bytes)
   if (!raw.ok) return b.blame(from, raw.error)
   const { type, from: author } = raw.value
-  // A part is long, and never kept as a message: what is lacking of a vector is known without its hash.
-  const prefix = type === 'part' ? '' : prefixOf(bytes)
+  // A part is long, and never kept as a message: what is lacking of a whole is known without the part's hash.
+  const prefix = type === 'part' || type === 'modelPart' ? '' : prefixOf(bytes)
   if (b.known.has(prefix) || b.sync.hasSeen(prefix)) return 'ignore'
   if (!b.keys.has(author)) return b.blame(from, fault('notMember', type))
   if ((STREAM_TYPES as readonly string[]).includes(type)) {
@@ -133,10 +133,10 @@ function onStream(b: Books, raw: RawEnvelope, type: StreamType, prefix: string):
       return onStatus(b, from, body as Body<'status'>)
     case 'entry':
       return onEntry(b, from, body as Body<'entry'>)
-    case 'modelRequest':
-      return onModelRequest(b, from, body as Body<'modelRequest'>)
-    case 'model':
-      return onModel(b, from, body as Body<'model'>)
+    case 'modelAsk':
+      return b.models.onAsk(from, body as Body<'modelAsk'>)
+    case 'modelPart':
+      return b.models.onPart(from, body as Body<'modelPart'>)
     default: {
       const part = body as Body<DirectType>
       const place = placeOf(b.stage(), type, part)

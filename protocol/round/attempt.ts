@@ -112,6 +112,7 @@ export interface Opening {
   readonly computed: Map<string, Uint32Array>
   verified: boolean
   unmasking: boolean
+  unmaskFailed: boolean
   /** Shards in dispute, whose slices are fetched. */
   readonly openAsked: Set<number>
   outcome: Outcome | undefined

@@ -23,8 +23,11 @@ export interface Hands {
   sendStored(to: MemberId, of: Omit<Body<'part'>, 'data'>, record: string, from: number, end: number): void
   /** Makes records durable, then does what `release` emits. */
   store(puts: readonly (readonly [string, Uint8Array])[], release: () => void): void
-  /** Starts local work; `done` is called when it has ended, unless the attempt is over by then. */
-  work(work: VectorWork, done: (result: JobResult & { kind: 'vector' }) => void): void
+  /**
+   * Starts local work; `done` is called when it has ended, unless the attempt is over by then. With `failed`, which is
+   * called when nothing comes of it, it goes on after the attempt.
+   */
+  work(work: VectorWork, done: (result: JobResult & { kind: 'vector' }) => void, failed?: () => void): void
   learn(job: Job & { kind: 'learn' }, done: (result: JobResult & { kind: 'learn' }) => void): void
   /** A message of a member of the charter whose signature holds; undefined for anything else. */
   authentic(message: Uint8Array): RawEnvelope | undefined

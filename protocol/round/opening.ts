@@ -49,6 +49,7 @@ export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array
     computed: new Map(),
     verified: false,
     unmasking: false,
+    unmaskFailed: false,
     openAsked: new Set(),
     outcome: undefined,
   }
@@ -247,10 +248,17 @@ function unmask(a: Attempt, o: Opening): void {
   const selfKeys = o.survivors.map(m => selfMaskKey(a.context, o.seeds!.get(m)!))
   const apply = plan.applies ? { charter, task: body.task, sections, model, rotation } : undefined
   const pairs = dropoutPairs(a, o)
-  a.hands.work({ kind: 'unmask', sums, memory, selfKeys, pairs, apply }, ({ output }) => {
-    o.memory = undefined
-    if (output.kind === 'unmask') o.outcome = outcomeOf(a, model, output)
-  })
+  // Also when others close the round before: then this gives its model, which else would have to be fetched.
+  a.hands.work(
+    { kind: 'unmask', sums, memory, selfKeys, pairs, apply },
+    ({ output }) => {
+      o.memory = undefined
+      if (output.kind === 'unmask') o.outcome = outcomeOf(a, model, output)
+    },
+    () => {
+      o.unmaskFailed = true
+    },
+  )
 }
 
 function outcomeOf(a: Attempt, start: ModelState, opened: VectorOutput & { kind: 'unmask' }): Outcome {

@@ -36,7 +36,7 @@ export class Sync {
   readonly #direct = new Map<MemberId, Map<string, { readonly prefix: string; readonly bytes: Uint8Array }>>()
   readonly #seen = new Set<string>()
   readonly #heights = new Map<MemberId, number>()
-  readonly #answered = new Map<string, Millis>()
+  readonly #answered = new Map<MemberId, Millis>()
   readonly #told = new Map<MemberId, Millis>()
   readonly #entriesSent = new Map<MemberId, { upTo: number; at: Millis }>()
   readonly #pace: Pace
@@ -127,11 +127,10 @@ export class Sync {
     return true
   }
 
-  /** Each kind of question has its own pause: a status is often followed at once by a request for the model. */
-  mayAnswer(peer: MemberId, question: 'status' | 'modelRequest', now: Millis): boolean {
-    const key = `${question}/${peer}`
-    if (now < (this.#answered.get(key) ?? -Infinity) + ANSWER_MS) return false
-    this.#answered.set(key, now)
+  /** Whether a status of `peer` may be answered now. */
+  mayAnswer(peer: MemberId, now: Millis): boolean {
+    if (now < (this.#answered.get(peer) ?? -Infinity) + ANSWER_MS) return false
+    this.#answered.set(peer, now)
     return true
   }
 

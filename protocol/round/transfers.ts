@@ -1,6 +1,6 @@
 /**
- * Vectors between two peers, each by the hash that something signed names it by: whoever needs one asks who holds it,
- * a few parts at a time, and asks on as they come (SPEC W7). So nothing is sent that is on its way or here already, a
+ * Vectors and models between two peers, each by the hash that something signed names it by: whoever needs one asks who
+ * holds it, a few parts at a time, and asks on as they come (SPEC W7). So nothing is sent that is on its way or here already, a
  * slow line is never sent more than it was asked for, and after a broken connection the next part goes on where the
  * last one ended.
  */
@@ -20,6 +20,9 @@ const TOLD_EIGHTHS = 8
 const TOLD_PARTS_MAX = 32
 /** How often one peer is given as much as a whole vector has: slices of each shard in dispute, and some again. */
 const GIVEN_VECTORS_MAX = 8
+
+type Asked = Body<'modelAsk'>
+type Given = Body<'modelPart'>
 
 /** A vector that is needed now. */
 export interface Wish {
@@ -48,18 +51,12 @@ export interface Checked {
 export interface TransferHands {
   now(): Millis
   connected(member: MemberId): boolean
-  ask(to: MemberId, what: Pick<Body<'ask'>, 'hash' | 'part' | 'parts'>): void
-  give(to: MemberId, what: Pick<Body<'part'>, 'hash' | 'part' | 'data'>): void
+  ask(to: MemberId, what: Asked): void
+  give(to: MemberId, what: Given): void
   /** As `give`, where the data are bytes of a record, from `from` up to `end`. */
-  giveStored(
-    to: MemberId,
-    what: Pick<Body<'part'>, 'hash' | 'part'>,
-    record: string,
-    from: number,
-    end: number,
-  ): void
-  /** Off the thread that answers the network. The words are the job's until it is done. */
-  check(words: Uint32Array, done: (checked: Checked) => void): void
+  giveStored(to: MemberId, what: Omit<Given, 'data'>, record: string, from: number, end: number): void
+  /** Off the thread that answers the network. The words are the job's until it is done. Undefined: they are lost. */
+  check(words: Uint32Array, done: (checked: Checked | undefined) => void): void
   /** `from` gave something else than the hash names. */
   wrong(from: MemberId): void
   /** How far a long vector is. */
@@ -150,7 +147,7 @@ export class Transfers {
   }
 
   /** Gives what is held here; nothing for what is not, or to whoever has had enough. */
-  give(to: MemberId, { hash, part, parts }: Body<'ask'>): void {
+  give(to: MemberId, { hash, part, parts }: Asked): void {
     const held = this.#held.get(toHex(hash))
     if (!held) return
     const { vector, what } = held
@@ -190,7 +187,7 @@ export class Transfers {
   }
 
   /** Takes in a part; undefined: nobody asked `from` for it. False: it, or with it the whole, is not what was asked for. */
-  take(from: MemberId, { hash, part, data }: Body<'part'>): boolean | undefined {
+  take(from: MemberId, { hash, part, data }: Given): boolean | undefined {
     for (const t of this.#transfers.values()) {
       if (t.from === from && t.parts[part] === ASKED && equalBytes(t.wish.hash, hash))
         return this.#takeInto(t, part, data)
@@ -239,6 +236,10 @@ export class Transfers {
       t.checking = false
       // It may have been given up meanwhile, or be one of another vector now.
       if (this.#transfers.get(t.wish.key) !== t) return
+      if (!checked) {
+        restart(t)
+        return
+      }
       if (equalBytes(checked.hash, t.wish.hash)) {
         this.#transfers.delete(t.wish.key)
         t.wish.come(checked.words, checked.areResidues)
@@ -252,11 +253,7 @@ export class Transfers {
   /** All is fetched again; from its source only if others have had a hand in what came. */
   #refuse(t: Transfer): void {
     if (!t.mixed) t.refused.add(t.from)
-    t.parts.fill(MISSING)
-    t.left = t.parts.length
-    t.onTheWay = 0
-    t.words = undefined
-    t.mixed = false
+    restart(t)
   }
 
   /** Keeps to its source or turns to the next; false: none is there. */
@@ -323,6 +320,14 @@ function begun(wish: Wish): Transfer {
     mixed: false,
     refused: new Set(),
   }
+}
+
+function restart(t: Transfer): void {
+  t.parts.fill(MISSING)
+  t.left = t.parts.length
+  t.onTheWay = 0
+  t.words = undefined
+  t.mixed = false
 }
 
 function askAnew(t: Transfer): void {

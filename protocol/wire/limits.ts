@@ -5,7 +5,7 @@
 /** Gossip: 64 KiB a message, less room for the frame that the mesh puts around it. */
 export const GOSSIP_MESSAGE_BYTES_MAX = 65_536 - 1_024
 
-/** Streams: a part of a vector, a model or a ledger record. */
+/** Streams: a part of a vector or a model, a committee's sum, a ledger record. */
 export const STREAM_MESSAGE_BYTES_MAX = 8 * 1_048_576
 
 /** Larger ones go to a member in a stream of their own: they and the others may overtake each other, and only so. */
@@ -17,17 +17,14 @@ export const ENVELOPE_BYTES_MAX = 1_024
 /** A masked input that is gossiped whole; the charter's `gossipBytesMax` cannot be higher. */
 export const GOSSIP_DATA_BYTES_MAX = 49_152
 
-/** Vectors go over streams in parts of so many bytes: larger ones move no faster, smaller ones cost more to frame. */
+/** Vectors and models go over streams in parts of so many bytes: larger ones move no faster, smaller ones cost more to frame. */
 export const PART_BYTES = 262_144
 
-/** Parts of one slice or sum: 4 GiB of it. */
+/** Parts of one slice, sum or model: 4 GiB of it. */
 export const PARTS_MAX = 16_384
 
-/** A committee's sum, which goes whole to those that decide. */
-export const SUM_BYTES_MAX = STREAM_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
-
-/** A model that a peer fetches whole: parameters, means and deviations. */
-export const MODEL_BYTES_MAX = STREAM_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
+/** A committee's sum, which goes whole to those that decide, with two entries and a certificate. */
+export const SUM_BYTES_MAX = STREAM_MESSAGE_BYTES_MAX - 4 * GOSSIP_MESSAGE_BYTES_MAX
 
 /** An entry travels whole in a gossiped proposal, so it must leave room for the proposal and its envelope. */
 export const ENTRY_BYTES_MAX = GOSSIP_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX

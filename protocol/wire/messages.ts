@@ -17,6 +17,9 @@ const bitmap = bytesMax(Math.ceil(limits.MEMBERS_MAX / 8))
 /** `opened` and `fixed` are hashes of the RoundOpened and SurvivorsFixed entries that the message belongs to. */
 const inAttempt = { round, attempt, opened: hash }
 const inOpening = { round, attempt, fixed: hash }
+/** `parts` parts from `part` on of what has this hash; and one of them: each but the last is of `PART_BYTES`. */
+const asked = { hash, part: uint(limits.PARTS_MAX - 1), parts: uint(limits.PARTS_MAX) }
+const given = { hash, part: uint(limits.PARTS_MAX - 1), data: bytesMax(limits.PART_BYTES) }
 
 export const BODIES = {
   /** Fresh public keys for one attempt, before it is opened. `head`: the ledger's last entry. */
@@ -65,20 +68,12 @@ export const BODIES = {
   /** The survivor's tags of its own masked shards under the joint coin. */
   tags: z.strictObject({ ...inOpening, claims: hash, tags: bytesMax(16 * limits.MEMBERS_MAX) }),
 
-  /** Asks for `parts` parts from `part` on of the slice that a commitment names, or the sum that a claim names, by its hash. */
-  ask: z.strictObject({
-    ...inAttempt,
-    hash,
-    part: uint(limits.PARTS_MAX - 1),
-    parts: uint(limits.PARTS_MAX),
-  }),
-  /** One part of what was asked for; each but the last is of `PART_BYTES`. */
-  part: z.strictObject({
-    ...inAttempt,
-    hash,
-    part: uint(limits.PARTS_MAX - 1),
-    data: bytesMax(limits.PART_BYTES),
-  }),
+  /** Asks for parts of the slice that a commitment names, or the sum that a claim names. */
+  ask: z.strictObject({ ...inAttempt, ...asked }),
+  part: z.strictObject({ ...inAttempt, ...given }),
+  /** Asks for parts of the encoding (`model/state.ts`) of the model that the ledger names now. */
+  modelAsk: z.strictObject(asked),
+  modelPart: z.strictObject(given),
   /** What the sender knows: its height, and 8-byte prefixes of the hashes of the messages it holds there. */
   status: z.strictObject({
     height: uint(Number.MAX_SAFE_INTEGER),
@@ -87,8 +82,6 @@ export const BODIES = {
   }),
   /** A certified ledger entry, as it is stored. */
   entry: RecordSchema,
-  modelRequest: z.strictObject({ hash }),
-  model: z.strictObject({ hash, data: bytesMax(limits.MODEL_BYTES_MAX) }),
 } as const
 
 export type BodyType = keyof typeof BODIES
@@ -106,5 +99,5 @@ export const GOSSIP_TYPES = [
   'tags',
 ] as const
 export type GossipType = (typeof GOSSIP_TYPES)[number]
-export const STREAM_TYPES = ['sealed', 'ask', 'part', 'status', 'entry', 'modelRequest', 'model'] as const
+export const STREAM_TYPES = ['sealed', 'ask', 'part', 'status', 'entry', 'modelAsk', 'modelPart'] as const
 export type StreamType = (typeof STREAM_TYPES)[number]

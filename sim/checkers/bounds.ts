@@ -2,7 +2,6 @@
  * Everything is bounded (SPEC M5), whatever liars send: a message's size, what one input makes a hospital send, its work and
  * commits that have not ended, what its machine keeps of others, and how often it is woken without time going on.
  */
-import { expandedFeatureCount, parameterCount } from '../../config/charter.ts'
 import type { Footprint } from '../../protocol/peer.ts'
 import type { Effect, Input, MemberId, Millis, Output, Task } from '../../protocol/ports.ts'
 import { CHECKS_MAX } from '../../protocol/round/transfers.ts'
@@ -51,9 +50,8 @@ class Bounds extends Judge {
     this.#footprintMax = footprintMax(n, shards)
     this.#jobsMax = jobsMax(shards)
     // Entries for one that is behind (32, each within a gossiped message), or what an attempt's messages come to and a
-    // vector for everybody, or a model: an honest host never has reason to send more at once.
-    const model = 8 * (parameterCount(context.charter) + 2 * expandedFeatureCount(context.charter))
-    this.#sentMax = 4 * MEGABYTE + n * (4 * bytes + 16_384) + 2 * model
+    // vector for everybody, or a few parts of a model: an honest host never has reason to send more at once.
+    this.#sentMax = 4 * MEGABYTE + n * (4 * bytes + 16_384)
   }
 
   #load(host: MemberId): Load {
@@ -157,9 +155,9 @@ function longestVector({ charter }: CheckContext): number {
   return Math.max(...tasks.map(t => vectorLength(layoutFor(charter, t, charter.members.length))))
 }
 
-/** Sums and tags of each shard, what has come and is checked, and the few jobs of a whole vector. */
+/** Sums and tags of each shard, what has come and is checked, models too, and the few jobs of a whole vector. */
 function jobsMax(shards: number): number {
-  return 2 * shards + 8 + CHECKS_MAX
+  return 2 * shards + 8 + 2 * CHECKS_MAX
 }
 
 /** The most of each that a peer among n keeps, with so many shards. */
@@ -174,7 +172,7 @@ function footprintMax(n: number, shards: number): Footprint {
     seen: 4096,
     direct: n,
     heard: views * (3 + 2 * 3 * n),
-    transfers: (n + 1) * shards,
+    transfers: (n + 1) * shards + 1,
     versions: 3 * n,
     claims: n * shards,
     given: n * shards,

@@ -50,7 +50,7 @@ class Consistency extends Judge {
       this.#grows(host.id, receipt, prefixOf(message.raw.body))
       return
     }
-    const part = bodyOf(message, 'part')
+    const part = bodyOf(message, 'part') ?? bodyOf(message, 'modelPart')
     // Of a vector in several parts the whole is not seen here.
     if (part?.part === 0 && part.data.length < PART_BYTES && !equalBytes(sha256(part.data), part.hash))
       this.fail(`${host.id} gives what its hash does not name`)

@@ -248,7 +248,7 @@ describe('lies', { timeout: 120_000 }, () => {
 
   it('a model of another hash is refused', () => {
     const { c, names } = lied(decider, (_, bytes) =>
-      altered(bytes, 'model', (body: { data: Uint8Array }) => {
+      altered(bytes, 'modelPart', (body: { data: Uint8Array }) => {
         const data = body.data.slice()
         data[17]! ^= 1
         return { ...body, data }

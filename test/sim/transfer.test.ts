@@ -42,7 +42,7 @@ function played(o: Partial<ConsortiumOptions> = {}) {
   const told: (TransferEvent & { readonly by: MemberId })[] = []
   const tap: Observer = {
     onEvent: (host, event) => {
-      if (event.kind === 'transfer') told.push({ by: host.id, ...event })
+      if (event.kind === 'transfer' && event.what !== 'model') told.push({ by: host.id, ...event })
     },
     onRelease: (host, to, bytes) => {
       const raw = openEnvelope(bytes)

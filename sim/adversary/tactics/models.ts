@@ -7,6 +7,8 @@ import { type Body as EntryBody, encodeEntry, entryHash } from '../../../protoco
 import { encodeState, stateHash } from '../../../protocol/model/state.ts'
 import { recordMessage } from '../../../protocol/peer.ts'
 import { signingBytes } from '../../../protocol/wire/envelope.ts'
+import { PART_BYTES } from '../../../protocol/wire/limits.ts'
+import type { Body } from '../../../protocol/wire/messages.ts'
 import type { Random } from '../../random.ts'
 import type { Coalition } from '../coalition.ts'
 import { about, flipped, type Liar, type Says, type Tactic } from '../liar.ts'
@@ -23,7 +25,7 @@ import { wrongStatus } from './silence.ts'
 export function showsOthers(coalition: Coalition, random: Random): Tactic {
   return together(
     { lie: wrongStatus(() => random.chance(0.5), random) },
-    { lie: about('model', ({ hash, data }) => otherModel(hash, data, random)) },
+    { lie: about('modelPart', part => otherPart(part, random)) },
     {
       lie: proposes(({ body }) =>
         body.kind === 'RoundOpened' && random.chance(0.5)
@@ -39,18 +41,15 @@ export function showsOthers(coalition: Coalition, random: Random): Tactic {
   )
 }
 
-function otherModel(
-  hash: Uint8Array,
-  data: Uint8Array,
-  random: Random,
-): { hash: Uint8Array; data: Uint8Array } {
+function otherPart({ hash, part, data }: Body<'modelPart'>, random: Random): Body<'modelPart'> {
   const other = flipped(data, 16 + random.below(Math.max(1, data.length - 16)))
   return oneOf(random, [
-    { hash, data: other },
-    { hash: sha256(other), data: other },
-    { hash, data: new Uint8Array(0) },
-    { hash, data: data.subarray(0, data.length - 4) },
-    { hash: random.bytes(32), data },
+    { hash, part, data: other },
+    { hash: sha256(other), part, data: other },
+    { hash, part, data: new Uint8Array(0) },
+    { hash, part, data: data.subarray(0, data.length - 4) },
+    { hash: random.bytes(32), part, data },
+    { hash, part: part + 1, data },
   ])
 }
 
@@ -60,9 +59,9 @@ function unasked(coalition: Coalition, l: Liar, random: Random): Says[] {
   const { model, state } = l.peer
   if (model && random.chance(0.5)) {
     const parameters = model.parameters.map(x => x + 1)
-    const data = encodeState({ ...model, parameters })
+    const data = encodeState({ ...model, parameters }).subarray(0, PART_BYTES)
     const hash = random.chance(0.5) ? state.modelHash : stateHash({ ...model, parameters })
-    return [{ to, bytes: l.says('model', { hash, data }) }]
+    return [{ to, bytes: l.says('modelPart', { hash, part: 0, data }) }]
   }
   return [{ to, bytes: forgedEntry(coalition, l, random) }]
 }

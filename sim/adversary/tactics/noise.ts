@@ -241,7 +241,9 @@ function* questions(l: Liar, random: Random): Iterable<Says> {
       model: modelHash,
     }
     yield { to, bytes: l.says('status', status) }
-    yield { to, bytes: l.says('modelRequest', { hash: modelHash }) }
+    const model = { hash: modelHash, part: random.below(3) }
+    yield { to, bytes: l.says('modelAsk', { ...model, parts: PARTS_MAX }) }
+    yield { to, bytes: l.says('modelPart', { ...model, data: random.bytes(64) }) }
     if (!('opened' in phase)) continue
     const [round, attempt] = attemptOf(l)
     const hash = l.slices.size > 0 && random.chance(0.5) ? fromHex([...l.slices][0]!) : random.bytes(32)

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { type CharterDraft, quorum } from '../../../config/charter.ts'
+import { type Charter, type CharterDraft, quorum } from '../../../config/charter.ts'
 import { parseCharter } from '../../../config/parse.ts'
 import { absentMax, ruleProblems } from '../../../config/rules.ts'
+import { committeeProblems } from '../../../config/rules-committees.ts'
+import { layoutFor, vectorLength } from '../../../protocol/sum/layout.ts'
+import { SUM_BYTES_MAX } from '../../../protocol/wire/limits.ts'
 import { testCharter } from '../../support/consortium.ts'
 import { changed, draft, errorOf, exampleCharter, keyOf } from './study.ts'
 
@@ -545,6 +548,21 @@ describe('committees', () => {
     expect(() => parseCharter(many(60, 4, does, does.maliciousMax + 2))).not.toThrow()
     const less = errorOf(() => parseCharter(many(60, 4, { size: 13, maliciousMax: 1 }, 3)))
     expect(less.fix).toBe('set it to 4')
+  })
+
+  it('bear a model whose sums fit in a message, and no larger one', () => {
+    const sized = (parameters: number): Charter => ({
+      ...(many(60, 3, { size: 10, maliciousMax: 3 }, 5) as Charter),
+      model: { ...charter.model, weights: [{ name: 'w', shape: [parameters], initialiser: 'zeros' }] },
+    })
+    const beside = vectorLength(layoutFor(sized(1), 'train', 60)) - 1
+    const most = SUM_BYTES_MAX / 4 - beside
+    expect(committeeProblems(sized(most))).toEqual([])
+    const [problem, ...more] = committeeProblems(sized(most + 1))
+    expect(problem).toMatchObject({ code: 'CHARTER_COMMITTEE_SUM', path: ['model'] })
+    expect(problem?.fix).toContain(`at most ${most} parameters`)
+    expect(more).toEqual([])
+    expect(committeeProblems({ ...sized(most + 1), committees: undefined })).toEqual([])
   })
 
   it('are needed above 255 members', () => {

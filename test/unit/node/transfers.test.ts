@@ -76,6 +76,15 @@ describe('all vectors of one way', () => {
     expect(book.traffic('from', 1)).toBeUndefined()
   })
 
+  it('lose a model only when a round is closed', () => {
+    const book = new TransferBook()
+    book.told(event(0, { what: 'model' }), 0)
+    for (const kind of ['roundOpened', 'survivorsFixed', 'roundAborted']) book.heard(kind)
+    expect(book.lines()).toHaveLength(1)
+    book.heard('roundClosed')
+    expect(book.lines()).toEqual([])
+  })
+
   it('tell one that is given to several apart, and one that comes from another source not', () => {
     const book = new TransferBook()
     for (const peer of ['a', 'b'])

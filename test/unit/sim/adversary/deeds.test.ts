@@ -286,7 +286,7 @@ describe('two stories, and none', { timeout: 120_000 }, () => {
     const heights = saidOf(r, 'status').map(s => s.body.height)
     expect(heights.some((h, i) => h < heights[i - 1]! - 1)).toBe(true)
     expect(Math.max(...heights)).toBeGreaterThan(r.entries.length)
-    expect(saidOf(r, 'model').length).toBeGreaterThan(0)
+    expect(saidOf(r, 'modelPart').length).toBeGreaterThan(0)
     const forged = saidOf(r, 'entry').filter(s => {
       const entry = decodeEntry(s.body.entry)
       return (
