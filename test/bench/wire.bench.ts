@@ -2,9 +2,9 @@
  * What a secure sum costs over real sockets, beside the bytes that any all-reduce must move over bare libp2p streams: peers
  * in processes of their own on 127.0.0.1, from the update in memory to the model applied.
  *
- *   node test/bench/wire.bench.ts [--json FILE] [--peers 4,8] [--parameters 1000000,4000000]
+ *   node test/bench/wire.bench.ts [--json FILE] [--peers 4,8] [--parameters 1000000,4000000] [--alone]
  *
- * The limits are 2 V (n - 1) / n bytes sent by each of n peers (V: bytes of the vector), and the time of the bare streams in
+ * With `--alone` nothing is measured beside it. The limits are 2 V (n - 1) / n bytes sent by each of n peers (V: bytes of the vector), and the time of the bare streams in
  * the same run. There are more peers than cores: CPU seconds of a peer tell more than the wall clock.
  */
 import { type ChildProcess, fork } from 'node:child_process'
@@ -89,6 +89,7 @@ function rowOf(c: Case, all: readonly Measured[]): Row {
 const { values } = parseArgs({
   options: {
     json: { type: 'string' },
+    alone: { type: 'boolean', default: false },
     peers: { type: 'string', default: '4,8' },
     parameters: { type: 'string', default: '1000000,4000000' },
   },
@@ -97,9 +98,9 @@ const numbers = (text: string) => text.split(',').map(Number)
 const rows: (Row & { readonly timeRatio?: number })[] = []
 for (const parameters of numbers(values.parameters)) {
   for (const peers of numbers(values.peers)) {
-    const bare = await measure({ peers, parameters, way: 'bare' })
+    const bare = values.alone ? undefined : await measure({ peers, parameters, way: 'bare' })
     const secure = await measure({ peers, parameters, way: 'secure' })
-    rows.push(bare, { ...secure, timeRatio: secure.seconds / bare.seconds })
+    rows.push(...(bare ? [bare, { ...secure, timeRatio: secure.seconds / bare.seconds }] : [secure]))
   }
 }
 const head = [
