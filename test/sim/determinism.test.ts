@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "a09680193e88191ecd4ca2839dd21bc642ebb206a272f54ac72e2bf5473fea55",
-        "3": "52b98fed6e091b6b655d055b3dd4ed334ad424914d23793f3d18988a7125b7f6",
-        "31": "addf0f059c1f420c8115fbb4e66aabe349030afc55a66b95b73d1a856792ef1d",
+        "28": "cb5bfc829759090fb531c1e8735234cce1969ee296fc3169ce580d0b1078cad2",
+        "3": "871c18a81d520a1f5a7dff3e7d91c24e3c3392f7d633ee0dfb57a01d07ae24e4",
+        "31": "81a8d49a83ab0b7deedd1dbad06260cfb01a0b8811b2680db7246b6654e680d4",
       }
     `)
   })
