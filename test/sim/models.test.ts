@@ -99,3 +99,30 @@ it('a hospital that was away gets it in parts, and again when its disk has lost 
   expect(disk.get('model')).toHaveLength(bytes)
   expect(audit.problems).toEqual([])
 })
+
+it('who is slow to compute it, and is overtaken by the round’s entry, has it from itself', () => {
+  const asked: MemberId[] = []
+  const tap: Observer = {
+    onRelease: (host, _to, bytes) => {
+      const message = readMessage(bytes)
+      if (message && bodyOf(message, 'modelAsk')) asked.push(host.id)
+    },
+  }
+  const { c, audit } = audited({
+    n: 4,
+    f: 1,
+    rounds: 2,
+    gossipBytesMax: 0,
+    site: id => ({
+      jobMs: job => (id === late && job.kind === 'vector' && job.work.kind === 'unmask' ? 3_000 : 20),
+    }),
+    world: { observers: [tap] },
+  })
+  const { world } = c
+  world.startAll()
+  expect(world.run(() => c.finished(), 600_000)).toBe(true)
+  expect(asked).toEqual([])
+  const models = [0, 1, 2, 3].map(i => modelHashHex(world.host(memberName(i)).peer!.model!))
+  expect(new Set(models).size).toBe(1)
+  expect(audit.problems).toEqual([])
+})
