@@ -30,6 +30,8 @@ export class Models {
   readonly #said = new Map<MemberId, Uint8Array>()
   #hash: Uint8Array
   #transfers: Transfers
+  /** The job in which it is checked. */
+  #check: number | undefined
   #patience = 1
   /** What the ledger names is no model of the charter: nothing can be done with it. */
   #useless = false
@@ -93,6 +95,7 @@ export class Models {
   #follow(hash: Uint8Array): void {
     if (hash === this.#hash || equalBytes(hash, this.#hash)) return
     this.#transfers.meet([], 1)
+    if (this.#check !== undefined) this.#b.effects.cancel(this.#check)
     this.#hash = hash
     this.#transfers = this.#begin()
     this.#patience = 1
@@ -129,7 +132,7 @@ export class Models {
       giveStored: () => {},
       check: (words, done) => {
         const job = { kind: 'vector', work: { kind: 'check', words } } as const
-        b.effects.run(
+        this.#check = b.effects.run(
           job,
           r => done(r.kind === 'vector' && r.output.kind === 'check' ? r.output : undefined),
           () => done(undefined),

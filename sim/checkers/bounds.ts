@@ -155,9 +155,9 @@ function longestVector({ charter }: CheckContext): number {
   return Math.max(...tasks.map(t => vectorLength(layoutFor(charter, t, charter.members.length))))
 }
 
-/** Sums and tags of each shard, what has come and is checked, models too, and the few jobs of a whole vector. */
+/** Sums and tags of each shard, what has come and is checked, a model too, and the few jobs of a whole vector. */
 function jobsMax(shards: number): number {
-  return 2 * shards + 8 + 2 * CHECKS_MAX
+  return 2 * shards + 9 + CHECKS_MAX
 }
 
 /** The most of each that a peer among n keeps, with so many shards. */

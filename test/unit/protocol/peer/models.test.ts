@@ -207,6 +207,18 @@ describe('a model that is missing', () => {
     ])
   })
 
+  it('is not checked any longer then', () => {
+    const desk = new Desk(hash)
+    desk.models.says(b, hash)
+    desk.advance()
+    desk.answer(b, encoding)
+    const [check] = desk.jobs()
+    desk.state = { ...desk.state, modelHash: stateHash(modelOf(3)) }
+    desk.advance()
+    expect(desk.effects.take()).toContainEqual({ kind: 'cancel', id: check!.id })
+    expect(desk.effects.jobs).toBe(0)
+  })
+
   it('is let be when what the ledger names is no model of the charter', () => {
     const bytes = encoding.slice()
     bytes[0]! ^= 1

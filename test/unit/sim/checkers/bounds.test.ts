@@ -51,7 +51,7 @@ describe('bounds', () => {
 
   it('work and commits that do not end are found', () => {
     const job: Effect = { kind: 'job', id: 1, job: { kind: 'vector', work: { kind: 'sum', inputs: [] } } }
-    expect(says(giving(Array(20).fill(job)))).toEqual([`${victim} has more than 10 jobs at once`])
+    expect(says(giving(Array(20).fill(job)))).toEqual([`${victim} has more than 19 jobs at once`])
     const store: Effect = { kind: 'store', puts: [], deletes: [], release: [] }
     expect(says(giving(Array(5000).fill(store)))).toEqual([`${victim} has more than 4096 commits waiting`])
   })
