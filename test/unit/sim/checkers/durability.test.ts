@@ -48,7 +48,15 @@ const MISSING: readonly [RegExp, typeof small, readonly string[]][] = [
   ],
   [/^attempt\/input/, small, ['sends input before its input is durable']],
   [/^attempt\/shares/, small, ['sends input before the shares of all members are durable']],
-  [/^attempt\/masked/, shards, ['sends part before its input is durable']],
+  [
+    /^attempt\/masked/,
+    shards,
+    [
+      'sends part before its input is durable',
+      // The own slice, which is a piece of it.
+      'sends receipt before a slice that it names is durable',
+    ],
+  ],
   [/^attempt\/held/, small, ['sends receipt before a commitment that it names is durable']],
   [/^attempt\/held/, shards, ['sends receipt before a commitment that it names is durable']],
   [/^attempt\/reveal/, small, ['sends reveal before it is durable']],
