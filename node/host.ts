@@ -1,10 +1,11 @@
 /** The node's side of the ports: the same driver and machine as in the simulator, on sockets, SQLite and a worker. */
 import { randomBytes } from 'node:crypto'
-import { Driver, type HostPorts, storedOf } from '../protocol/driver.ts'
+import { Driver, type HostPorts } from '../protocol/driver.ts'
 import type { Fault } from '../protocol/fault.ts'
 import { isStudyMachine, machineFor, type StudyMachine } from '../protocol/machine.ts'
 import type { PeerConfig } from '../protocol/peer.ts'
 import type { Event, Input, Job, JobResult, Machine, MemberId, Millis, Verdict } from '../protocol/ports.ts'
+import { storedOf } from '../protocol/stored.ts'
 
 /** What of the network the host uses; `node/net` implements it. */
 export interface HostNet {

@@ -6,19 +6,8 @@
  */
 import type { Fault } from './fault.ts'
 import { partMessage, recordMessage } from './peer.ts'
-import type {
-  Effect,
-  Event,
-  Input,
-  Job,
-  Machine,
-  MemberId,
-  Millis,
-  Stored,
-  VectorWork,
-  Verdict,
-} from './ports.ts'
-import { isStored } from './round/transfers.ts'
+import type { Effect, Event, Input, Job, Machine, MemberId, Millis, Verdict } from './ports.ts'
+import { storedOf } from './stored.ts'
 
 /** What a host supplies. All calls return at once; what takes time comes back as an input. */
 export interface HostPorts {
@@ -146,10 +135,4 @@ function waits(effect: Effect): boolean {
     default:
       return false
   }
-}
-
-/** The vectors in the store that a job reads. */
-export function storedOf(work: VectorWork): Stored[] {
-  if (work.kind === 'sum') return work.inputs.filter(isStored)
-  return work.kind === 'tag' ? work.items.map(i => i.vector).filter(isStored) : []
 }

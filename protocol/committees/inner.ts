@@ -7,8 +7,8 @@ import { ascii, concatBytes } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { decodeRecord, type LedgerRecord, recordKey } from '../ledger/certificate.ts'
 import { type Peer, recordMessage } from '../peer.ts'
-import type { Durable, Effect, Input, Job, Machine, MemberId, Millis, Vector, Verdict } from '../ports.ts'
-import { isStored } from '../round/transfers.ts'
+import type { Durable, Effect, Input, Job, Machine, MemberId, Millis, Verdict } from '../ports.ts'
+import { withStored } from '../stored.ts'
 import { residueBytes } from '../sum/field.ts'
 import { encode } from '../wire/codec.ts'
 import { plainEnvelope } from '../wire/envelope.ts'
@@ -155,12 +155,8 @@ function translate(b: CommitteeBooks, inner: Inner, effect: Effect): void {
 /** The job, with the study's names for the records that it reads. */
 function renamed(job: Job): Job {
   if (job.kind !== 'vector') return job
-  const { work } = job
-  const renamed = (v: Vector): Vector => (isStored(v) ? { ...v, record: RECORD.inner + v.record } : v)
-  if (work.kind === 'sum') return { ...job, work: { ...work, inputs: work.inputs.map(renamed) } }
-  if (work.kind !== 'tag') return job
-  const items = work.items.map(item => ({ ...item, vector: renamed(item.vector) }))
-  return { ...job, work: { ...work, items } }
+  const work = withStored(job.work, stored => ({ ...stored, record: RECORD.inner + stored.record }))
+  return { ...job, work }
 }
 
 function translateStore(b: CommitteeBooks, inner: Inner, effect: Effect & { kind: 'store' }): void {

@@ -1,11 +1,12 @@
 /** Which slices and sums a peer fetches, and from whom: what it owns, what it takes over, and what is in dispute (SPEC S8, S10, S13). */
 import { longVector } from '../memory.ts'
 import type { MemberId, Millis, Vector } from '../ports.ts'
+import { isStored } from '../stored.ts'
 import { shardRange } from '../sum/shards.ts'
 import { type Attempt, evidenceOf, type Opening, sliceHash } from './attempt.ts'
 import { claimOf, isFixed, succession, takeoverMs, takeovers } from './claims.ts'
 import { bestOwner, isCovered, isReceipted, reassignMs } from './receipts.ts'
-import { isStored, type Wish } from './transfers.ts'
+import type { Wish } from './transfers.ts'
 
 /** Fetches all that this peer needs of others' vectors now. */
 export function fetchVectors(a: Attempt): void {

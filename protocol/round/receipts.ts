@@ -2,12 +2,12 @@
 import { concatBytes, equalBytes, toHex } from '../bytes.ts'
 import { Memo } from '../memo.ts'
 import type { MemberId } from '../ports.ts'
+import { isStored } from '../stored.ts'
 import { residueBytes } from '../sum/field.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, ROOT_BYTES } from './attempt.ts'
 import { bitmapOf, membersOf } from './bitmap.ts'
 import { encodeHeld, RECORDS, sliceKey } from './records.ts'
-import { isStored } from './transfers.ts'
 
 /** How long an owner may be silent before its shard goes to the next. */
 export function reassignMs(a: Attempt): number {

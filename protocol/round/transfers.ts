@@ -6,7 +6,8 @@
  */
 import { equalBytes, toHex } from '../bytes.ts'
 import { longVector } from '../memory.ts'
-import type { MemberId, Millis, Stored, TransferEvent, Vector } from '../ports.ts'
+import type { MemberId, Millis, TransferEvent, Vector } from '../ports.ts'
+import { isStored, lengthOf } from '../stored.ts'
 import { residueBytes } from '../sum/field.ts'
 import { PART_BYTES } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
@@ -333,15 +334,6 @@ function restart(t: Transfer): void {
 function askAnew(t: Transfer): void {
   t.onTheWay = 0
   for (let i = 0; i < t.parts.length; i++) if (t.parts[i] === ASKED) t.parts[i] = MISSING
-}
-
-export function isStored(vector: Vector): vector is Stored {
-  return !(vector instanceof Uint32Array)
-}
-
-/** Elements. */
-export function lengthOf(vector: Vector): number {
-  return isStored(vector) ? vector.to - vector.from : vector.length
 }
 
 function nameOf(hash: Uint8Array): string {

@@ -2,7 +2,7 @@
 import type { Link, Scenario, Site } from '../../config/scenario.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
 import type { Job, Machine, MemberId, Millis, VectorWork } from '../../protocol/ports.ts'
-import { lengthOf } from '../../protocol/round/transfers.ts'
+import { lengthOf } from '../../protocol/stored.ts'
 import { vectorLength } from '../../protocol/sum/layout.ts'
 import type { HostSetup, Learner } from '../host.ts'
 import type { LinkOf } from '../net/network.ts'

@@ -2,18 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TransferBook } from '../../../node/transfers.ts'
 import type { TransferEvent } from '../../../protocol/ports.ts'
+import { slice } from '../../support/transfer.ts'
 
 const event = (bytesDone: number, more: Partial<TransferEvent> = {}): TransferEvent => ({
-  kind: 'transfer',
-  round: 1,
-  attempt: 0,
-  way: 'from',
-  peer: 'basel',
-  what: 'slice',
-  vector: '00',
-  bytesDone,
-  bytesTotal: 8000,
-  state: bytesDone === 8000 ? 'done' : 'going',
+  ...slice(bytesDone, 8000),
   ...more,
 })
 

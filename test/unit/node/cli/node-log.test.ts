@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { NodeLog } from '../../../../node/cli/node-log.ts'
 import type { EventLine } from '../../../../node/event-line.ts'
+import { slice } from '../../../support/transfer.ts'
 
 /** A log on a terminal or in a file, with a clock; and lines of one vector that comes. */
 function rig(errTerminal: boolean) {
@@ -18,19 +19,7 @@ function rig(errTerminal: boolean) {
   const log = new NodeLog(io, 'va', () => rig.now)
   const event = (e: EventLine['event'], words?: string) =>
     log.event({ at: 0, member: 'va', bytesSent: 0, event: e }, words)
-  const vector = (bytesDone: number) =>
-    event({
-      kind: 'transfer',
-      round: 1,
-      attempt: 0,
-      way: 'from',
-      peer: 'basel',
-      what: 'slice',
-      vector: '00',
-      bytesDone,
-      bytesTotal: 8_000_000,
-      state: bytesDone === 8_000_000 ? 'done' : 'going',
-    })
+  const vector = (bytesDone: number) => event(slice(bytesDone, 8_000_000))
   const at = (ms: number) => {
     rig.now = ms
   }
