@@ -2,6 +2,9 @@
  * The worker's side: opens data, backend and model before its first job, then does one job after the other. What it
  * cannot open it says, and is over.
  */
+import { readlinkSync } from 'node:fs'
+import { getPriority, setPriority } from 'node:os'
+import { basename } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { MedmeshError } from '../../config/error.ts'
 import type { JobResult, Stored } from '../../protocol/ports.ts'
@@ -22,6 +25,20 @@ import {
 const port = parentPort!
 const setup = workerData as WorkerSetup
 const cancel = new Int32Array(setup.cancel)
+
+const NICEST = 19
+/** As nice(1) does it: where cores are few, the thread that answers the network goes before this one. */
+const NICENESS = 10
+
+/** Of this thread alone; where threads have no priorities of their own (all but Linux) it stays as it is. */
+function stepBack(): void {
+  try {
+    const thread = Number(basename(readlinkSync('/proc/thread-self')))
+    setPriority(thread, Math.min(NICEST, getPriority() + NICENESS))
+  } catch {
+    // A job is done without it too.
+  }
+}
 
 function tell(message: FromWorker): void {
   port.postMessage(message, transferables(message))
@@ -93,4 +110,5 @@ async function main(): Promise<void> {
   })
 }
 
+stepBack()
 await main()

@@ -1,4 +1,5 @@
 /** A worker that dies: its job fails with a reason, and the lane goes on with another worker. */
+import { readdirSync, readFileSync } from 'node:fs'
 import { afterEach, expect, test } from 'vitest'
 import { Lane } from '../../../../node/worker/lane.ts'
 import type { Job, JobResult } from '../../../../protocol/ports.ts'
@@ -90,3 +91,24 @@ test('a bounded queue', async () => {
   await lane.close()
   expect(await jobs[0]).toMatchObject({ code: 'JOB_CLOSED' })
 })
+
+/** Of the threads of this process, the main one first, as Linux tells it (proc(5), field 19). */
+function nicenesses(): number[] {
+  return readdirSync('/proc/self/task').map(task => {
+    const afterName = readFileSync(`/proc/self/task/${task}/stat`, 'utf8').split(') ')[1]!
+    return Number(afterName.split(' ')[16])
+  })
+}
+
+test.runIf(process.platform === 'linux')(
+  'a worker leaves the processor to the thread that answers',
+  async () => {
+    const before = nicenesses()
+    lane = new Lane(() => undefined)
+    await lane.run(1, sumJob(4))
+    const behind = Math.min(19, before[0]! + 10)
+    const count = (all: number[]) => all.filter(nice => nice === behind).length
+    expect(count(nicenesses())).toBe(count(before) + 1)
+    expect(nicenesses()[0]).toBe(before[0])
+  },
+)
