@@ -65,7 +65,7 @@ async function open(learn: LearnSetup): Promise<{ learner: Learner; opened: Open
   return { learner, opened: { backend, dataHash: dataset.hash, notices: dataset.notices, rows } }
 }
 
-/** For one vector of a record at a time. */
+/** For one piece of a record at a time. */
 let memory = new Uint8Array(0)
 
 function readStored(records: Records, { record, from, to }: Stored): Uint32Array {

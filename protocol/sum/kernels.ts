@@ -11,9 +11,11 @@ import { contribution, type Part } from '../model/contribution.ts'
 import { encodeState, stateHash } from '../model/state.ts'
 import type { Step, Stepped, Stored, Vector, VectorOutput, VectorWork } from '../ports.ts'
 import { assert, ok, type Result } from '../result.ts'
+import { isStored, lengthOf } from '../stored.ts'
 import { addInto, areResidues, residueBytes } from './field.ts'
 import { elementsOf, vectorLength } from './layout.ts'
 import { type Mask, masksInto } from './mask.ts'
+import { type Pieces, piecesOf } from './pieces.ts'
 import { quantiseInto } from './quantise.ts'
 import { shardRange } from './shards.ts'
 import { tagger } from './tag.ts'
@@ -87,32 +89,41 @@ export function quantiseParts(parts: readonly Part[], roundingKey: Uint8Array): 
 }
 
 function sumShards(work: WorkOf<'sum'>, read: ReadStored): OutputOf<'sum'> {
-  let sum: Uint32Array | undefined
-  for (const input of work.inputs) {
-    const words = wordsOf(input, read)
-    assert(areResidues(words), 'inputs of a sum are residues')
-    if (sum) addInto(sum, words)
-    else sum = joined([words])
+  const inputs = work.inputs.map(input => readable(input, read))
+  const [first] = inputs
+  assert(first !== undefined, 'a sum has inputs')
+  for (const { length } of inputs) {
+    if (length !== first.length) throw new RangeError(`vectors of ${first.length} and ${length} elements`)
   }
-  assert(sum !== undefined, 'a sum has inputs')
+  const sum = longVector(first.length)
+  for (const [from, part] of piecesOf(sum)) {
+    for (const input of inputs) {
+      const words = input.subarray(from, from + part.length)
+      assert(areResidues(words), 'inputs of a sum are residues')
+      addInto(part, words)
+    }
+  }
   return { kind: 'sum', sum, hash: hashOf(sum) }
 }
 
-function wordsOf(vector: Vector, read: ReadStored): Uint32Array {
-  return vector instanceof Uint32Array ? vector : read(vector)
+function readable(vector: Vector, read: ReadStored): Pieces {
+  if (!isStored(vector)) return vector
+  const { record, from: start } = vector
+  return {
+    length: lengthOf(vector),
+    subarray: (from, to) => read({ record, from: start + from, to: start + to }),
+  }
 }
 
 function tagVectors(work: WorkOf<'tag'>, read: ReadStored): OutputOf<'tag'> {
-  const taggers = new Map<number, (vector: Uint32Array) => Uint32Array>()
+  const taggers = new Map<number, (vector: Pieces) => Uint32Array>()
   const tags = work.items.map(({ shard, vector }) => {
-    const words = wordsOf(vector, read)
-    assert(areResidues(words), 'a tagged vector holds residues')
     let tag = taggers.get(shard)
     if (tag === undefined) {
       tag = tagger(work.coin, shard)
       taggers.set(shard, tag)
     }
-    return tag(words)
+    return tag(readable(vector, read))
   })
   return { kind: 'tag', tags }
 }

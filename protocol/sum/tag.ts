@@ -14,7 +14,8 @@ import { ascii, concatBytes, u32be } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { type KeyStream, keyStream } from '../crypto/keystream.ts'
 import { assert } from '../result.ts'
-import { add, mul, P, reduce, sub } from './field.ts'
+import { add, areResidues, mul, P, reduce, sub } from './field.ts'
+import { type Pieces, piecesOf } from './pieces.ts'
 
 /** A tag: real and imaginary part of the first repetition, then of the second. */
 export const TAG_WORDS = 4
@@ -27,9 +28,10 @@ const DRAWN_WORDS = 512
 
 /**
  * The tag function of shard `shard` under `coin` (32 bytes): vector of residues -> TAG_WORDS residues. Coefficients do
- * not depend on the vector's length, which all vectors of a shard must have in common. Reusable for many vectors.
+ * not depend on the vector's length, which all vectors of a shard must have in common. Reusable for many vectors. Throws
+ * when an element is no residue.
  */
-export function tagger(coin: Uint8Array, shard: number): (vector: Uint32Array) => Uint32Array {
+export function tagger(coin: Uint8Array, shard: number): (vector: Pieces) => Uint32Array {
   assert(coin.length === 32, 'a coin of 32 bytes')
   const keys = hkdf(coin, concatBytes(LABEL, u32be(shard)), 64)
   const drawWithin = residues(keyStream(keys.subarray(0, 32)))
@@ -45,10 +47,14 @@ export function tagger(coin: Uint8Array, shard: number): (vector: Uint32Array) =
     while (between.length < TAG_WORDS * blocks) between.push(drawBetween())
     const tag = new Uint32Array(TAG_WORDS)
     const block = new Float64Array(TAG_WORDS)
-    for (let k = 0; k < blocks; k++) {
-      dot(vector, k * BLOCK, Math.min(vector.length, (k + 1) * BLOCK), within, block)
-      addProduct(tag, 0, block, between, TAG_WORDS * k)
-      addProduct(tag, 2, block, between, TAG_WORDS * k)
+    for (const [start, piece] of piecesOf(vector)) {
+      assert(areResidues(piece), 'a tagged vector holds residues')
+      for (let from = 0; from < piece.length; from += BLOCK) {
+        const k = (start + from) / BLOCK
+        dot(piece, from, Math.min(piece.length, from + BLOCK), within, block)
+        addProduct(tag, 0, block, between, TAG_WORDS * k)
+        addProduct(tag, 2, block, between, TAG_WORDS * k)
+      }
     }
     return tag
   }

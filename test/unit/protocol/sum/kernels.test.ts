@@ -4,11 +4,12 @@ import type { Charter } from '../../../../config/charter.ts'
 import { u32be } from '../../../../protocol/bytes.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import { CHUNK_WORDS } from '../../../../protocol/crypto/keystream.ts'
-import type { Learned, PairKey, VectorWork } from '../../../../protocol/ports.ts'
+import type { Learned, PairKey, Stored, VectorWork } from '../../../../protocol/ports.ts'
 import { addInto, areResidues, HALF, P, residueBytes } from '../../../../protocol/sum/field.ts'
 import { quantisedInput, runVectorWork } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { pairSign } from '../../../../protocol/sum/pairs.ts'
+import { PIECE } from '../../../../protocol/sum/pieces.ts'
 import { centre, quantisedMax } from '../../../../protocol/sum/quantise.ts'
 import { shardRange } from '../../../../protocol/sum/shards.ts'
 import { tagOf } from '../../../../protocol/sum/tag.ts'
@@ -272,5 +273,32 @@ describe('vector work', () => {
     run.sum([input, input])
     run.unmask({ sums: [input], selfKeys: [key(1)], pairs: [] })
     expect([...input]).toEqual([1, 2, 3])
+  })
+})
+
+describe('vectors in the store', () => {
+  it('are summed and tagged as those in memory are, never more than a piece of one at a time', () => {
+    const length = 2 * PIECE + 5
+    const record = Uint32Array.from({ length: 3 * length }, (_, i) => (i * 1_000_003) % P)
+    const [one, two] = [1, length + 3].map(from => ({ record: 'some', from, to: from + length }))
+    // What was read before is overwritten, as in a worker.
+    const memory = new Uint32Array(PIECE)
+    const read = ({ from, to }: Stored) => {
+      expect(to - from).toBeLessThanOrEqual(PIECE)
+      memory.fill(0xffff_ffff)
+      memory.set(record.subarray(from, to))
+      return memory.subarray(0, to - from)
+    }
+    const inMemory = [one!, two!].map(v => record.slice(v.from, v.to))
+    const sum = { kind: 'sum', inputs: inMemory } as const
+    expect(runVectorWork({ ...sum, inputs: [one!, two!, inMemory[0]!] }, read)).toEqual(
+      runVectorWork({ ...sum, inputs: [...inMemory, inMemory[0]!] }),
+    )
+    const items = [one!, two!, inMemory[1]!].map(vector => ({ shard: 1, vector }))
+    const tags = runVectorWork({ kind: 'tag', coin: key(7), items }, read)
+    expect(tags).toEqual({
+      kind: 'tag',
+      tags: [0, 1, 1].map(i => tagOf(key(7), 1, inMemory[i]!)),
+    })
   })
 })
