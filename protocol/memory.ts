@@ -28,3 +28,8 @@ export function joined(
   }
   return out
 }
+
+/** A vector that was lent to a job and came back: in shared memory it has been here all the time. */
+export function cameBack(lent: Uint32Array, back: Uint32Array): Uint32Array {
+  return lent.buffer instanceof SharedArrayBuffer ? lent : back
+}

@@ -194,7 +194,7 @@ export type VectorWork =
       readonly kind: 'unmask'
       /** Of the shards, in their order. */
       readonly sums: readonly Uint32Array[]
-      /** Memory for the whole, where some of them may lie in their place already: it belongs to the job. */
+      /** Memory for the whole and for the next model, where some of them may lie in their place already: the job's own. */
       readonly memory?: Uint32Array | undefined
       readonly selfKeys: readonly Uint8Array[]
       /** As the survivor applied them; they are taken off with the opposite sign. */
@@ -239,7 +239,8 @@ export type VectorOutput =
   /** Residues in [0, p); the caller centres and divides by the scale. */
   | {
       readonly kind: 'unmask'
-      readonly sum: Uint32Array
+      /** Undefined where the next model has its memory. */
+      readonly sum: Uint32Array | undefined
       readonly hash: Uint8Array
       readonly stepped: Stepped | undefined
     }

@@ -6,7 +6,6 @@
  * every sum, whatever it is, gives a model and numbers that peers and entries accept.
  */
 import type { Charter, Feature } from '../../config/charter.ts'
-import type { Lanes } from '../../config/lanes.ts'
 import type { Metrics, ModelState, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { roundingDeviation, sectionRange } from '../sum/layout.ts'
@@ -15,7 +14,7 @@ import { rotateBack, rotationFactor } from '../sum/rotation.ts'
 import { histogramAuc } from './metrics.ts'
 import { blankState } from './state.ts'
 
-/** Values that are read at a time, so that there is no second vector of them; in whole elements, however many lanes they have. */
+/** Values that are read at a time, so that there is no second vector of them; whole elements, however many lanes they have. */
 const CHUNK = 12 * 1024
 
 export interface Applied {
@@ -29,6 +28,8 @@ export interface Applied {
 /**
  * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort; `rotation`: seed,
  * where it has a rotated section. Never throws on account of what the residues are.
+ *
+ * `memory`: where the next model may lie; that of the residues too, which then are none any more.
  */
 export function applySum(
   charter: Charter,
@@ -37,6 +38,7 @@ export function applySum(
   residues: Uint32Array,
   state: ModelState,
   rotation?: Uint8Array,
+  memory?: ArrayBufferLike,
 ): Applied {
   const read = (name: string): Float64Array => {
     const [from, to] = sectionRange(sections, name)
@@ -56,8 +58,9 @@ export function applySum(
       const weightMin = 1 / charter.training.weightMax
       const section = sections.find(s => s.name === 'update')!
       const update = residues.subarray(...sectionRange(sections, 'update'))
-      const next = stepped(state, update, section, read('weight')[0]!, weightMin, rotation)
-      return { state: next, metrics: measured(read), samples: samplesIn(sections, residues) }
+      const weight = read('weight')[0]!
+      const found = { metrics: measured(read), samples: samplesIn(sections, residues) }
+      return { state: stepped(state, update, section, weight, weightMin, rotation, memory), ...found }
     }
     case 'evaluate':
       return { state, metrics: measured(read), samples: 0 }
@@ -72,39 +75,40 @@ function stepped(
   weight: number,
   weightMin: number,
   rotation: Uint8Array | undefined,
+  memory: ArrayBufferLike | undefined,
 ): ModelState {
   // Nobody had a training row: whoever has one weighs at least weightMin, but for rounding.
   if (weight < weightMin / 2) return state
   const { parameters, mean, deviation } = state
-  const next = blankState(parameters.length, mean, deviation)
+  const integers = new Int32Array(CHUNK)
+  const p = parameters.length
   const { lanes, scale } = section
   if (section.rotated) {
     assert(rotation !== undefined, 'a rotated section has a seed')
     const values = new Float32Array(section.length)
-    for (const [from, integers] of unpacked(update, section.length, lanes)) values.set(integers, from)
-    rotateBack(values, parameters.length, rotation)
-    const factor = rotationFactor(parameters.length)
-    for (let i = 0; i < parameters.length; i++) {
+    for (let from = 0; from < values.length; from += CHUNK) {
+      unpackInto(integers.subarray(0, values.length - from), update.subarray(from / lanes), lanes)
+      values.set(integers.subarray(0, values.length - from), from)
+    }
+    rotateBack(values, p, rotation)
+    const factor = rotationFactor(p)
+    const next = blankState(p, mean, deviation, memory)
+    for (let i = 0; i < p; i++) {
       next.parameters[i] = Math.fround(parameters[i]! + (values[i]! * factor) / scale / weight)
     }
     return next
   }
-  for (const [from, integers] of unpacked(update, parameters.length, lanes)) {
-    for (let i = 0; i < integers.length; i++) {
-      next.parameters[from + i] = Math.fround(parameters[from + i]! + integers[i]! / scale / weight)
+  // From the end on, as a model in the memory of its sum begins with a header: what that covers is kept.
+  const head = update.slice(0, CHUNK / lanes)
+  const next = blankState(p, mean, deviation, memory)
+  for (let from = CHUNK * Math.floor(Math.max(0, p - 1) / CHUNK); from >= 0; from -= CHUNK) {
+    const some = integers.subarray(0, p - from)
+    unpackInto(some, from === 0 ? head : update.subarray(from / lanes), lanes)
+    for (let i = 0; i < some.length; i++) {
+      next.parameters[from + i] = Math.fround(parameters[from + i]! + some[i]! / scale / weight)
     }
   }
   return next
-}
-
-/** The first `length` integers in the elements of a sum, some at a time, which are there until the next are. */
-function* unpacked(elements: Uint32Array, length: number, lanes: Lanes): Generator<[number, Int32Array]> {
-  const integers = new Int32Array(Math.min(length, CHUNK))
-  for (let from = 0; from < length; from += CHUNK) {
-    const some = integers.subarray(0, Math.min(CHUNK, length - from))
-    unpackInto(some, elements.subarray(from / lanes), lanes)
-    yield [from, some]
-  }
 }
 
 /**

@@ -16,11 +16,16 @@ const encodings = new Memo<ModelState, Uint8Array>()
 const hashes = new Memo<ModelState, Uint8Array>()
 
 /**
- * A state with room for `p` parameters, which are 0, in its encoding itself: a large model is in memory once. Whoever makes
- * it fills them in before anybody else sees it.
+ * A state with room for `p` parameters in its encoding itself: a large model is in memory once. Whoever makes it fills
+ * them in before anybody else sees it. `memory` is where the encoding then lies, from its beginning on.
  */
-export function blankState(p: number, mean: Float64Array, deviation: Float64Array): ModelState {
-  const encoding = new Uint8Array(longMemory(HEADER + 4 * p + 16 * mean.length))
+export function blankState(
+  p: number,
+  mean: Float64Array,
+  deviation: Float64Array,
+  memory: ArrayBufferLike = longMemory(encodedBytes(p, mean.length)),
+): ModelState {
+  const encoding = new Uint8Array(memory, 0, encodedBytes(p, mean.length))
   const parameters = new Float32Array(encoding.buffer, HEADER, p)
   const state = { parameters, mean, deviation }
   writeRest(encoding, state)
@@ -37,7 +42,7 @@ export function encodedBytes(p: number, d: number): number {
 export function encodeState(state: ModelState): Uint8Array {
   const known = encodings.get(state)
   if (known) return known
-  const out = new Uint8Array(HEADER + 4 * state.parameters.length + 16 * state.mean.length)
+  const out = new Uint8Array(encodedBytes(state.parameters.length, state.mean.length))
   out.set(bytesOf(state.parameters), HEADER)
   writeRest(out, state)
   return out
@@ -70,7 +75,7 @@ export function decodeState(bytes: Uint8Array, charter: Charter): Result<ModelSt
   if (p !== parameterCount(charter)) return err(`${p} parameters instead of ${parameterCount(charter)}`)
   if (d !== 0 && d !== expandedFeatureCount(charter))
     return err(`${d} features instead of ${expandedFeatureCount(charter)}`)
-  if (bytes.length !== HEADER + 4 * p + 16 * d) return err('length does not fit the header')
+  if (bytes.length !== encodedBytes(p, d)) return err('length does not fit the header')
   const [mean, deviation] = restOf(view, p, d)
   if (!mean.every(Number.isFinite)) return err('a number is not finite')
   if (!deviation.every(x => Number.isFinite(x) && x > 0)) return err('a deviation is not positive')

@@ -1,5 +1,7 @@
 /** Which slices and sums a peer fetches, and from whom: what it owns, what it takes over, and what is in dispute (SPEC S8, S10, S13). */
-import { longVector } from '../memory.ts'
+import { expandedFeatureCount, parameterCount } from '../../config/charter.ts'
+import { longMemory } from '../memory.ts'
+import { encodedBytes } from '../model/state.ts'
 import type { MemberId, Millis, Vector } from '../ports.ts'
 import { isStored } from '../stored.ts'
 import { shardRange } from '../sum/shards.ts'
@@ -148,8 +150,15 @@ function sumsToOpen(a: Attempt, o: Opening): Wish[] {
 function placeOf(a: Attempt, o: Opening, shard: number, name: string): Uint32Array | undefined {
   if (o.unmasking || (o.placed.has(shard) && o.placed.get(shard) !== name)) return undefined
   o.placed.set(shard, name)
-  o.memory ??= longVector(a.length)
+  o.memory ??= memoryFor(a)
   return o.memory.subarray(...shardRange(a.length, a.shards, shard))
+}
+
+/** Room for all sums and, after them, for the model that they make. */
+function memoryFor({ length, setup: { charter, plan, body } }: Attempt): Uint32Array {
+  const makesModel = plan.applies && body.task === 'train'
+  const bytes = makesModel ? encodedBytes(parameterCount(charter), expandedFeatureCount(charter)) : 0
+  return new Uint32Array(longMemory(Math.max(4 * length, bytes)), 0, length)
 }
 
 /** The own slice of a shard; undefined without an own input. */

@@ -7,6 +7,7 @@ import type { SurvivorsFixed } from '../ledger/entry.ts'
 import { samplesIn } from '../model/apply.ts'
 import { stateIn } from '../model/state.ts'
 import type { MemberId, Millis, ModelState, PairKey, Vector, VectorOutput } from '../ports.ts'
+import { assert } from '../result.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, type Claim, type Opening, type Outcome, rootOf } from './attempt.ts'
@@ -265,6 +266,7 @@ function outcomeOf(a: Attempt, start: ModelState, opened: VectorOutput & { kind:
   const { sum, hash: sumHash, stepped } = opened
   const at = a.hands.now()
   if (!stepped) {
+    assert(sum !== undefined, 'a sum that is applied to nothing is still there')
     const samples = samplesIn(a.sections, sum)
     return { sumHash, sum, model: start, modelHash: a.setup.body.model, metrics: undefined, samples, at }
   }

@@ -5,7 +5,7 @@
  * last one ended.
  */
 import { equalBytes, toHex } from '../bytes.ts'
-import { longVector } from '../memory.ts'
+import { cameBack, longVector } from '../memory.ts'
 import type { MemberId, Millis, TransferEvent, Vector } from '../ports.ts'
 import { isStored, lengthOf } from '../stored.ts'
 import { residueBytes } from '../sum/field.ts'
@@ -243,7 +243,7 @@ export class Transfers {
       }
       if (equalBytes(checked.hash, t.wish.hash)) {
         this.#transfers.delete(t.wish.key)
-        t.wish.come(checked.words, checked.areResidues)
+        t.wish.come(cameBack(words, checked.words), checked.areResidues)
         return
       }
       if (!t.mixed) this.#hands.wrong(t.from)

@@ -8,8 +8,8 @@ import { keyStream } from '../crypto/keystream.ts'
 import { joined, longVector } from '../memory.ts'
 import { applySum } from '../model/apply.ts'
 import { contribution, type Part } from '../model/contribution.ts'
-import { encodeState, stateHash } from '../model/state.ts'
-import type { Step, Stepped, Stored, Vector, VectorOutput, VectorWork } from '../ports.ts'
+import { encodedBytes, encodeState, stateHash } from '../model/state.ts'
+import type { ModelState, Step, Stepped, Stored, Vector, VectorOutput, VectorWork } from '../ports.ts'
 import { assert, ok, type Result } from '../result.ts'
 import { isStored, lengthOf } from '../stored.ts'
 import { addInto, areResidues, residueBytes } from './field.ts'
@@ -130,18 +130,31 @@ function tagVectors(work: WorkOf<'tag'>, read: ReadStored): OutputOf<'tag'> {
 
 /** The survivors' sum without its masks: self masks subtracted, pairwise masks with dropouts taken back; and its step. */
 function unmaskSum(work: WorkOf<'unmask'>): OutputOf<'unmask'> {
+  const { apply, memory } = work
   for (const sum of work.sums) assert(areResidues(sum), 'a sum holds residues')
-  const sum = joined(work.sums, work.memory)
+  const sum = joined(work.sums, memory)
   const masks: Mask[] = [
     ...work.selfKeys.map(key => ({ key, sign: -1 as const })),
     ...work.pairs.map(({ key, sign }) => ({ key, sign: sign === 1 ? (-1 as const) : (1 as const) })),
   ]
   masksInto(sum, masks)
-  return { kind: 'unmask', sum, hash: hashOf(sum), stepped: work.apply && applied(work.apply, sum) }
+  const hash = hashOf(sum)
+  const stepped = apply && applied(apply, sum, memory && roomFor(apply.model, memory))
+  return { kind: 'unmask', sum: stepped?.model.buffer === sum.buffer ? undefined : sum, hash, stepped }
 }
 
-function applied({ charter, task, sections, model, rotation }: Step, sum: Uint32Array): Stepped {
-  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, rotation)
+/** Memory in which the next model may lie: shared, as it is the sum's whose worker will not be the last to read it. */
+function roomFor({ parameters, mean }: ModelState, { buffer }: Uint32Array): SharedArrayBuffer | undefined {
+  const hasRoom = buffer.byteLength >= encodedBytes(parameters.length, mean.length)
+  return buffer instanceof SharedArrayBuffer && hasRoom ? buffer : undefined
+}
+
+function applied(
+  { charter, task, sections, model, rotation }: Step,
+  sum: Uint32Array,
+  memory: SharedArrayBuffer | undefined,
+): Stepped {
+  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, rotation, memory)
   return { model: encodeState(state), modelHash: stateHash(state), metrics, samples }
 }
 

@@ -4,15 +4,17 @@ import { describe, expect, it } from 'vitest'
 import type { Charter } from '../../../../config/charter.ts'
 import { BITS_PER_VALUE, LANE_MAX, lanesOf } from '../../../../config/lanes.ts'
 import { toHex } from '../../../../protocol/bytes.ts'
+import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import { applySum } from '../../../../protocol/model/apply.ts'
 import { clipFactor } from '../../../../protocol/model/contribution.ts'
 import { initialState } from '../../../../protocol/model/initial.ts'
-import { stateHash, stateIn } from '../../../../protocol/model/state.ts'
+import { blankState, encodedBytes, stateHash, stateIn } from '../../../../protocol/model/state.ts'
 import type { Learned, ModelState, Section, Task } from '../../../../protocol/ports.ts'
-import { addInto } from '../../../../protocol/sum/field.ts'
+import { addInto, P } from '../../../../protocol/sum/field.ts'
 import { quantisedInput, runVectorWork } from '../../../../protocol/sum/kernels.ts'
-import { layoutFor, roundingDeviation, vectorLength } from '../../../../protocol/sum/layout.ts'
+import { layoutFor, roundingDeviation, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { testCharter } from '../../../support/consortium.ts'
+import { charterFor } from '../../../support/learned.ts'
 
 const charter = testCharter({ n: 4, features: 3 })
 const bins = charter.evaluation.bins
@@ -73,6 +75,47 @@ describe('training round', () => {
     const stepped = opened.kind === 'unmask' ? opened.stepped : undefined
     expect(stateIn(stepped!.model, stepped!.modelHash)).toEqual(state)
   })
+
+  it.each([
+    [undefined, false],
+    [16, false],
+    [10, false],
+    [8, true],
+  ] as const)(
+    'gives the same model in the memory of its sum (bits %s, rotated %s)',
+    (bitsPerValue, rotation) => {
+      // Below, at and beyond what is read at a time; all of them long enough to be shared.
+      for (const parameters of [9_000, 12_287, 12_288, 12_289, 40_001]) {
+        const c = charterFor(4, parameters, x => ({
+          ...x,
+          secureSum: { ...x.secureSum, ...(bitsPerValue && { compression: { bitsPerValue, rotation } }) },
+        }))
+        const sections = layoutFor(c, 'train', 4)
+        const sums = [Uint32Array.from({ length: vectorLength(sections) }, (_, i) => (i * 1_000_003) % P)]
+        sums[0]![sectionRange(sections, 'weight')[0]] = 2 ** 28
+        const model = blankState(parameters, Float64Array.of(1, 2, 3), Float64Array.of(4, 5, 6))
+        model.parameters.forEach((_, i) => {
+          model.parameters[i] = Math.sin(i)
+        })
+        const apply = { charter: c, task: 'train', sections, model, rotation: new Uint8Array(32) } as const
+        const work = { kind: 'unmask', sums, selfKeys: [], pairs: [], apply } as const
+        const room = new SharedArrayBuffer(Math.max(4 * sums[0]!.length, encodedBytes(parameters, 3)))
+        const memory = new Uint32Array(room, 0, sums[0]!.length)
+        const apart = runVectorWork(work)
+        const inPlace = runVectorWork({ ...work, memory })
+        if (apart.kind !== 'unmask' || inPlace.kind !== 'unmask') throw new Error('another output')
+        expect(toHex(inPlace.stepped!.modelHash)).toBe(toHex(apart.stepped!.modelHash))
+        expect(toHex(sha256(inPlace.stepped!.model))).toBe(toHex(apart.stepped!.modelHash))
+        expect(inPlace.stepped!.model.buffer).toBe(room)
+        expect({ ...inPlace, stepped: { ...inPlace.stepped!, model: 0 } }).toEqual({
+          ...apart,
+          sum: undefined,
+          stepped: { ...apart.stepped!, model: 0 },
+        })
+        expect(apart.sum).toHaveLength(sums[0]!.length)
+      }
+    },
+  )
 
   it('adds the sample-weighted mean of the clipped updates', () => {
     const all = [trained(100, [1, 0, 0, 0]), trained(300, [0, 1, 0, 0]), trained(0, [0, 0, 1, 0])]

@@ -40,6 +40,8 @@ class Net {
   readonly stored: string[] = []
   /** Checks that wait for the test to do them; undefined: each is done at once. */
   checks: (() => void)[] | undefined
+  /** Whether checks are done in another thread, which shares memory but not its views. */
+  isElsewhere = false
 
   add(id: MemberId, length: number): Transfers {
     const t = new Transfers(length, {
@@ -51,7 +53,7 @@ class Net {
       check: (words, done) => {
         const check = () =>
           done({
-            words,
+            words: this.isElsewhere ? structuredClone(words) : words,
             hash: hashOf(words),
             areResidues: residuesFromBytes(residueBytes(words)) !== undefined,
           })
@@ -119,6 +121,19 @@ describe('a vector that is asked for', () => {
       expect(named(w)).toEqual([toHex(hashOf(words))])
       expect(a.size).toBe(0)
     }
+  })
+
+  it('comes into its place, also by a job that gives back another view of shared memory', () => {
+    const net = new Net()
+    net.isElsewhere = true
+    const words = vector(3 * PART_WORDS)
+    net.add('b', words.length).hold(hashOf(words), words)
+    const place = new Uint32Array(new SharedArrayBuffer(8 * words.length)).subarray(words.length)
+    const [placed, free] = [{ ...wish(words, ['b'], 'placed'), into: place }, wish(words, ['b'], 'free')]
+    net.add('a', words.length).meet([placed, free], STALL_MS)
+    net.all()
+    expect(placed.got[0] === place).toBe(true)
+    expect([...named(placed), ...named(free)]).toEqual([toHex(hashOf(words)), toHex(hashOf(words))])
   })
 
   it('is sent once, a few parts at a time', () => {

@@ -29,8 +29,8 @@ const run = {
   },
   unmask(work: Omit<Work<'unmask'>, 'kind' | 'apply'>) {
     const out = runVectorWork({ kind: 'unmask', apply: undefined, ...work })
-    if (out.kind !== 'unmask') throw new Error(out.kind)
-    return out
+    if (out.kind !== 'unmask' || !out.sum) throw new Error(out.kind)
+    return { ...out, sum: out.sum }
   },
 }
 
