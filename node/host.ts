@@ -6,6 +6,7 @@ import { isStudyMachine, machineFor, type StudyMachine } from '../protocol/machi
 import type { PeerConfig } from '../protocol/peer.ts'
 import type { Event, Input, Job, JobResult, Machine, MemberId, Millis, Verdict } from '../protocol/ports.ts'
 import { storedOf } from '../protocol/stored.ts'
+import { collect } from './collect.ts'
 
 /** What of the network the host uses; `node/net` implements it. */
 export interface HostNet {
@@ -51,6 +52,9 @@ export interface HostParts {
   /** Replaces the machine: the compliance suite of the hosts. */
   readonly machine?: (config: PeerConfig) => Machine
 }
+
+/** Stored at once, from which on it is worth some milliseconds to have the memory back. */
+const COLLECTED_BYTES = 8 << 20
 
 /** Longest time that a timer can wait; longer ones are set again. */
 const TIMER_MAX_MS = 2 ** 31 - 1
@@ -143,8 +147,15 @@ export class NodeHost {
     }
     const [puts, deletes, durable] = commit
     const written = this.#p.store.commit(puts, deletes)
-    if (written) this.#storing = this.#follow(written, durable)
+    if (written) this.#storing = this.#follow(written, () => this.#stored(puts, durable))
     else durable()
+  }
+
+  /** What is in the store is in memory no more, if it is looked for. */
+  #stored(puts: Commit[0], durable: () => void): void {
+    durable()
+    const bytes = puts.reduce((sum, [, value]) => sum + value.length, 0)
+    if (bytes >= COLLECTED_BYTES) setImmediate(collect)
   }
 
   /** From a commit that is being written to the last of those that came meanwhile. */
@@ -155,7 +166,7 @@ export class NodeHost {
       for (let next = this.#waiting.shift(); next && !this.#stopped; next = this.#waiting.shift()) {
         const [puts, deletes, nextDurable] = next
         await this.#p.store.commit(puts, deletes)
-        if (!this.#stopped) nextDurable()
+        if (!this.#stopped) this.#stored(puts, nextDurable)
       }
     } catch (error) {
       this.#break(error)

@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { type LayersModel, models } from '@tensorflow/tfjs-layers'
 import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
 import { MedmeshError } from '../../config/error.ts'
+import { blankUpdate } from '../../protocol/model/contribution.ts'
 import { logitsTopology } from './keras.ts'
 
 /** Rows that go through the model at once when it is evaluated. */
@@ -15,6 +16,7 @@ export interface TrainedModel {
   logits(x: tf.Tensor2D, training: boolean): tf.Tensor1D
   /** Sets the weights from P numbers in the charter's order. */
   set(parameters: Float32Array): void
+  /** The weights, in memory in which they may become an update. */
   get(): Float32Array
   dispose(): void
 }
@@ -103,7 +105,7 @@ function setWeights(variables: readonly tf.Variable[], parameters: Float32Array,
 }
 
 function getWeights(variables: readonly tf.Variable[], count: number): Float32Array {
-  const parameters = new Float32Array(count)
+  const parameters = blankUpdate(count)
   let from = 0
   for (const variable of variables) {
     parameters.set(variable.dataSync(), from)

@@ -70,15 +70,17 @@ export function revived({ code, message, fix }: PlainError): MedmeshError {
   return new MedmeshError(code, message, fix)
 }
 
+/** Arrays with memory behind them that is theirs too. */
+const WITH_ROOM = new Set(['delta', 'masked'])
+
 /** Buffers in `value` that are large and wholly used by one array: what can be handed over instead of copied. */
-export function transferables(value: unknown, found: Set<ArrayBuffer> = new Set()): ArrayBuffer[] {
+export function transferables(value: unknown, name = '', found: Set<ArrayBuffer> = new Set()): ArrayBuffer[] {
   if (ArrayBuffer.isView(value)) {
     const { buffer, byteLength } = value
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength && byteLength >= SHARED_BYTES_MIN) {
-      found.add(buffer)
-    }
+    const isAlone = buffer.byteLength === byteLength || WITH_ROOM.has(name)
+    if (buffer instanceof ArrayBuffer && isAlone && byteLength >= SHARED_BYTES_MIN) found.add(buffer)
   } else if (typeof value === 'object' && value !== null) {
-    for (const part of Object.values(value)) transferables(part, found)
+    for (const [key, part] of Object.entries(value)) transferables(part, key, found)
   }
   return [...found]
 }

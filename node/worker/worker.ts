@@ -7,8 +7,9 @@ import { getPriority, setPriority } from 'node:os'
 import { basename } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { MedmeshError } from '../../config/error.ts'
-import type { JobResult, Stored } from '../../protocol/ports.ts'
+import type { Job, JobResult, Stored } from '../../protocol/ports.ts'
 import { residuesIn } from '../../protocol/sum/field.ts'
+import { collect } from '../collect.ts'
 import type { Records } from '../host.ts'
 import { readPiece } from '../store/files.ts'
 import type { Learner } from '../training/learner.ts'
@@ -91,6 +92,11 @@ async function perform({ job, records }: ToWorker, learner: Learner | undefined)
   return { kind: 'learn', learned }
 }
 
+/** Of its kind in a round: the memory that it shares with the main thread will not be asked for again. */
+function isLast(job: Job): boolean {
+  return job.kind === 'learn' || job.work.kind === 'mask' || job.work.kind === 'unmask'
+}
+
 async function main(): Promise<void> {
   let learner: Learner | undefined
   try {
@@ -103,10 +109,15 @@ async function main(): Promise<void> {
   }
   // Jobs that came meanwhile waited in the port.
   port.on('message', (message: ToWorker) => {
-    perform(message, learner).then(
-      result => tell({ kind: 'done', result }),
-      error => tell({ kind: 'failed', error: plainError(error) }),
-    )
+    perform(message, learner)
+      .then(
+        result => tell({ kind: 'done', result }),
+        error => tell({ kind: 'failed', error: plainError(error) }),
+      )
+      .then(() => {
+        // Not at once: the job itself has still to be let go.
+        if (isLast(message.job)) setImmediate(collect)
+      })
   })
 }
 

@@ -1,5 +1,6 @@
 /** From what a hospital learned to what it adds to the sum: checked, clipped, weighted, in sections. */
 import { type Charter, parameterCount } from '../../config/charter.ts'
+import { SHARED_BYTES_MIN } from '../memory.ts'
 import type { Evaluation, Learned, Section, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
 import { rotated, rotationFactor } from '../sum/rotation.ts'
@@ -96,6 +97,18 @@ function evaluated(
     e.correct > rows ? 'more rows classified rightly than tested' : undefined,
     e.lossSum < 0 || e.lossSum > rows * lossMax * ROUNDING ? 'lossSum is beyond its bound' : undefined,
   ]
+}
+
+/** More than the counts take that stand behind an update in its vector. */
+const ROOM_BYTES = 1 << 16
+
+/**
+ * Zeros for an update of `p` values; behind a long one there is room, so that the job that masks it makes the vector in its
+ * place and needs no second one.
+ */
+export function blankUpdate(p: number): Float32Array {
+  const room = 4 * p < SHARED_BYTES_MIN ? 0 : ROOM_BYTES
+  return new Float32Array(new ArrayBuffer(4 * p + room), 0, p)
 }
 
 /** min(1, clipNorm / |delta|): the whole update is shortened, its direction kept. */

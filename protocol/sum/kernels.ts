@@ -75,9 +75,12 @@ export function quantisedInput(
   return parts.ok ? ok(quantiseParts(parts.value, work.roundingKey)) : parts
 }
 
-/** Each part at its section's scale and bound, one after the other. One rounding stream for all. */
+/**
+ * Each part at its section's scale and bound, one after the other. One rounding stream for all. In the memory of the first
+ * part, where that has room for all of it.
+ */
 export function quantiseParts(parts: readonly Part[], roundingKey: Uint8Array): Uint32Array {
-  const residues = longVector(vectorLength(parts.map(p => p.section)))
+  const residues = memoryFor(parts)
   const stream = keyStream(roundingKey)
   let from = 0
   for (const { section, values, factor } of parts) {
@@ -86,6 +89,16 @@ export function quantiseParts(parts: readonly Part[], roundingKey: Uint8Array): 
     from = to
   }
   return residues
+}
+
+function memoryFor(parts: readonly Part[]): Uint32Array {
+  const length = vectorLength(parts.map(p => p.section))
+  const { section, values } = parts[0]!
+  const { buffer } = values
+  // A value's residue has its place then, and what is behind it is not read any more.
+  const fits = section.lanes === 1 && values.BYTES_PER_ELEMENT === 4 && values.byteOffset === 0
+  const hasRoom = buffer instanceof ArrayBuffer && buffer.byteLength >= 4 * length
+  return fits && hasRoom ? new Uint32Array(buffer, 0, length) : new Uint32Array(length)
 }
 
 function sumShards(work: WorkOf<'sum'>, read: ReadStored): OutputOf<'sum'> {

@@ -4,6 +4,7 @@ import { NodeHost } from '../../../node/host.ts'
 import { createNet } from '../../../node/net/net.ts'
 import { openStore } from '../../../node/store/store.ts'
 import { Lane } from '../../../node/worker/lane.ts'
+import { blankUpdate } from '../../../protocol/model/contribution.ts'
 import type { Job, JobResult, Learned } from '../../../protocol/ports.ts'
 import { peerConfigs } from '../../../sim/charter.ts'
 import { type ChildPlan, charterOf, type Measured, meter, privateKeyOf, type Reach, ROUNDS } from './plan.ts'
@@ -44,7 +45,7 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
         run: async (id, job, records): Promise<JobResult> => {
           if (job.kind === 'vector') return vectors.run(id, job, records)
           // The node hands it over to its worker: each round has its own.
-          const update = new Float32Array(job.task === 'train' ? parameters : 0)
+          const update = blankUpdate(job.task === 'train' ? parameters : 0)
           for (let i = 0; i < update.length; i++) update[i] = (((i + index) % 2001) - 1000) / 1e6
           if (job.task === 'train' && job.round === ROUNDS) {
             bytesBefore = net.bytesSent()

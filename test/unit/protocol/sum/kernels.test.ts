@@ -4,6 +4,7 @@ import type { Charter } from '../../../../config/charter.ts'
 import { u32be } from '../../../../protocol/bytes.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import { CHUNK_WORDS } from '../../../../protocol/crypto/keystream.ts'
+import { blankUpdate } from '../../../../protocol/model/contribution.ts'
 import type { Learned, PairKey, Stored, VectorWork } from '../../../../protocol/ports.ts'
 import { addInto, areResidues, HALF, P, residueBytes } from '../../../../protocol/sum/field.ts'
 import { quantisedInput, runVectorWork } from '../../../../protocol/sum/kernels.ts'
@@ -237,6 +238,40 @@ describe('a masked input', () => {
       const [from, to] = shardRange(out.masked.length, 7, k)
       expect(hash).toEqual(sha256(residueBytes(out.masked.slice(from, to))))
     })
+  })
+})
+
+describe('a masked input in the place of its update', () => {
+  it.each([5_000, 40_001])('of %i parameters is what it is in memory of its own', length => {
+    const charter = charterFor(4, length)
+    const update = blankUpdate(length)
+    for (let i = 0; i < length; i++) update[i] = Math.sin(i) / 10
+    const work = (delta: Float32Array) => ({
+      charter,
+      task: 'train' as const,
+      sections: layoutFor(charter, 'train', 4),
+      learned: trained(charter, delta),
+      rotation: key(4),
+      roundingKey: key(2),
+      selfKey: key(3),
+      pairs: pairsOf(0, 4),
+      shards: 3,
+    })
+    const apart = run.mask(work(update.slice()))
+    const inPlace = run.mask(work(update))
+    expect(apart.masked.buffer.byteLength).toBe(apart.masked.byteLength)
+    expect(inPlace.masked.buffer).toBe(update.buffer)
+    expect(inPlace).toEqual(apart)
+  })
+
+  it('needs a place for each value: not where values share elements', () => {
+    const compression = { bitsPerValue: 16, rotation: false } as const
+    const charter = charterFor(4, 5000, c => ({ ...c, secureSum: { ...c.secureSum, compression } }))
+    const learned = trained(charter, blankUpdate(5000))
+    const sections = layoutFor(charter, 'train', 4)
+    const keys = { rotation: key(4), roundingKey: key(2), selfKey: key(3), pairs: [], shards: 1 }
+    const { masked } = run.mask({ charter, task: 'train', sections, learned, ...keys })
+    expect(masked.buffer).not.toBe(learned.delta!.buffer)
   })
 })
 
