@@ -153,9 +153,9 @@ class Durability extends Judge {
     return host.disk.has(RECORDS.shares) ? undefined : 'the shares of all members are'
   }
 
-  /** An own slice: the input that it is of may never be made anew under the same masks. */
+  /** An own slice: the input that it is of may never be made anew under the same masks. Without elements all are the same. */
   #slice(host: SimHost, body: Body<'part'>): string | undefined {
-    if (!this.#slices.get(host.id)?.has(toHex(body.hash))) return undefined
+    if (body.data.length === 0 || !this.#slices.get(host.id)?.has(toHex(body.hash))) return undefined
     this.checked++
     const durable = host.disk.get(RECORDS.input)
     const message = durable && readMessage(durable)
