@@ -5,7 +5,7 @@
  * last one ended.
  */
 import { equalBytes, toHex } from '../bytes.ts'
-import { cameBack } from '../memory.ts'
+import { cameBack, longVector } from '../memory.ts'
 import type { MemberId, Millis, TransferEvent, Vector } from '../ports.ts'
 import { isStored, lengthOf } from '../stored.ts'
 import { residueBytes } from '../sum/field.ts'
@@ -203,7 +203,7 @@ export class Transfers {
       this.#refuse(t)
       return false
     }
-    t.words ??= t.wish.into ?? new Uint32Array(length)
+    t.words ??= t.wish.into ?? longVector(length)
     residueBytes(t.words).set(data, from)
     t.parts[part] = HERE
     t.left--
