@@ -14,14 +14,12 @@ import { ascii, concatBytes, u32be } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { type KeyStream, keyStream } from '../crypto/keystream.ts'
 import { assert } from '../result.ts'
+import { BLOCK, COLUMNS, coefficients, dot, elements, products } from './dot.ts'
 import { add, areResidues, mul, P, reduce, sub } from './field.ts'
 import { type Pieces, piecesOf } from './pieces.ts'
 
 /** A tag: real and imaginary part of the first repetition, then of the second. */
-export const TAG_WORDS = 4
-const BLOCK = 2048
-/** Products of 16 by 31 bits that are added up exactly in a double: 64 of them would just fit; 32 leave room. */
-const LAZY = 32
+export const TAG_WORDS = COLUMNS
 const LABEL = ascii('medmesh tag coefficients v1')
 /** Words drawn at a time: most vectors of a small model need no more. */
 const DRAWN_WORDS = 512
@@ -36,8 +34,8 @@ export function tagger(coin: Uint8Array, shard: number): (vector: Pieces) => Uin
   const keys = hkdf(coin, concatBytes(LABEL, u32be(shard)), 64)
   const drawWithin = residues(keyStream(keys.subarray(0, 32)))
   const drawBetween = residues(keyStream(keys.subarray(32)))
-  /** a_j as TAG_WORDS doubles each: the inner loop multiplies in floating point. As many as were needed so far. */
-  const within = new Float64Array(TAG_WORDS * BLOCK)
+  /** a_j, of TAG_WORDS each. As many as were needed so far. */
+  const within = new Uint32Array(TAG_WORDS * BLOCK)
   let drawn = 0
   const between: number[] = []
   return vector => {
@@ -46,12 +44,14 @@ export function tagger(coin: Uint8Array, shard: number): (vector: Pieces) => Uin
     while (drawn < needed) within[drawn++] = drawWithin()
     while (between.length < TAG_WORDS * blocks) between.push(drawBetween())
     const tag = new Uint32Array(TAG_WORDS)
-    const block = new Float64Array(TAG_WORDS)
+    coefficients.set(within.subarray(0, needed))
     for (const [start, piece] of piecesOf(vector)) {
       assert(areResidues(piece), 'a tagged vector holds residues')
+      elements.set(piece)
       for (let from = 0; from < piece.length; from += BLOCK) {
         const k = (start + from) / BLOCK
-        dot(piece, from, Math.min(piece.length, from + BLOCK), within, block)
+        dot(from, Math.min(piece.length, from + BLOCK))
+        const block = products.map(reduce)
         addProduct(tag, 0, block, between, TAG_WORDS * k)
         addProduct(tag, 2, block, between, TAG_WORDS * k)
       }
@@ -63,51 +63,6 @@ export function tagger(coin: Uint8Array, shard: number): (vector: Pieces) => Uin
 /** Tag of one vector; for several of one shard use `tagger`. */
 export function tagOf(coin: Uint8Array, shard: number, vector: Uint32Array): Uint32Array {
   return tagger(coin, shard)(vector)
-}
-
-/** Inner products of vector[from .. to) with the four columns of `within`, as residues into `out`. */
-function dot(vector: Uint32Array, from: number, to: number, within: Float64Array, out: Float64Array): void {
-  let upper0 = 0
-  let upper1 = 0
-  let upper2 = 0
-  let upper3 = 0
-  let lower0 = 0
-  let lower1 = 0
-  let lower2 = 0
-  let lower3 = 0
-  for (let at = from, a = 0; at < to; at += LAZY) {
-    const end = Math.min(to, at + LAZY)
-    for (let i = at; i < end; i++, a += TAG_WORDS) {
-      const x = vector[i]!
-      const upper = x >>> 16
-      const lower = x & 0xffff
-      upper0 += upper * within[a]!
-      lower0 += lower * within[a]!
-      upper1 += upper * within[a + 1]!
-      lower1 += lower * within[a + 1]!
-      upper2 += upper * within[a + 2]!
-      lower2 += lower * within[a + 2]!
-      upper3 += upper * within[a + 3]!
-      lower3 += lower * within[a + 3]!
-    }
-    upper0 = reduce(upper0)
-    upper1 = reduce(upper1)
-    upper2 = reduce(upper2)
-    upper3 = reduce(upper3)
-    lower0 = reduce(lower0)
-    lower1 = reduce(lower1)
-    lower2 = reduce(lower2)
-    lower3 = reduce(lower3)
-  }
-  out[0] = join(upper0, lower0)
-  out[1] = join(upper1, lower1)
-  out[2] = join(upper2, lower2)
-  out[3] = join(upper3, lower3)
-}
-
-/** upper * 2^16 + lower for residues. */
-function join(upper: number, lower: number): number {
-  return reduce(upper * 0x1_0000 + lower)
 }
 
 /** tag[t, t + 1] += block[t, t + 1] * between[b + t, b + t + 1] in F_{p^2}. */
