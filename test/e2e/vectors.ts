@@ -10,7 +10,6 @@ import { expect } from 'vitest'
 import type { Charter } from '../../config/charter.ts'
 import engine from '../../node/cli/engine.json' with { type: 'json' }
 import { freePorts } from '../../node/demo/setup.ts'
-import type { BandwidthMax } from '../../node/net/options.ts'
 import { fromHex, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import { applySum } from '../../protocol/model/apply.ts'
@@ -33,7 +32,6 @@ export interface PeerPlan {
   readonly listen: string
   readonly addresses: readonly string[]
   readonly dir: string
-  readonly bandwidthMax?: BandwidthMax | undefined
 }
 
 export type FromPeer =
@@ -46,14 +44,14 @@ export type FromPeer =
   | { readonly kind: 'broken'; readonly why: string }
 
 export function vectorPeer(plan: PeerPlan, tell: (message: FromPeer) => void): Dataless {
-  const { charter, index, bandwidthMax } = plan
+  const { charter, index } = plan
   let attempt = ''
   /** In which attempt jobs were begun. */
   const begun = new Map<Job, string>()
   return dataless({
     ...plan,
     // Whoever is away is looked for more often than a node does.
-    net: { lookMs: 200, ...(bandwidthMax && { bandwidthMax }) },
+    net: { lookMs: 200 },
     update: round => madeUpUpdate(charter, index, round),
     onEvent: event => {
       if (event.kind === 'roundOpened') attempt = nameOf(event)
@@ -92,7 +90,6 @@ export class Vectors {
   readonly #root: string
   readonly #nodes = new Map<number, Dataless>()
   #child: ChildProcess | undefined
-  #forked: PeerPlan | undefined
   #broken: string | undefined
   readonly #waiting = new Set<() => void>()
   readonly #listeners: ((by: number, event: Event) => void)[] = []
@@ -148,7 +145,6 @@ export class Vectors {
   }
 
   async #fork(plan: PeerPlan): Promise<void> {
-    this.#forked = plan
     const file = join(import.meta.dirname, 'vector-peer.ts')
     const child = fork(file, [JSON.stringify(plan)], { execArgv: engine, stdio: 'inherit' })
     this.#child = child
@@ -170,24 +166,9 @@ export class Vectors {
     this.#listeners.push(listener)
   }
 
-  /** The next event of its kind that a peer tells and that is what is waited for. */
-  async next<K extends Event['kind']>(by: number, kind: K, is: (event: Of<K>) => boolean): Promise<Of<K>> {
-    const from = this.told.length
-    const found = () =>
-      this.told.slice(from).find(t => t.by === by && t.event.kind === kind && is(t.event as Of<K>))
-    await this.until(`${by} tells of ${kind}`, () => found() !== undefined)
-    return found()!.event as Of<K>
-  }
-
   /** Ends the process at once. */
   kill(): void {
     this.#child?.kill('SIGKILL')
-  }
-
-  /** Starts the process again, with what it had stored. */
-  async revive(bandwidthMax?: BandwidthMax): Promise<void> {
-    await this.#fork({ ...this.#forked!, bandwidthMax })
-    this.#child!.send('begin')
   }
 
   /** Looks at each event and connection whether it is so. */
