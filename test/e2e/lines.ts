@@ -90,6 +90,11 @@ export class Line {
     this.#mark = { from, left: Math.ceil(bytes), act }
   }
 
+  /** What `after` was to call, it will not. */
+  forget(): void {
+    this.#mark = undefined
+  }
+
   /** Both ends see their connections end, and so many dials fail before there is another. */
   cut(refusals = 0): void {
     this.#refusals = refusals

@@ -15,63 +15,17 @@ import { sha256 } from '../../protocol/crypto/hash.ts'
 import { applySum } from '../../protocol/model/apply.ts'
 import { initialState } from '../../protocol/model/initial.ts'
 import { stateHash } from '../../protocol/model/state.ts'
-import type { Event, Job, ModelState } from '../../protocol/ports.ts'
+import type { Event, ModelState } from '../../protocol/ports.ts'
 import { addInto, residueBytes } from '../../protocol/sum/field.ts'
 import { quantisedInput } from '../../protocol/sum/kernels.ts'
 import { layoutFor } from '../../protocol/sum/layout.ts'
 import { simCharter } from '../../sim/charter.ts'
-import { type Dataless, dataless, learnedOf, madeUpUpdate } from '../support/dataless.ts'
+import { type Dataless, learnedOf, madeUpUpdate } from '../support/dataless.ts'
 import { Lines } from './lines.ts'
+import { attemptName, type FromPeer, type PeerPlan, vectorPeer } from './vector-peer.ts'
 
 const PEERS = 4
-const LIMIT_MS = 200_000
-
-export interface PeerPlan {
-  readonly charter: Charter
-  readonly index: number
-  readonly listen: string
-  readonly addresses: readonly string[]
-  readonly dir: string
-}
-
-export type FromPeer =
-  | { readonly kind: 'listens' }
-  | { readonly kind: 'event'; readonly event: Event }
-  /** What its input was rounded with, in hex: what it masked follows from that. */
-  | { readonly kind: 'masks'; readonly attempt: string; readonly roundingKey: string }
-  /** Hash of the sum that it has opened, in hex. */
-  | { readonly kind: 'opened'; readonly attempt: string; readonly sum: string }
-  | { readonly kind: 'broken'; readonly why: string }
-
-export function vectorPeer(plan: PeerPlan, tell: (message: FromPeer) => void): Dataless {
-  const { charter, index } = plan
-  let attempt = ''
-  /** In which attempt jobs were begun. */
-  const begun = new Map<Job, string>()
-  return dataless({
-    ...plan,
-    // Whoever is away is looked for more often than a node does.
-    net: { lookMs: 200 },
-    update: round => madeUpUpdate(charter, index, round),
-    onEvent: event => {
-      if (event.kind === 'roundOpened') attempt = nameOf(event)
-      tell({ kind: 'event', event })
-    },
-    onBroken: error => tell({ kind: 'broken', why: String(error) }),
-    onJob: (job, result) => {
-      if (job.kind !== 'vector') return
-      if (!result) begun.set(job, attempt)
-      if (!result && job.work.kind === 'mask')
-        tell({ kind: 'masks', attempt, roundingKey: toHex(job.work.roundingKey) })
-      if (result?.kind === 'vector' && result.output.kind === 'unmask')
-        tell({ kind: 'opened', attempt: begun.get(job)!, sum: toHex(result.output.hash) })
-    },
-  })
-}
-
-function nameOf({ round, attempt }: { readonly round: number; readonly attempt: number }): string {
-  return `${round}.${attempt}`
-}
+const LIMIT_MS = 120_000
 
 type Of<K extends Event['kind']> = Extract<Event, { readonly kind: K }>
 
@@ -105,6 +59,7 @@ export class Vectors {
 
   /** All of them, connected with each other and begun. */
   static async start(o: VectorsOptions): Promise<Vectors> {
+    const ports = await freePorts(PEERS)
     const charter = simCharter({
       members: Array.from({ length: PEERS }, (_, i) => `peer-${i}`),
       rounds: o.rounds,
@@ -115,26 +70,31 @@ export class Vectors {
         model: { ...c.model, weights: [{ name: 'all', shape: [o.parameters], initialiser: 'zeros' }] },
       }),
     })
-    const ports = await freePorts(PEERS)
     const lines = await Lines.between(ports)
     const vectors = new Vectors(charter, lines, mkdtempSync(join(tmpdir(), 'medmesh-vectors-')))
-    const plans = ports.map((port, index): PeerPlan => {
-      const dir = join(vectors.#root, String(index))
-      mkdirSync(dir)
-      return {
-        charter,
-        index,
-        listen: `/ip4/127.0.0.1/tcp/${port}`,
-        addresses: lines.addressesFor(index, PEERS),
-        dir,
-      }
-    })
-    await Promise.all(plans.map(p => (p.index === o.process ? vectors.#fork(p) : vectors.#make(p))))
-    const own = [...vectors.#nodes.values()]
-    await vectors.until('all connected', () => own.every(n => n.net.connected().length === PEERS - 1))
-    for (const node of own) node.begin()
-    vectors.#child?.send('begin')
+    try {
+      await vectors.#begin(ports, o.process)
+    } catch (error) {
+      await vectors.close()
+      throw error
+    }
     return vectors
+  }
+
+  async #begin(ports: readonly number[], process: number | undefined): Promise<void> {
+    const { charter, lines } = this
+    const making = ports.map((port, index) => {
+      const dir = join(this.#root, String(index))
+      mkdirSync(dir)
+      const listen = `/ip4/127.0.0.1/tcp/${port}`
+      const plan = { charter, index, listen, addresses: lines.addressesFor(index, PEERS), dir }
+      return index === process ? this.#fork(plan) : this.#make(plan)
+    })
+    await Promise.all(making)
+    const own = [...this.#nodes.values()]
+    await this.until('all connected', () => own.every(n => n.net.connected().length === PEERS - 1))
+    for (const node of own) node.begin()
+    this.#child?.send('begin')
   }
 
   async #make(plan: PeerPlan): Promise<void> {
@@ -232,7 +192,7 @@ export class Vectors {
     let model = initialState(this.charter)
     for (let round = 0; round <= last; round++) {
       const closed = by.map(i => this.closed(round, i)!)
-      const attempt = nameOf(closed[0]!)
+      const attempt = attemptName(closed[0]!)
       const { sum, next } = this.#plainSum(round, attempt, model)
       model = next
       expect(new Set(closed.map(c => c.modelHash)), attempt).toEqual(new Set([toHex(stateHash(model))]))

@@ -13,6 +13,11 @@ import { publicKeyOf } from '../../protocol/crypto/sign.ts'
 import type { Event, Job, JobResult, Learned } from '../../protocol/ports.ts'
 import { peerConfigs, seedOf } from '../../sim/charter.ts'
 
+export interface Attempt {
+  readonly round: number
+  readonly attempt: number
+}
+
 export interface DatalessOptions {
   /** Made by `simCharter`, whose keys are known. */
   readonly charter: Charter
@@ -29,8 +34,10 @@ export interface DatalessOptions {
   readonly onEvent: (event: Event) => void
   /** An invariant is broken. */
   readonly onBroken: (error: unknown) => void
-  /** Before a job begins, and with what it gave. */
-  readonly onJob?: (job: Job, result: JobResult | undefined) => void
+  /** Before a job begins. `attempt`: round and attempt that the machine is in; undefined between attempts. */
+  readonly onJob?: (job: Job, attempt: Attempt | undefined) => void
+  /** What a job gave that was begun in this attempt. */
+  readonly onResult?: (result: JobResult, attempt: Attempt | undefined) => void
 }
 
 export interface Dataless {
@@ -48,7 +55,7 @@ export function privateKeyOf(index: number): Ed25519PrivateKey {
 }
 
 export function dataless(o: DatalessOptions): Dataless {
-  const { charter, index, onJob = () => {} } = o
+  const { charter, index } = o
   const config = peerConfigs(charter)[index]!
   const net = createNet({
     privateKey: privateKeyOf(index),
@@ -70,12 +77,14 @@ export function dataless(o: DatalessOptions): Dataless {
     store,
     jobs: {
       run: async (id, job, records) => {
-        onJob(job, undefined)
+        const phase = host.peer?.state.phase
+        const attempt = phase && 'opened' in phase ? phase.opened : undefined
+        o.onJob?.(job, attempt)
         const result: JobResult =
           job.kind === 'vector'
             ? await vectors.run(id, job, records)
             : { kind: 'learn', learned: learnedOf(charter, job, o.update) }
-        onJob(job, result)
+        o.onResult?.(result, attempt)
         return result
       },
       cancel: id => vectors.cancel(id),
