@@ -54,6 +54,10 @@ export class Bandwidth {
     this.#large = new Bucket(options.bytesPerSecond, now)
   }
 
+  get bytesPerSecond(): number {
+    return this.#o.bytesPerSecond
+  }
+
   /** Resolves when so many bytes of a large message may go, or may be followed by more; in the order of the calls. */
   take(bytes: number): Promise<void> {
     return new Promise(go => {

@@ -24,6 +24,8 @@ export interface Link {
   /** Of large messages. */
   readonly largeOutbox: Outbox
   connected: boolean
+  /** A connection stood at the last look, with gossip or without. */
+  reached: boolean
   dialling: boolean
   looksAway: number
   /** Since when it is connected without gossip; `performance.now()`. */
@@ -122,6 +124,7 @@ export class Links {
       outbox: new Outbox(common),
       largeOutbox: new Outbox({ ...common, bandwidth: upload }),
       connected: false,
+      reached: false,
       dialling: false,
       looksAway: PATIENCE_LOOKS,
       silentSince: undefined,
@@ -159,7 +162,11 @@ export class Links {
     if (connections.length > 0) {
       link.looksAway = 0
       for (const outbox of outboxesOf(link)) outbox.wake()
+    } else if (link.reached) {
+      // Whoever is back asks anew for all that it has not got of what is large: it must not come twice.
+      link.largeOutbox.empty()
     }
+    link.reached = connections.length > 0
     if (gossips === link.connected) return
     link.connected = gossips
     if (gossips) this.#options.onConnected(link)

@@ -141,6 +141,8 @@ class LibP2PNet implements Net {
     libp2p.services.pubsub.subscribe(this.#topic)
     this.#links.start(libp2p)
     this.#log('info', 'listening', { addresses: this.addresses().join(' ') })
+    for (const [way, bound] of Object.entries({ upload: this.#upload, download: this.#download }))
+      if (bound) this.#log('info', `${way} bounded`, { mbps: bound.bytesPerSecond / MBPS })
   }
 
   async stop(): Promise<void> {

@@ -91,7 +91,8 @@ export interface Net {
   publish(bytes: Uint8Array): Promise<void>
   /**
    * Queues a message for one member; returns at once. Those of one member arrive in order, those of more than LARGE_BYTES
-   * among each other and so the others, or not at all: what is on its way when a connection breaks may be lost, or come twice. `bytes` must not be changed afterwards.
+   * among each other and so the others, or not at all: what is on its way when a connection breaks may be lost, or come twice, and
+   * the large ones that wait then are dropped: the member asks anew for what it lacks. `bytes` must not be changed afterwards.
    * Throws RangeError when it is empty, larger than `streamBytesMax`, or `member` is unknown or ourselves.
    */
   send(member: MemberId, bytes: Uint8Array): void

@@ -78,6 +78,11 @@ export class Outbox {
     )
   }
 
+  /** Drops all that waits, and what is half written with it. */
+  empty(): void {
+    while (this.#queue.length > 0) this.#drop(0)
+  }
+
   close(): void {
     this.#closed = true
     this.#queue.length = 0
@@ -97,7 +102,8 @@ export class Outbox {
       } finally {
         this.#writing = false
       }
-      if (!this.#closed) this.#drop(0, 'sent')
+      // It may have been emptied meanwhile.
+      if (this.#queue[0] === message) this.#drop(0, 'sent')
     }
   }
 

@@ -106,7 +106,7 @@ const ROOM_BYTES = 1 << 16
  * Zeros for an update of `p` values; behind a long one there is room, so that the job that masks it makes the vector in its
  * place and needs no second one.
  */
-export function blankUpdate(p: number): Float32Array {
+export function blankUpdate(p: number): Float32Array<ArrayBuffer> {
   const room = 4 * p < SHARED_BYTES_MIN ? 0 : ROOM_BYTES
   return new Float32Array(new ArrayBuffer(4 * p + room), 0, p)
 }

@@ -1,6 +1,6 @@
 /** Whole studies: four operating-system processes, real sockets, real data; what is lost, stopped, attacked or away. */
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { generateKeyPair } from '@libp2p/crypto/keys'
@@ -92,6 +92,8 @@ test('four processes train one model, one class in one hospital and strangers at
   timeout: TEST_MS,
 }, async () => {
   const run = await four(2)
+  const bounds = 'bandwidthMax: {uploadMbps: 40, downloadMbps: 80}\n'
+  appendFileSync(join(dirOf(run.study, 'hungarian'), 'node.yaml'), bounds)
   makeOneClass(run.study.hospitals.find(h => h.member === 'va')!.dataFile, '1')
   const sieges = portsOf(run.study).flatMap(port => [
     besiege(port, '127.0.0.1', 500),
@@ -104,6 +106,9 @@ test('four processes train one model, one class in one hospital and strangers at
   const stranger = await rawHost(await generateKeyPair('Ed25519'))
   cleanUp.push(() => stranger.stop())
   run.start(...run.members)
+  const isBounded = ['upload bounded mbps=40', 'download bounded mbps=80'].map(what =>
+    run.until(what, () => run.log('hungarian').some(l => l.endsWith(what))),
+  )
   const oneClass = run.until('va says so', () => run.log('va').some(l => l.includes('all of one class')))
   await run.until('cleveland is ready', () => run.board.ready.has('cleveland'))
   const door = multiaddr(run.study.trusted.charter.members[0]!.addresses[0]!)
@@ -115,6 +120,7 @@ test('four processes train one model, one class in one hospital and strangers at
       .some(l => l.includes('refused a peer whose key is not in the charter') && l.includes(name)),
   )
   await oneClass
+  await Promise.all(isBounded)
   await run.finish()
   lift()
   expect(run.board.ordered().map(r => r.task)).toEqual(['statistics', 'train', 'train', 'evaluate'])

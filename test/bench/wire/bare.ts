@@ -5,7 +5,8 @@ import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { type ChildPlan, type Measured, meter, privateKeyOf, type Reach } from './plan.ts'
+import { privateKeyOf } from '../../support/dataless.ts'
+import { type ChildPlan, type Measured, meter, type Reach } from './plan.ts'
 
 const PROTOCOL = '/medmesh-bench/1'
 const CHUNK = new Uint8Array(128 * 1024)

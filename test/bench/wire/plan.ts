@@ -1,11 +1,7 @@
 /** What parent and children of `wire.bench.ts` say to each other. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { privateKeyFromRaw } from '@libp2p/crypto/keys'
-import type { Ed25519PrivateKey } from '@libp2p/interface'
 import type { Charter } from '../../../config/charter.ts'
-import { concatBytes } from '../../../protocol/bytes.ts'
-import { publicKeyOf } from '../../../protocol/crypto/sign.ts'
-import { seedOf, simCharter } from '../../../sim/charter.ts'
+import { simCharter } from '../../../sim/charter.ts'
 
 export interface Case {
   readonly peers: number
@@ -71,12 +67,6 @@ export function charterOf({ peers, parameters }: Case): Charter {
       },
     }),
   })
-}
-
-/** Of the peer at `index`, as the charter names it. */
-export function privateKeyOf(index: number): Ed25519PrivateKey {
-  const seed = seedOf(index)
-  return privateKeyFromRaw(concatBytes(seed, publicKeyOf(seed))) as Ed25519PrivateKey
 }
 
 /** Measures from this call to that of what it gives, which is handed the bytes that were sent between. */

@@ -155,6 +155,21 @@ test('no message is dropped for a connection that is lost again and again', asyn
   expect(outbox.queued.messages).toBe(1)
 })
 
+test('what is emptied goes no more, nor the message that was half written; what comes later does', async () => {
+  connection = new FakeConnection()
+  connection.full = true
+  for (const n of [1, 2, 3]) outbox.push(message(n))
+  await vi.waitFor(() => expect(connection?.seen).toEqual([[1]]))
+  outbox.empty()
+  expect(outbox.queued).toEqual({ messages: 0, bytes: 0 })
+  outbox.push(message(4))
+  connection.full = false
+  connection.drain()
+  await emptied()
+  expect(connection.seen).toEqual([[1, 4]])
+  expect([outbox.sent, outbox.dropped]).toEqual([1, 3])
+})
+
 test('after close nothing is kept, sent or taken', async () => {
   outbox.push(message(1))
   outbox.close()
