@@ -172,8 +172,8 @@ export type VectorWork =
       readonly task: Task
       readonly sections: readonly Section[]
       readonly learned: Learned
-      /** Seed of the rotation, 32 bytes: public, and the same for all whose inputs are summed. */
-      readonly rotation: Uint8Array
+      /** Of the rotation, 32 bytes: the same for all whose inputs are summed. */
+      readonly publicSeed: Uint8Array
       /** Rounding randomness, 32 bytes: private to this hospital. */
       readonly roundingKey: Uint8Array
       readonly selfKey: Uint8Array
@@ -210,7 +210,7 @@ export interface Step {
   readonly sections: readonly Section[]
   readonly model: ModelState
   /** As in the inputs. */
-  readonly rotation: Uint8Array
+  readonly publicSeed: Uint8Array
 }
 
 /** What a sum makes of a model. */

@@ -27,7 +27,7 @@ export interface Applied {
 }
 
 /**
- * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort; `rotation`: seed,
+ * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort; `publicSeed`: as in the inputs,
  * where it has a rotated section. Never throws on account of what the residues are.
  */
 export function applySum(
@@ -36,7 +36,7 @@ export function applySum(
   sections: readonly Section[],
   residues: Uint32Array,
   state: ModelState,
-  rotation?: Uint8Array,
+  publicSeed?: Uint8Array,
 ): Applied {
   const read = (name: string): Float64Array => {
     const [from, to] = sectionRange(sections, name)
@@ -56,7 +56,7 @@ export function applySum(
       const weightMin = 1 / charter.training.weightMax
       const section = sections.find(s => s.name === 'update')!
       const update = residues.subarray(...sectionRange(sections, 'update'))
-      const next = stepped(state, update, section, read('weight')[0]!, weightMin, rotation)
+      const next = stepped(state, update, section, read('weight')[0]!, weightMin, publicSeed)
       return { state: next, metrics: measured(read), samples: samplesIn(sections, residues) }
     }
     case 'evaluate':
@@ -71,7 +71,7 @@ function stepped(
   section: Section,
   weight: number,
   weightMin: number,
-  rotation: Uint8Array | undefined,
+  publicSeed: Uint8Array | undefined,
 ): ModelState {
   // Nobody had a training row: whoever has one weighs at least weightMin, but for rounding.
   if (weight < weightMin / 2) return state
@@ -79,10 +79,10 @@ function stepped(
   const next = blankState(parameters.length, mean, deviation)
   const { lanes, scale } = section
   if (section.rotated) {
-    assert(rotation !== undefined, 'a rotated section has a seed')
+    assert(publicSeed !== undefined, 'a rotated section has a seed')
     const values = new Float32Array(section.length)
     for (const [from, integers] of unpacked(update, section.length, lanes)) values.set(integers, from)
-    rotateBack(values, parameters.length, rotation)
+    rotateBack(values, parameters.length, publicSeed)
     const factor = rotationFactor(parameters.length)
     for (let i = 0; i < parameters.length; i++) {
       next.parameters[i] = Math.fround(parameters[i]! + (values[i]! * factor) / scale / weight)

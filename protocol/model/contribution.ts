@@ -19,14 +19,14 @@ type Put = (name: string, values: Part['values'], factor?: number) => string | u
 
 /**
  * The parts of the unquantised vector, in the order of `sections`. A hospital without training rows adds zeros with weight
- * 0. `rotation`: seed, where the layout has a rotated section. Errors name what is wrong with the learner's result, never a value of it: nothing is sent then.
+ * 0. `publicSeed`: needed where the layout has a rotated section. Errors name what is wrong with the learner's result, never a value of it: nothing is sent then.
  */
 export function contribution(
   charter: Charter,
   task: Task,
   sections: readonly Section[],
   learned: Learned,
-  rotation?: Uint8Array,
+  publicSeed?: Uint8Array,
 ): Result<readonly Part[], string> {
   const parts = new Map<string, Part>()
   const put: Put = (name, values, factor = 1) => {
@@ -46,8 +46,8 @@ export function contribution(
     return undefined
   }
   const turned = (section: Section, values: Part['values'], factor: number): Part => {
-    assert(rotation !== undefined, 'a rotated section has a seed')
-    return { section, values: rotated(values, factor, rotation), factor: rotationFactor(values.length) }
+    assert(publicSeed !== undefined, 'a rotated section has a seed')
+    return { section, values: rotated(values, factor, publicSeed), factor: rotationFactor(values.length) }
   }
   const { weightMax, weighting } = charter.training
   const rows = learned.samples

@@ -20,7 +20,7 @@ import {
   offerFits,
   openShares,
   type PublicKeys,
-  rotationSeed,
+  publicSeedOf,
   type SeedKind,
 } from './secrets.ts'
 import { Transfers } from './transfers.ts'
@@ -144,8 +144,8 @@ export class Attempt {
   readonly context: CohortContext
   readonly hands: Hands
   readonly sections: readonly Section[]
-  /** Seed of the rotation of updates. */
-  readonly rotation: Uint8Array
+  /** Of the rotation of updates. */
+  readonly publicSeed: Uint8Array
   readonly length: number
   /** 1: small vectors are gossiped and every peer owns the one shard; else one shard for each member. */
   readonly shards: number
@@ -224,7 +224,7 @@ export class Attempt {
       threshold: quorum(cohort.length, charter.maliciousMax),
     }
     this.sections = layoutFor(charter, body.task, plan.hospitals ?? cohort.length)
-    this.rotation = rotationSeed(plan.start ?? setup.opened, body.round)
+    this.publicSeed = publicSeedOf(plan.start ?? setup.opened, body.round)
     this.length = vectorLength(this.sections)
     this.shards = 4 * this.length <= charter.secureSum.gossipBytesMax ? 1 : cohort.length
     this.covers = new Uint8Array(cohort.length * this.shards)

@@ -80,7 +80,7 @@ function mask(a: Attempt): void {
       task: body.task,
       sections,
       learned,
-      rotation: a.rotation,
+      publicSeed: a.publicSeed,
       roundingKey: houseKey(a.context, own, 'rounding'),
       selfKey: selfMaskKey(a.context, own.selfSeed),
       pairs: pairs.filter(p => p !== undefined),

@@ -66,10 +66,10 @@ function maskInput(work: WorkOf<'mask'>): OutputOf<'mask'> | OutputOf<'refused'>
 /** What a hospital masks: what it learned, in residues. An error names what is wrong with it. */
 export function quantisedInput(
   work: Pick<WorkOf<'mask'>, 'charter' | 'task' | 'sections' | 'learned' | 'roundingKey'> & {
-    readonly rotation?: Uint8Array
+    readonly publicSeed?: Uint8Array
   },
 ): Result<Uint32Array, string> {
-  const parts = contribution(work.charter, work.task, work.sections, work.learned, work.rotation)
+  const parts = contribution(work.charter, work.task, work.sections, work.learned, work.publicSeed)
   return parts.ok ? ok(quantiseParts(parts.value, work.roundingKey)) : parts
 }
 
@@ -129,8 +129,8 @@ function unmaskSum(work: WorkOf<'unmask'>): OutputOf<'unmask'> {
   return { kind: 'unmask', sum, hash: hashOf(sum), stepped: work.apply && applied(work.apply, sum) }
 }
 
-function applied({ charter, task, sections, model, rotation }: Step, sum: Uint32Array): Stepped {
-  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, rotation)
+function applied({ charter, task, sections, model, publicSeed }: Step, sum: Uint32Array): Stepped {
+  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, publicSeed)
   return { model: encodeState(state), modelHash: stateHash(state), metrics, samples }
 }
 

@@ -11,7 +11,7 @@ import { applySum } from '../../protocol/model/apply.ts'
 import { initialState } from '../../protocol/model/initial.ts'
 import { stateHash } from '../../protocol/model/state.ts'
 import type { Job, JobResult, MemberId, ModelState, Section, Task, VectorWork } from '../../protocol/ports.ts'
-import { rotationSeed } from '../../protocol/round/secrets.ts'
+import { publicSeedOf } from '../../protocol/round/secrets.ts'
 import { residueBytes } from '../../protocol/sum/field.ts'
 import { layoutFor } from '../../protocol/sum/layout.ts'
 import { masksInto } from '../../protocol/sum/mask.ts'
@@ -236,8 +236,8 @@ export class Exactness extends Judge implements Checker {
     this.#model = undefined
     if (sum && before) {
       const sections = layoutFor(charter, this.#task, this.#cohort)
-      const rotation = rotationSeed(this.#opened, body.round)
-      const next = applySum(charter, this.#task, sections, sum, before, rotation).state
+      const publicSeed = publicSeedOf(this.#opened, body.round)
+      const next = applySum(charter, this.#task, sections, sum, before, publicSeed).state
       this.checked++
       if (!equalBytes(stateHash(next), body.model))
         this.fail(`${what}: the certified model does not follow from the certified sum`)

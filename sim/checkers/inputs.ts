@@ -51,7 +51,7 @@ const known = new WeakMap<MaskWork, Clear>()
 export function clearOf(work: MaskWork): Clear | undefined {
   const before = known.get(work)
   if (before) return before
-  const parts = contribution(work.charter, work.task, work.sections, work.learned, work.rotation)
+  const parts = contribution(work.charter, work.task, work.sections, work.learned, work.publicSeed)
   if (!parts.ok) return undefined
   const numbers = parts.value.flatMap(({ values, factor }) => Array.from(values, x => x * factor))
   const clear = {

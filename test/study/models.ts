@@ -39,18 +39,18 @@ export function federateWith(
   for (let round = 0; round <= charter.training.rounds; round++) {
     const task: Task = round === 0 ? 'statistics' : 'train'
     const sections = layoutFor(charter, task, learners.length)
-    const rotation = seedOf(seed, round, learners.length)
+    const publicSeed = seedOf(seed, round, learners.length)
     const sum = new Uint32Array(vectorLength(sections))
     const all = learners.map((learner, i) => {
       const key = seedOf(seed, round, i)
       const learned = learner.learn({ kind: 'learn', task, round, model: state, seed: key })
-      const input = quantisedInput({ charter, task, sections, learned, rotation, roundingKey: sha256(key) })
+      const input = quantisedInput({ charter, task, sections, learned, publicSeed, roundingKey: sha256(key) })
       if (!input.ok) throw new Error(input.error)
       addInto(sum, input.value)
       return learned
     })
     const before = state
-    state = applySum(charter, task, sections, sum, state, rotation).state
+    state = applySum(charter, task, sections, sum, state, publicSeed).state
     if (task === 'train') onRound?.(all, before, state)
   }
   return state

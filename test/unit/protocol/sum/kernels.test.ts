@@ -53,7 +53,7 @@ function secureSum(charter: Charter, all: Learned[], dropouts: Set<number>, shar
     task: 'train' as const,
     sections,
     learned,
-    rotation: key(4),
+    publicSeed: key(4),
     roundingKey: key(2, i),
     selfKey: key(3, i),
     pairs: pairsOf(i, n),
@@ -197,7 +197,7 @@ describe('a masked input', () => {
       task: 'train',
       sections,
       learned,
-      rotation: key(4),
+      publicSeed: key(4),
       roundingKey: key(2),
       selfKey,
       pairs,
@@ -249,7 +249,7 @@ describe('vector work', () => {
       [[1, 2], 'update has 2 elements instead of 3'],
     ] as const) {
       const learned = trained(charter, Float32Array.from(delta))
-      const keys = { rotation: key(4), roundingKey: key(2), selfKey: key(3), pairs: [], shards: 1 }
+      const keys = { publicSeed: key(4), roundingKey: key(2), selfKey: key(3), pairs: [], shards: 1 }
       expect(runVectorWork({ kind: 'mask', charter, task: 'train', sections, learned, ...keys })).toEqual({
         kind: 'refused',
         reason,
