@@ -1,6 +1,7 @@
 /**
  * What fewer bits for each value of an update cost: the heart-disease and the stroke study, with the protocol's own arithmetic, in
- * each number of bits, as it is and rotated. `npm run study:bits`, or with --seeds N, --study NAME, --json FILE.
+ * each number of bits, as it is and rotated. `npm run study:bits`, or with --seeds N, --study NAME, --json FILE. Fails where a
+ * study as agreed misses a limit.
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -15,15 +16,15 @@ import { mean, openStudy } from './heart.ts'
 import { federateWith, learnersOf, type OnRound, type Study } from './models.ts'
 
 /**
- * As agreed, with a weightMax of 1,000 rows; and with one that just holds the largest hospital, as a charter that saves bits would
- * have it: the mean is the same, but a step is a part of what a hospital of weightMax rows may give.
+ * As agreed; and for comparison with another weightMax, nearer to the largest hospital's rows or far above them: the mean is the
+ * same, but a step is a part of what a hospital of weightMax rows may give.
  */
 export const STUDIES = [
   { name: 'heart-disease', file: 'heart-disease/charter.yaml' },
-  { name: 'heart-disease, fitted', file: 'heart-disease/charter.yaml', weightMax: 256 },
+  { name: 'heart-disease, weightMax 256', file: 'heart-disease/charter.yaml', weightMax: 256 },
   { name: 'heart-disease MLP', file: 'heart-disease/charter-mlp.yaml' },
   { name: 'ist-stroke', file: 'ist-stroke/charter.yaml' },
-  { name: 'ist-stroke, fitted', file: 'ist-stroke/charter.yaml', weightMax: 128 },
+  { name: 'ist-stroke, weightMax 1000', file: 'ist-stroke/charter.yaml', weightMax: 1000 },
 ] as const
 
 type Of = (typeof STUDIES)[number]
@@ -114,11 +115,35 @@ export function lossOf(row: BitsRow, whole: BitsRow): { readonly mean: number; r
   return { mean: mean(differences), worst }
 }
 
+/** Largest difference of AUC, to either side, that a setting may make in a study as agreed; undefined: none is promised. */
+export function limitOf(compression: Compression): number | undefined {
+  if (compression?.bitsPerValue === 16) return 0.005
+  return compression?.bitsPerValue === 8 && compression.rotation ? 0.01 : undefined
+}
+
+function nameOf(c: Compression): string {
+  return c ? `${c.bitsPerValue}${c.rotation ? ' rotated' : ''}` : 'all'
+}
+
+/** A line for each limit that the rows of a study are under, and whether they keep it. */
+export function judged(rows: readonly BitsRow[]): { readonly line: string; readonly isKept: boolean }[] {
+  return rows.flatMap(row => {
+    const limit = limitOf(row.compression)
+    if (limit === undefined) return []
+    const off = lossOf(row, rows[0]!).mean
+    const isKept = Math.abs(off) <= limit
+    const verdict = isKept ? 'kept' : 'MISSED'
+    return [
+      { line: `limit of ${nameOf(row.compression)}: ${limit}, is ${off.toFixed(4)}: ${verdict}`, isKept },
+    ]
+  })
+}
+
 function table(rows: readonly BitsRow[]): string {
   const lines = rows.map(row => {
-    const { compression: c, bits, steps, error, aucs } = row
+    const { compression, bits, steps, error, aucs } = row
     const { mean: off, worst } = lossOf(row, rows[0]!)
-    const setting = c ? `${c.bitsPerValue}${c.rotation ? ' rotated' : ''}` : 'all'
+    const setting = nameOf(compression)
     const cells = [bits.toFixed(1), String(steps), error.toPrecision(2), mean(aucs).toFixed(4)]
     return [setting, ...cells, off.toFixed(4), worst.toFixed(4)]
   })
@@ -137,12 +162,17 @@ async function main(): Promise<void> {
   })
   const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i)
   const all: BitsRow[] = []
+  let missed = 0
   for (const of of STUDIES.filter(s => s.name.includes(values.study))) {
     const rows = await measureBits(of, seeds)
     const { study, hospitals, parameters } = rows[0]!
     console.log(
       `${study}: ${hospitals} hospitals, ${parameters} parameters; seeds ${seeds.join(' ')}\n${table(rows)}\n`,
     )
+    const limits = 'weightMax' in of ? [] : judged(rows)
+    for (const { line } of limits) console.log(line)
+    console.log(limits.length === 0 ? 'for comparison only: no limit\n' : '')
+    missed += limits.filter(l => !l.isKept).length
     all.push(...rows)
   }
   console.log(
@@ -150,6 +180,10 @@ async function main(): Promise<void> {
   )
   if (values.json !== undefined)
     writeFileSync(values.json, `${JSON.stringify({ seeds, rows: all }, null, 2)}\n`)
+  if (missed > 0) {
+    console.error(`${missed} limits missed`)
+    process.exitCode = 1
+  }
 }
 
 if (import.meta.main) await main()
