@@ -42,6 +42,15 @@ export class Peer implements Machine {
     return this.#books.sum
   }
 
+  /**
+   * What this hospital still has to add of former updates; undefined: nothing, or an input of which that is not known may be
+   * summed without this peer.
+   */
+  get residual(): Float32Array | undefined {
+    const { attempt, residual } = this.#books
+    return attempt?.inputSent && !attempt.opening ? undefined : residual
+  }
+
   /** How much this peer keeps of what others send. */
   get footprint(): Footprint {
     return footprint(this.#books)

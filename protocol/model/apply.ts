@@ -11,7 +11,8 @@ import type { Metrics, ModelState, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { roundingDeviation, sectionRange } from '../sum/layout.ts'
 import { dequantise, unpackInto } from '../sum/quantise.ts'
-import { rotateBack, rotationFactor } from '../sum/rotation.ts'
+import { rotateBack, rotatedLength, rotationFactor } from '../sum/rotation.ts'
+import { drawn } from '../sum/selection.ts'
 import { histogramAuc } from './metrics.ts'
 import { blankState } from './state.ts'
 
@@ -27,8 +28,8 @@ export interface Applied {
 }
 
 /**
- * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort; `publicSeed`: as in the inputs,
- * where it has a rotated section. Never throws on account of what the residues are.
+ * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort; `publicSeed`: as in the
+ * inputs, needed where a section is rotated or drawn from. Never throws on account of what the residues are.
  */
 export function applySum(
   charter: Charter,
@@ -77,21 +78,31 @@ function stepped(
   if (weight < weightMin / 2) return state
   const { parameters, mean, deviation } = state
   const next = blankState(parameters.length, mean, deviation)
-  const { lanes, scale } = section
+  const { lanes, scale, oneIn } = section
+  assert(
+    publicSeed !== undefined || (oneIn === 1 && !section.rotated),
+    'a section of which it is needed has a seed',
+  )
+  const whole = section.rotated ? rotatedLength(parameters.length) : parameters.length
+  // What is not drawn stays as it is, or 0.
+  const places = oneIn === 1 ? undefined : drawn(whole, oneIn, publicSeed!)
   if (section.rotated) {
-    assert(publicSeed !== undefined, 'a rotated section has a seed')
-    const values = new Float32Array(section.length)
-    for (const [from, integers] of unpacked(update, section.length, lanes)) values.set(integers, from)
-    rotateBack(values, parameters.length, publicSeed)
+    const values = new Float32Array(whole)
+    for (const [from, integers] of unpacked(update, section.length, lanes)) {
+      for (let i = 0; i < integers.length; i++) values[places?.[from + i] ?? from + i] = integers[i]!
+    }
+    rotateBack(values, parameters.length, publicSeed!)
     const factor = rotationFactor(parameters.length)
     for (let i = 0; i < parameters.length; i++) {
       next.parameters[i] = Math.fround(parameters[i]! + (values[i]! * factor) / scale / weight)
     }
     return next
   }
-  for (const [from, integers] of unpacked(update, parameters.length, lanes)) {
+  next.parameters.set(parameters)
+  for (const [from, integers] of unpacked(update, section.length, lanes)) {
     for (let i = 0; i < integers.length; i++) {
-      next.parameters[from + i] = Math.fround(parameters[from + i]! + integers[i]! / scale / weight)
+      const at = places?.[from + i] ?? from + i
+      next.parameters[at] = Math.fround(parameters[at]! + integers[i]! / scale / weight)
     }
   }
   return next

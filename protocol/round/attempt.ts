@@ -35,6 +35,8 @@ export interface AttemptSetup {
   /** Undefined for a member that is not in the cohort: it watches and votes. */
   readonly own: AttemptKeys | undefined
   readonly openedAt: Millis
+  /** What this hospital still has to add of former updates. */
+  readonly residual: Float32Array | undefined
 }
 
 /** What the sum gave: the same at every peer, bit for bit. */
@@ -144,7 +146,7 @@ export class Attempt {
   readonly context: CohortContext
   readonly hands: Hands
   readonly sections: readonly Section[]
-  /** Of the rotation of updates. */
+  /** Of the rotation of updates, and of what is drawn of them. */
   readonly publicSeed: Uint8Array
   readonly length: number
   /** 1: small vectors are gossiped and every peer owns the one shard; else one shard for each member. */
@@ -173,6 +175,8 @@ export class Attempt {
   masking = false
   masked: Vector | undefined
   inputSent = false
+  /** The residual that is left if the own input, made in this life, is summed. */
+  unsent: Float32Array | undefined
   complained = false
   /** Commitments of members: hash of each shard of their masked input. */
   readonly commitments = new Map<MemberId, Commitment>()

@@ -54,23 +54,26 @@ export function runVectorWork(work: VectorWork, read: ReadStored = nothingStored
 function maskInput(work: WorkOf<'mask'>): OutputOf<'mask'> | OutputOf<'refused'> {
   const input = quantisedInput(work)
   if (!input.ok) return { kind: 'refused', reason: input.error }
-  const masked = input.value
+  const { residues: masked, unsent } = input.value
   masksInto(masked, [{ key: work.selfKey, sign: 1 }, ...work.pairs])
   const shardHashes = Array.from({ length: work.shards }, (_, k) => {
     const [from, to] = shardRange(masked.length, work.shards, k)
     return hashOf(masked.subarray(from, to))
   })
-  return { kind: 'mask', masked, shardHashes }
+  return { kind: 'mask', masked, shardHashes, unsent }
 }
 
-/** What a hospital masks: what it learned, in residues. An error names what is wrong with it. */
+/** What a hospital masks: what it learned, in residues, and what of it is left. An error names what is wrong with it. */
 export function quantisedInput(
-  work: Pick<WorkOf<'mask'>, 'charter' | 'task' | 'sections' | 'learned' | 'roundingKey'> & {
+  work: Pick<WorkOf<'mask'>, 'charter' | 'task' | 'sections' | 'learned' | 'roundingKey' | 'residual'> & {
     readonly publicSeed?: Uint8Array
   },
-): Result<Uint32Array, string> {
-  const parts = contribution(work.charter, work.task, work.sections, work.learned, work.publicSeed)
-  return parts.ok ? ok(quantiseParts(parts.value, work.roundingKey)) : parts
+): Result<{ readonly residues: Uint32Array; readonly unsent: Float32Array | undefined }, string> {
+  const { charter, task, sections, learned, publicSeed, residual } = work
+  const parts = contribution(charter, task, sections, learned, publicSeed, residual)
+  if (!parts.ok) return parts
+  const residues = quantiseParts(parts.value, work.roundingKey)
+  return ok({ residues, unsent: parts.value.find(p => p.unsent)?.unsent })
 }
 
 /** Each part at its section's scale and bound, one after the other. One rounding stream for all. */

@@ -22,6 +22,7 @@ import { Inputs, type Masking } from './inputs.ts'
 import { integersOf, P } from './integers.ts'
 import { Judge } from './judge.ts'
 import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
+import { Residuals } from './residuals.ts'
 import { isWeightedMean } from './weighed.ts'
 
 export function exactness(context: CheckContext): Exactness {
@@ -54,6 +55,8 @@ export class Exactness extends Judge implements Checker {
   sums = 0
   /** Sums that honest hosts opened. */
   opened = 0
+  /** Updates whose residual was compared with what their hospital owed. */
+  residuals = 0
   /** Numbers of pairwise masks that inputs got. */
   readonly pairs = new Set<number>()
   /** Largest quantised value given in a section, as a share of what may be given there. */
@@ -68,12 +71,20 @@ export class Exactness extends Judge implements Checker {
   readonly #openings = new Map<string, Opening>()
   #model: ModelState | undefined
   readonly #applies: boolean
+  readonly #residuals = new Residuals()
+  /** A part knows nothing of what its members owe from before. */
+  readonly #hasResiduals: boolean
 
   constructor(context: CheckContext) {
     super('exactness', context)
     const [config] = context.configs.values()
     this.#applies = config?.part?.plan.applies !== false
+    this.#hasResiduals = this.#applies && context.charter.secureSum.compression?.oneIn !== undefined
     this.#model = initialState(context.charter)
+  }
+
+  onStart(host: SimHost): void {
+    this.#residuals.started(host.id)
   }
 
   onJob(host: SimHost, job: Job, result: JobResult): void {
@@ -93,9 +104,14 @@ export class Exactness extends Judge implements Checker {
       this.#opens(host.id, phase, work, output.sum)
   }
 
-  #masked(host: MemberId, { work, clear }: Masking): void {
+  #masked(host: MemberId, masking: Masking): void {
+    const { work, clear } = masking
     this.pairs.add(work.pairs.length)
     if (!this.isHonest(host)) return
+    if (this.#hasResiduals && work.task === 'train') {
+      this.residuals++
+      if (!this.#residuals.masked(host, masking)) this.fail(`${host} adds another residual than it owes`)
+    }
     const integers = integersOf(clear.residues, work.sections)
     let at = 0
     for (const section of work.sections) {
@@ -157,6 +173,7 @@ export class Exactness extends Judge implements Checker {
 
   onCommit(host: SimHost, puts: readonly (readonly [string, Uint8Array])[]): void {
     if (!this.isHonest(host.id)) return
+    if (this.#hasResiduals) this.#settle(host, puts)
     for (const [key, value] of puts) {
       if (heightOfKey(key) !== this.#height + 1) continue
       const certified = readRecord(value)
@@ -169,6 +186,13 @@ export class Exactness extends Judge implements Checker {
         this.#opened = certified.hash
       } else if (body.kind === 'SurvivorsFixed') this.#fixed = { body, name: certified.name }
       else if (body.kind === 'RoundClosed') this.#close(host, body)
+    }
+  }
+
+  #settle(host: SimHost, puts: readonly (readonly [string, Uint8Array])[]): void {
+    for (const [key, value] of puts) {
+      const body = heightOfKey(key) === undefined ? undefined : readRecord(value)?.entry.body
+      if (body?.kind === 'SurvivorsFixed') this.#residuals.fixed(host.id, body)
     }
   }
 

@@ -181,7 +181,7 @@ class Parts {
     const own = new Map<MemberId, PeerConfig>(
       members.map(m => {
         const { self, seed } = configs.get(m)!
-        const part = { plan, model, modelHash: state.modelHash }
+        const part = { plan, model, modelHash: state.modelHash, residual: undefined }
         return [m, { charter, charterHash: hash, network: hash, self, seed, part }]
       }),
     )

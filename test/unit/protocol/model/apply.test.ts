@@ -36,7 +36,7 @@ function quantised(
   const roundingKey = new Uint8Array(32).fill(key)
   const input = quantisedInput({ charter, task, sections, learned, roundingKey })
   if (!input.ok) throw new Error(input.error)
-  return input.value
+  return input.value.residues
 }
 
 /** The secure sum's arithmetic without the secrecy. */
