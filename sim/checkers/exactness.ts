@@ -71,15 +71,18 @@ export class Exactness extends Judge implements Checker {
   readonly #openings = new Map<string, Opening>()
   #model: ModelState | undefined
   readonly #applies: boolean
-  readonly #residuals = new Residuals()
-  /** A part knows nothing of what its members owe from before. */
+  readonly #residuals: Residuals
   readonly #hasResiduals: boolean
+  /** The round of a committee. */
+  readonly #part: number | undefined
 
   constructor(context: CheckContext) {
     super('exactness', context)
     const [config] = context.configs.values()
     this.#applies = config?.part?.plan.applies !== false
-    this.#hasResiduals = this.#applies && context.charter.secureSum.compression?.oneIn !== undefined
+    this.#residuals = context.residuals ?? new Residuals()
+    this.#hasResiduals = context.charter.secureSum.compression?.oneIn !== undefined
+    this.#part = this.#applies ? undefined : config?.part?.plan.first
     this.#model = initialState(context.charter)
   }
 
@@ -110,7 +113,8 @@ export class Exactness extends Judge implements Checker {
     if (!this.isHonest(host)) return
     if (this.#hasResiduals && work.task === 'train') {
       this.residuals++
-      if (!this.#residuals.masked(host, masking)) this.fail(`${host} adds another residual than it owes`)
+      if (!this.#residuals.masked(host, masking, this.#part))
+        this.fail(`${host} adds another residual than it owes`)
     }
     const integers = integersOf(clear.residues, work.sections)
     let at = 0
@@ -192,7 +196,8 @@ export class Exactness extends Judge implements Checker {
   #settle(host: SimHost, puts: readonly (readonly [string, Uint8Array])[]): void {
     for (const [key, value] of puts) {
       const body = heightOfKey(key) === undefined ? undefined : readRecord(value)?.entry.body
-      if (body?.kind === 'SurvivorsFixed') this.#residuals.fixed(host.id, body)
+      if (body?.kind === 'SurvivorsFixed' || body?.kind === 'RoundAborted')
+        this.#residuals.settled(host.id, body)
     }
   }
 

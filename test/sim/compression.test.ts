@@ -2,6 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Charter } from '../../config/charter.ts'
 import { BITS_PER_VALUE } from '../../config/lanes.ts'
+import type { Peer } from '../../protocol/peer.ts'
+import type { SimHost } from '../../sim/host.ts'
+import type { Observer } from '../../sim/observer.ts'
 import { audited } from '../support/audit.ts'
 import { type ConsortiumOptions, consortium, memberName } from '../support/consortium.ts'
 
@@ -83,6 +86,75 @@ describe('updates of which a part is summed each round', () => {
         expect(Math.abs(x - given[k]!)).toBeLessThan(1e-5)
       })
     }
+  })
+})
+
+describe('what a hospital owes', () => {
+  const EDIT = (charter: Charter) => compressed(charter, { bitsPerValue: 32, rotation: false, oneIn: 2 })
+
+  /** Watches the residuals of all machines: `left` of each host's inputs, by round, and what was seen of them when. */
+  function watched(onMask: (host: SimHost, round: number) => void = () => {}) {
+    const left = new Map<string, Float32Array>()
+    const seen = { before: 0, sent: 0, fixed: 0, others: [] as string[] }
+    const observer: Observer = {
+      onJob: (host, job, result) => {
+        if (job.kind !== 'vector' || result.kind !== 'vector' || result.output.kind !== 'mask') return
+        const { phase } = host.peer!.state
+        if (!('opened' in phase) || phase.opened.task !== 'train') return
+        left.set(`${host.id} ${phase.opened.round}`, result.output.unsent!)
+        onMask(host, phase.opened.round)
+      },
+      afterEvent: () => {
+        for (const host of c.world.hosts.values()) {
+          const phase = host.peer?.state.phase
+          if (!phase || !('opened' in phase) || phase.opened.task !== 'train') continue
+          const { round } = phase.opened
+          const own = left.get(`${host.id} ${round}`)
+          const isFixed = phase.kind === 'fixed'
+          const expected = isFixed ? own : own ? undefined : left.get(`${host.id} ${round - 1}`)
+          if ((host.peer as Peer).residual !== expected) seen.others.push(`${host.id} ${round} ${phase.kind}`)
+          else seen[isFixed ? 'fixed' : own ? 'sent' : 'before']++
+        }
+      },
+    }
+    const { c, audit } = audited({
+      n: 4,
+      f: 1,
+      rounds: 3,
+      features: 20,
+      edit: EDIT,
+      world: { observers: [observer] },
+    })
+    c.world.startAll()
+    return { c, audit, left, seen }
+  }
+
+  it('is settled by the entry that fixes the survivors, and not to be had while that is open', () => {
+    const { c, audit, seen } = watched()
+    expect(c.world.run(() => c.finished(), 120_000)).toBe(true)
+    expect(seen.others).toEqual([])
+    expect(Math.min(seen.before, seen.sent, seen.fixed)).toBeGreaterThan(20)
+    expect(audit.problems).toEqual([])
+  })
+
+  it('stays where its input was not summed, and is gone after a restart', () => {
+    const [lost, restarted] = [memberName(1), memberName(2)]
+    const { c, audit, left, seen } = watched((host, round) => {
+      if (round !== 2 || host.id !== lost) return
+      // Its input goes nowhere; the others fix the survivors without it.
+      c.world.at(30_000, c.world.isolate(lost))
+    })
+    const roundOf = (id: string) => {
+      const phase = c.world.host(id).peer?.state.phase
+      return phase && 'opened' in phase ? phase.opened.round : 0
+    }
+    const kept = () => roundOf(lost) === 3 && seen.before > 0
+    expect(c.world.run(kept, 120_000)).toBe(true)
+    expect((c.world.host(lost).peer as Peer).residual).toBe(left.get(`${lost} 1`))
+    c.world.crash(restarted)
+    c.world.at(10, () => c.world.start(restarted))
+    expect(c.world.run(() => c.finished(), 240_000)).toBe(true)
+    expect(audit.problems).toEqual([])
   })
 })
 

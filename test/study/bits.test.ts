@@ -27,6 +27,7 @@ test('a limit that is missed, to either side, is', () => {
     steps: 1,
     error: 0,
     aucs: [auc, auc],
+    course: [auc],
   })
   const kept = (bits: 16 | 8, auc: number) => judged([row(undefined, 0.8), row(bits, auc)]).map(l => l.isKept)
   for (const [bits, limit] of [

@@ -1,28 +1,30 @@
 /**
- * What fewer bits for each value of an update cost: the heart-disease and the stroke study, with the protocol's own arithmetic, in
- * each number of bits, as it is and rotated. `npm run study:bits`, or with --seeds N, --study NAME, --json FILE. Fails where a
- * study as agreed misses a limit.
+ * What fewer bits for each value of an update cost, and fewer values of it in each round: the heart-disease and the stroke study,
+ * with the protocol's own arithmetic, in each number of bits, as it is and rotated. `npm run study:bits`, or with --seeds N,
+ * --study NAME, --json FILE. Fails where a study as agreed misses a limit.
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import type { Charter } from '../../config/charter.ts'
+import { type Charter, parameterCount } from '../../config/charter.ts'
 import { BITS_PER_VALUE } from '../../config/lanes.ts'
 import { joinRows, scoreOn } from '../../node/evaluation.ts'
 import type { Learner } from '../../node/training/learner.ts'
 import { clipFactor } from '../../protocol/model/contribution.ts'
-import type { Learned } from '../../protocol/ports.ts'
+import type { Learned, ModelState } from '../../protocol/ports.ts'
 import { elementsOf, layoutFor } from '../../protocol/sum/layout.ts'
 import { mean, openStudy } from './heart.ts'
 import { federateWith, learnersOf, type OnRound, type Study } from './models.ts'
 
 /**
  * As agreed; and for comparison with another weightMax, nearer to the largest hospital's rows or far above them: the mean is the
- * same, but a step is a part of what a hospital of weightMax rows may give.
+ * same, but a step is a part of what a hospital of weightMax rows may give. Or with more room for what is owed of former updates,
+ * where only a part of each is summed.
  */
 export const STUDIES = [
   { name: 'heart-disease', file: 'heart-disease/charter.yaml' },
   { name: 'heart-disease, weightMax 256', file: 'heart-disease/charter.yaml', weightMax: 256 },
   { name: 'heart-disease MLP', file: 'heart-disease/charter-mlp.yaml' },
+  { name: 'heart-disease MLP, clipNorm 4', file: 'heart-disease/charter-mlp.yaml', clipNorm: 4 },
   { name: 'ist-stroke', file: 'ist-stroke/charter.yaml' },
   { name: 'ist-stroke, weightMax 1000', file: 'ist-stroke/charter.yaml', weightMax: 1000 },
 ] as const
@@ -37,6 +39,8 @@ const SETTINGS: readonly Compression[] = [
     { bitsPerValue, rotation: false },
     { bitsPerValue, rotation: true },
   ]),
+  { bitsPerValue: 32, rotation: false, oneIn: 2 },
+  ...[2, 4].map(oneIn => ({ bitsPerValue: 16 as const, rotation: true, oneIn })),
 ]
 
 export interface BitsRow {
@@ -52,6 +56,8 @@ export interface BitsRow {
   readonly error: number
   /** Area under the ROC curve of the last model on all test rows together; seed after seed. */
   readonly aucs: readonly number[]
+  /** The same after each training round, the mean over the seeds. */
+  readonly course: readonly number[]
 }
 
 /** What the step would be in real numbers. */
@@ -79,19 +85,36 @@ async function measure(
 ): Promise<Omit<BitsRow, 'study'>> {
   const charter = { ...study.charter, secureSum: { ...study.charter.secureSum, compression } }
   const errors: number[] = []
+  const states: ModelState[][] = []
   const onRound: OnRound = (all, before, after) => {
     const exact = exactMean(charter, all)
+    states.at(-1)!.push(after)
     errors.push(norm(exact.map((x, i) => after.parameters[i]! - before.parameters[i]! - x)) / norm(exact))
   }
-  const models = seeds.map(seed => federateWith(charter, learners, seed, onRound))
+  for (const seed of seeds) {
+    states.push([])
+    federateWith(charter, learners, seed, onRound)
+  }
   const test = joinRows([...study.datasets.values()].map(d => d.test))
-  const aucs: number[] = []
-  for (const model of models) aucs.push((await scoreOn(charter, model, [test]))[0]!.auc!)
+  const courses = states.map(all => all.map(() => 0))
+  for (const [s, all] of states.entries())
+    for (const [r, state] of all.entries()) courses[s]![r] = (await scoreOn(charter, state, [test]))[0]!.auc!
+  const course = courses[0]!.map((_, r) => mean(courses.map(c => c[r]!)))
+  const aucs = courses.map(c => c.at(-1)!)
   const section = layoutFor(charter, 'train', learners.length).find(s => s.name === 'update')!
-  const parameters = models[0]!.parameters.length
+  const parameters = parameterCount(charter)
   const bits = (32 * elementsOf(section)) / parameters
   const steps = Math.round(section.bound * section.scale)
-  return { hospitals: learners.length, parameters, compression, bits, steps, error: mean(errors), aucs }
+  return {
+    hospitals: learners.length,
+    parameters,
+    compression,
+    bits,
+    steps,
+    error: mean(errors),
+    aucs,
+    course,
+  }
 }
 
 /** Rows of one study, the first of them uncompressed. */
@@ -99,7 +122,8 @@ export async function measureBits(of: Of, seeds: readonly number[]): Promise<Bit
   const agreed = await openStudy(new URL(`../../config/studies/${of.file}`, import.meta.url).pathname)
   const { training } = agreed.charter
   const weightMax = 'weightMax' in of ? of.weightMax : training.weightMax
-  const study = { ...agreed, charter: { ...agreed.charter, training: { ...training, weightMax } } }
+  const clipNorm = 'clipNorm' in of ? of.clipNorm : training.clipNorm
+  const study = { ...agreed, charter: { ...agreed.charter, training: { ...training, weightMax, clipNorm } } }
   const learners = await learnersOf(study)
   const rows: BitsRow[] = []
   for (const compression of SETTINGS)
@@ -117,12 +141,20 @@ export function lossOf(row: BitsRow, whole: BitsRow): { readonly mean: number; r
 
 /** Largest difference of AUC, to either side, that a setting may make in a study as agreed; undefined: none is promised. */
 export function limitOf(compression: Compression): number | undefined {
+  if (compression?.oneIn !== undefined) return undefined
   if (compression?.bitsPerValue === 16) return 0.005
   return compression?.bitsPerValue === 8 && compression.rotation ? 0.01 : undefined
 }
 
 function nameOf(c: Compression): string {
-  return c ? `${c.bitsPerValue}${c.rotation ? ' rotated' : ''}` : 'all'
+  if (!c) return 'all'
+  return `${c.bitsPerValue}${c.rotation ? ' rotated' : ''}${c.oneIn ? `, one in ${c.oneIn}` : ''}`
+}
+
+/** The first training round after which AUC is within .005 of what it is in the end with all bits; undefined: none. */
+export function roundsOf({ course }: BitsRow, whole: BitsRow): number | undefined {
+  const round = course.findIndex(auc => auc >= mean(whole.aucs) - 0.005)
+  return round < 0 ? undefined : round + 1
 }
 
 /** A line for each limit that the rows of a study are under, and whether they keep it. */
@@ -145,9 +177,10 @@ function table(rows: readonly BitsRow[]): string {
     const { mean: off, worst } = lossOf(row, rows[0]!)
     const setting = nameOf(compression)
     const cells = [bits.toFixed(1), String(steps), error.toPrecision(2), mean(aucs).toFixed(4)]
-    return [setting, ...cells, off.toFixed(4), worst.toFixed(4)]
+    const rounds = roundsOf(row, rows[0]!) ?? 'more'
+    return [setting, ...cells, off.toFixed(4), worst.toFixed(4), String(rounds)]
   })
-  const all = [['bits', 'on the wire', 'steps', 'error', 'AUC', 'difference', 'furthest'], ...lines]
+  const all = [['bits', 'on the wire', 'steps', 'error', 'AUC', 'difference', 'furthest', 'rounds'], ...lines]
   const width = all[0]!.map((_, i) => Math.max(...all.map(l => l[i]!.length)))
   return all.map(l => l.map((c, i) => c.padEnd(width[i]!)).join('  ')).join('\n')
 }
@@ -169,14 +202,15 @@ async function main(): Promise<void> {
     console.log(
       `${study}: ${hospitals} hospitals, ${parameters} parameters; seeds ${seeds.join(' ')}\n${table(rows)}\n`,
     )
-    const limits = 'weightMax' in of ? [] : judged(rows)
+    const limits = 'weightMax' in of || 'clipNorm' in of ? [] : judged(rows)
     for (const { line } of limits) console.log(line)
     console.log(limits.length === 0 ? 'for comparison only: no limit\n' : '')
     missed += limits.filter(l => !l.isKept).length
     all.push(...rows)
   }
   console.log(
-    'bits on the wire: of each parameter. error: of a round’s step, relative to it. difference: of AUC, to all bits',
+    'bits on the wire: of each parameter, each round. error: of a round’s step, relative to it. difference: of AUC, to all bits. ' +
+      'rounds: until AUC is within .005 of where all bits end',
   )
   if (values.json !== undefined)
     writeFileSync(values.json, `${JSON.stringify({ seeds, rows: all }, null, 2)}\n`)

@@ -41,7 +41,12 @@ const vectors = fc
 
 function learnedOf(charter: Charter, delta: Float32Array, samples = 500): Learned {
   const { bins } = charter.evaluation
-  const none = { positives: new Float64Array(bins), negatives: new Float64Array(bins), correct: 0, lossSum: 0 }
+  const none = {
+    positives: new Float64Array(bins),
+    negatives: new Float64Array(bins),
+    correct: 0,
+    lossSum: 0,
+  }
   return { samples, delta, evaluation: none }
 }
 
@@ -62,7 +67,15 @@ function stepped(
   const sum = new Uint32Array(vectorLength(sections))
   all.forEach(({ learned, residual }, i) => {
     const roundingKey = new Uint8Array(32).fill(i + 1)
-    const work = { charter, task: 'train' as const, sections, learned, publicSeed: SEED, roundingKey, residual }
+    const work = {
+      charter,
+      task: 'train' as const,
+      sections,
+      learned,
+      publicSeed: SEED,
+      roundingKey,
+      residual,
+    }
     const input = quantisedInput(work)
     if (!input.ok) throw new Error(input.error)
     addInto(sum, input.value.residues)
@@ -71,7 +84,11 @@ function stepped(
 }
 
 /** An update and what was owed, clipped as a whole. */
-function clipped({ training: { clipNorm } }: Charter, delta: Float32Array, residual?: Float32Array): number[] {
+function clipped(
+  { training: { clipNorm } }: Charter,
+  delta: Float32Array,
+  residual?: Float32Array,
+): number[] {
   const whole = Array.from(delta, (x, i) => Math.fround(x + (residual?.[i] ?? 0)))
   const factor = Math.min(1, clipNorm / (norm(whole) || 1))
   return whole.map(x => x * factor)
@@ -80,23 +97,28 @@ function clipped({ training: { clipNorm } }: Charter, delta: Float32Array, resid
 describe('what is sent and what is left', () => {
   it('are the clipped update and residual, whoever is clipped, rotated or not', () => {
     fc.assert(
-      fc.property(compressions, vectors, fc.option(vectors, { nil: undefined }), (compression, delta, residual) => {
-        const charter = charterWith(compression)
-        const [before, owed] = [delta.slice(), residual?.slice()]
-        const { unsent } = partOf(charter, learnedOf(charter, delta), residual)
-        // Neither is the job's to change: the machine keeps its residual until the input is summed.
-        expect([delta, residual]).toEqual([before, owed])
-        const whole = clipped(charter, delta, residual)
-        expect(unsent!.length).toBe(PARAMETERS)
-        expect(norm(unsent!)).toBeLessThanOrEqual(charter.training.clipNorm * (1 + 1e-5))
-        // Four alike: the mean is what each sent.
-        const one = { learned: learnedOf(charter, delta), residual }
-        const state = initialState(charter)
-        const { parameters } = stepped(charter, [one, one, one, one], state)
-        whole.forEach((x, i) => {
-          expect(Math.abs(parameters[i]! - state.parameters[i]! + unsent![i]! - x)).toBeLessThan(1e-5)
-        })
-      }),
+      fc.property(
+        compressions,
+        vectors,
+        fc.option(vectors, { nil: undefined }),
+        (compression, delta, residual) => {
+          const charter = charterWith(compression)
+          const [before, owed] = [delta.slice(), residual?.slice()]
+          const { unsent } = partOf(charter, learnedOf(charter, delta), residual)
+          // Neither is the job's to change: the machine keeps its residual until the input is summed.
+          expect([delta, residual]).toEqual([before, owed])
+          const whole = clipped(charter, delta, residual)
+          expect(unsent!.length).toBe(PARAMETERS)
+          expect(norm(unsent!)).toBeLessThanOrEqual(charter.training.clipNorm * (1 + 1e-5))
+          // Four alike: the mean is what each sent.
+          const one = { learned: learnedOf(charter, delta), residual }
+          const state = initialState(charter)
+          const { parameters } = stepped(charter, [one, one, one, one], state)
+          whole.forEach((x, i) => {
+            expect(Math.abs(parameters[i]! - state.parameters[i]! + unsent![i]! - x)).toBeLessThan(1e-5)
+          })
+        },
+      ),
     )
   })
 
