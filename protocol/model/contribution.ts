@@ -81,7 +81,9 @@ export function contribution(
 /** What is to be sent: the update, and what was not sent of those before it. */
 function owed(delta: Float32Array, residual: Float32Array | undefined): Float32Array {
   if (residual === undefined) return delta
-  return delta.map((x, i) => x + residual[i]!)
+  const sum = new Float32Array(delta.length)
+  for (let i = 0; i < sum.length; i++) sum[i] = delta[i]! + residual[i]!
+  return sum
 }
 
 /** An update as its section has it: whole, or rotated, or of either the values that are drawn, and then what is left. */
@@ -97,18 +99,24 @@ function compressed(
   assert(publicSeed !== undefined, 'a section that is rotated or drawn from has a seed')
   if (section.oneIn === 1)
     return { section, values: rotated(update, weight * clip, publicSeed), factor: turns }
-  const rest = section.rotated ? rotated(update, clip, publicSeed) : update.map(x => x * clip)
+  const rest = section.rotated ? rotated(update, clip, publicSeed) : scaled(update, clip)
   const places = drawn(rest.length, section.oneIn, publicSeed)
   const values = new Float32Array(places.length)
   for (let i = 0; i < places.length; i++) {
     values[i] = rest[places[i]!]!
     rest[places[i]!] = 0
   }
-  if (section.rotated) rotateBack(rest, update.length, publicSeed)
-  // The machine keeps it and lends it to the next input's job.
-  const unsent = new Float32Array(longMemory(4 * update.length))
-  for (let i = 0; i < unsent.length; i++) unsent[i] = rest[i]! * turns * turns
-  return { section, values, factor: weight * turns, unsent }
+  const part = { section, values, factor: weight * turns }
+  if (!section.rotated) return { ...part, unsent: rest }
+  rotateBack(rest, update.length, publicSeed)
+  return { ...part, unsent: scaled(rest.subarray(0, update.length), turns * turns) }
+}
+
+/** In memory that threads share: the machine keeps it and lends it to the next input's job. */
+function scaled(values: Float32Array, factor: number): Float32Array {
+  const out = new Float32Array(longMemory(4 * values.length))
+  for (let i = 0; i < out.length; i++) out[i] = values[i]! * factor
+  return out
 }
 
 /** u^2 <= u for u in [0, 1], so 0 <= second <= first <= rows. What is not finite is told apart later, by name. */
