@@ -43,8 +43,8 @@ export class Peer implements Machine {
   }
 
   /**
-   * What this hospital still has to add of former updates; undefined: nothing, or an input of which that is not known may be
-   * summed without this peer.
+   * What this hospital still has to add of former updates; undefined: nothing, or it is open whether an input will be summed
+   * that has some of it.
    */
   get residual(): Float32Array | undefined {
     const { attempt, residual } = this.#books
