@@ -92,10 +92,15 @@ const TrainingSchema = z.strictObject({
 })
 
 export const CompressionSchema = z.strictObject({
-  /** Bits on the wire of each value of an update (10: two thirds more, as three values share 32 bits). */
-  bitsPerValue: z.literal(BITS_PER_VALUE),
+  /** Bits on the wire of each value of an update (10: two thirds more, as three values share 32 bits). 32: with `oneIn` only. */
+  bitsPerValue: z.literal([32, ...BITS_PER_VALUE]),
   /** Spread each update over all its values by a rotation that all share, before it is rounded: finer steps for most models. */
   rotation: z.boolean(),
+  /**
+   * Of so many neighbouring values one is summed each round, drawn by lot, the same one for all hospitals; what a hospital could
+   * not send it keeps in memory and adds to its next update.
+   */
+  oneIn: z.int().min(2).max(1024).optional(),
 })
 
 const SecureSumSchema = z.strictObject({

@@ -7,17 +7,28 @@
  */
 
 /** Lanes by the bits that a value then takes on the wire, of an element's 32. 10: two thirds of a bit more. */
-const LANES = { 16: 2, 10: 3, 8: 4 } as const
+const LANES = { 32: 1, 16: 2, 10: 3, 8: 4 } as const
 export const BITS_PER_VALUE = [16, 10, 8] as const
 
-export type BitsPerValue = (typeof BITS_PER_VALUE)[number]
-export type Lanes = 1 | (typeof LANES)[BitsPerValue]
+export type BitsPerValue = keyof typeof LANES
+export type Lanes = (typeof LANES)[BitsPerValue]
 
 /** Without a section `compression` each value has an element of its own. */
 export function lanesOf(secureSum: {
   readonly compression?: { bitsPerValue: BitsPerValue } | undefined
 }): Lanes {
   return secureSum.compression ? LANES[secureSum.compression.bitsPerValue] : 1
+}
+
+/** What is wrong with a section `compression` in itself; undefined: nothing. */
+export function compressionProblem(
+  compression: { readonly bitsPerValue: BitsPerValue; readonly oneIn?: number | undefined } | undefined,
+): { readonly says: string; readonly fix: string } | undefined {
+  if (compression?.bitsPerValue !== 32 || compression.oneIn !== undefined) return undefined
+  return {
+    says: 'must be less than 32 where all values are summed: nothing is saved',
+    fix: `set it to ${BITS_PER_VALUE.join(', ')}, or set oneIn, or leave \`compression\` out`,
+  }
 }
 
 /** Fewest bits with which the values of n hospitals have a step each; undefined: n is beyond what a charter can have. */

@@ -5,7 +5,7 @@
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { hexToBytes } from '@noble/hashes/utils.js'
 import { type CharterDraft, quorum } from './charter.ts'
-import { bitsMin, LANE_MAX, lanesOf } from './lanes.ts'
+import { bitsMin, compressionProblem, LANE_MAX, lanesOf } from './lanes.ts'
 import { type Path, type Problem, showPath } from './problem.ts'
 import { committeeProblems } from './rules-committees.ts'
 import { modelProblems } from './rules-model.ts'
@@ -256,6 +256,13 @@ function quantisationProblems({ members, training, evaluation, secureSum }: Char
       fix: `set it to ${most} or less, or lower lossMax`,
     })
   }
+  const useless = compressionProblem(secureSum.compression)
+  if (useless)
+    problems.push({
+      code: 'CHARTER_COMPRESSION',
+      path: ['secureSum', 'compression', 'bitsPerValue'],
+      ...useless,
+    })
   const most = LANE_MAX[lanesOf(secureSum)]
   if (n > most) {
     const bits = secureSum.compression?.bitsPerValue

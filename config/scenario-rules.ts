@@ -1,5 +1,5 @@
 /** What the schema of scenarios cannot say: how their fields must fit each other. Each rule has its own code. */
-import { bitsMin, LANE_MAX, lanesOf } from './lanes.ts'
+import { bitsMin, compressionProblem, LANE_MAX, lanesOf } from './lanes.ts'
 import { type Path, type Problem, showPath } from './problem.ts'
 import { hospitalIds, hospitalsOf, maliciousMaxOf, type Scenario } from './scenario.ts'
 import { maliciousBorne, ROUND_FAILURE_MAX, roundFailure } from './tail.ts'
@@ -109,6 +109,9 @@ function numberProblems(scenario: Scenario): Problem[] {
       `set it to ${bitsMin(n)}, or leave compression out`,
     )
   }
+  const useless = compressionProblem(scenario.secureSum.compression)
+  if (useless)
+    add('SCENARIO_COMPRESSION', ['secureSum', 'compression', 'bitsPerValue'], useless.says, useless.fix)
   return [...problems, ...committeeProblems(committees, n, f)]
 }
 

@@ -42,6 +42,15 @@ export class Peer implements Machine {
     return this.#books.sum
   }
 
+  /**
+   * What this hospital still has to add of former updates; undefined: nothing, or it is open whether an input will be summed
+   * that has some of it.
+   */
+  get residual(): Float32Array | undefined {
+    const { attempt, residual } = this.#books
+    return attempt?.inputSent && !attempt.opening ? undefined : residual
+  }
+
   /** How much this peer keeps of what others send. */
   get footprint(): Footprint {
     return footprint(this.#books)

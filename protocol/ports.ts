@@ -154,6 +154,8 @@ export interface Section {
   readonly lanes: Lanes
   /** Whether its values are those of a rotated vector, beyond whose `bound` they are cut. */
   readonly rotated: boolean
+  /** Its values are one of each so many of a vector's, drawn by the public seed; 1: all of them. */
+  readonly oneIn: number
 }
 
 export interface PairKey {
@@ -172,8 +174,10 @@ export type VectorWork =
       readonly task: Task
       readonly sections: readonly Section[]
       readonly learned: Learned
-      /** Seed of the rotation, 32 bytes: public, and the same for all whose inputs are summed. */
-      readonly rotation: Uint8Array
+      /** Of the rotation and of what is drawn to be summed, 32 bytes: the same for all whose inputs are summed. */
+      readonly publicSeed: Uint8Array
+      /** What this hospital still has to add of former updates, unweighted; length P. */
+      readonly residual?: Float32Array | undefined
       /** Rounding randomness, 32 bytes: private to this hospital. */
       readonly roundingKey: Uint8Array
       readonly selfKey: Uint8Array
@@ -210,7 +214,7 @@ export interface Step {
   readonly sections: readonly Section[]
   readonly model: ModelState
   /** As in the inputs. */
-  readonly rotation: Uint8Array
+  readonly publicSeed: Uint8Array
 }
 
 /** What a sum makes of a model. */
@@ -225,7 +229,13 @@ export interface Stepped {
 }
 
 export type VectorOutput =
-  | { readonly kind: 'mask'; readonly masked: Uint32Array; readonly shardHashes: readonly Uint8Array[] }
+  | {
+      readonly kind: 'mask'
+      readonly masked: Uint32Array
+      readonly shardHashes: readonly Uint8Array[]
+      /** The residual that is left if this input is summed. Never leaves the process. Undefined: all of the update is in the input. */
+      readonly unsent?: Float32Array | undefined
+    }
   /** Of a mask job: what is wrong with the learner's result, never a value of it. */
   | { readonly kind: 'refused'; readonly reason: string }
   | {

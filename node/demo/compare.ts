@@ -45,13 +45,14 @@ export async function compare(
   return { own, federated: await measure(federated), pooled: await measure(pooled) }
 }
 
-/** All rounds of the charter on one data set. Throws what the learner throws. */
+/** All rounds of the charter on one data set, with nothing compressed. Throws what the learner throws. */
 export async function trainAlone(
   charter: Charter,
   dataset: Dataset,
   backend: Backend,
   seed: string,
 ): Promise<ModelState> {
+  const whole = { ...charter, secureSum: { ...charter.secureSum, compression: undefined } }
   const learner = await createLearner(charter, dataset, backend)
   try {
     let model = initialState(charter)
@@ -64,11 +65,11 @@ export async function trainAlone(
         model,
         seed: digest(`${seed} ${round}`),
       })
-      const sections = layoutFor(charter, task, 1)
+      const sections = layoutFor(whole, task, 1)
       const roundingKey = digest(`${seed} ${round} rounding`)
-      const input = quantisedInput({ charter, task, sections, learned, roundingKey })
+      const input = quantisedInput({ charter: whole, task, sections, learned, roundingKey })
       if (!input.ok) throw new MedmeshError('DEMO_COMPARISON', input.error, 'lower training.learningRate')
-      model = applySum(charter, task, sections, input.value, model).state
+      model = applySum(whole, task, sections, input.value.residues, model).state
     }
     return model
   } finally {

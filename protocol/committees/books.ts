@@ -62,6 +62,8 @@ export class CommitteeBooks {
   /** The model that the ledger names; undefined while it must be fetched. */
   model: ModelState | undefined
   readonly models: Models
+  /** What this hospital still has to add of former updates, between its committees. */
+  residual: Float32Array | undefined
   ballot: Ballot | undefined
   inner: Inner | undefined
   /** Records of a former life in the present committee, until its machine begins. */

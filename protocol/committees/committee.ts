@@ -68,6 +68,7 @@ export function partOf(
   state: LedgerState,
   { charter, hash, round }: Committee,
   model: ModelState,
+  residual: Float32Array | undefined,
 ): PeerConfig {
   return {
     charter,
@@ -79,6 +80,7 @@ export function partOf(
       plan: committeePlan(round, state.charter.members.length, state.head),
       model,
       modelHash: state.modelHash,
+      residual,
     },
   }
 }

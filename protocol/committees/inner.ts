@@ -17,7 +17,7 @@ import { type Committee, committeeAt, partOf } from './committee.ts'
 import type { CommitteeBody } from './messages.ts'
 
 /** What a member runs in its committee, and what the study's machine looks at. */
-export type PartMachine = Machine & Pick<Peer, 'state' | 'model' | 'sum' | 'footprint'>
+export type PartMachine = Machine & Pick<Peer, 'state' | 'model' | 'sum' | 'residual' | 'footprint'>
 
 export interface Inner {
   readonly committee: Committee
@@ -37,7 +37,7 @@ export function beginInner(b: CommitteeBooks): void {
   const index = b.draw.committeeOf.get(b.config.self)
   if (b.inner || phase.kind !== 'between' || !b.model || index === undefined) return
   const committee = committeeAt(b.state, b.config.network, index)
-  const peer = b.makePart(partOf(b.config, b.state, committee, b.model))
+  const peer = b.makePart(partOf(b.config, b.state, committee, b.model, b.residual))
   b.inner = {
     committee,
     peer,
@@ -89,6 +89,7 @@ export function feed(b: CommitteeBooks, inner: Inner, input: Input): Verdict | u
 /** Ends the own part: nothing of it matters any more. */
 export function endInner(b: CommitteeBooks): void {
   for (const id of b.inner?.jobs.values() ?? []) b.effects.cancel(id)
+  if (b.inner) b.residual = b.inner.peer.residual
   b.inner = undefined
   b.restored = new Map()
 }

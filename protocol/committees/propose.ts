@@ -6,7 +6,7 @@ import { applySum } from '../model/apply.ts'
 import { stateHash } from '../model/state.ts'
 import type { MemberId, Millis } from '../ports.ts'
 import type { Judgement } from '../round/propose.ts'
-import { rotationSeed } from '../round/secrets.ts'
+import { publicSeedOf } from '../round/secrets.ts'
 import { encode } from '../wire/codec.ts'
 import { COMMITTEE_FAULTS_MAX } from '../wire/limits.ts'
 import type { CommitteeBooks, Total } from './books.ts'
@@ -66,8 +66,8 @@ function summed(b: CommitteeBooks, indices: readonly number[]): CommitteesSummed
 export function applied(b: CommitteeBooks, sum: Uint32Array): Total['applied'] {
   const { phase, charter } = b.state
   if (phase.kind !== 'between' || !b.model) return undefined
-  const rotation = rotationSeed(b.state.head, phase.round)
-  const outcome = applySum(charter, phase.task, roundSections(b.state), sum, b.model, rotation)
+  const publicSeed = publicSeedOf(b.state.head, phase.round)
+  const outcome = applySum(charter, phase.task, roundSections(b.state), sum, b.model, publicSeed)
   return { outcome, modelHash: stateHash(outcome.state) }
 }
 

@@ -12,7 +12,7 @@ export interface Plan {
   readonly applies: boolean
   /** For how many hospitals' inputs the sections are laid out; undefined: for the cohort's. */
   readonly hospitals: number | undefined
-  /** Hash of the entry that the rotation of updates follows from; undefined: of the one that opens the attempt. */
+  /** Hash of the entry that the public seed follows from; undefined: of the one that opens the attempt. */
   readonly start: Uint8Array | undefined
 }
 

@@ -6,11 +6,13 @@
  * every sum, whatever it is, gives a model and numbers that peers and entries accept.
  */
 import type { Charter, Feature } from '../../config/charter.ts'
+import type { Lanes } from '../../config/lanes.ts'
 import type { Metrics, ModelState, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { roundingDeviation, sectionRange } from '../sum/layout.ts'
 import { dequantise, unpackInto } from '../sum/quantise.ts'
-import { rotateBack, rotationFactor } from '../sum/rotation.ts'
+import { rotateBack, rotatedLength, rotationFactor } from '../sum/rotation.ts'
+import { drawn } from '../sum/selection.ts'
 import { histogramAuc } from './metrics.ts'
 import { blankState } from './state.ts'
 
@@ -26,8 +28,8 @@ export interface Applied {
 }
 
 /**
- * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort; `rotation`: seed,
- * where it has a rotated section. Never throws on account of what the residues are.
+ * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort; `publicSeed`: as in the
+ * inputs, needed where a section is rotated or drawn from. Never throws on account of what the residues are.
  *
  * `memory`: where the next model may lie; that of the residues too, which then are none any more.
  */
@@ -37,7 +39,7 @@ export function applySum(
   sections: readonly Section[],
   residues: Uint32Array,
   state: ModelState,
-  rotation?: Uint8Array,
+  publicSeed?: Uint8Array,
   memory?: ArrayBufferLike,
 ): Applied {
   const read = (name: string): Float64Array => {
@@ -60,7 +62,7 @@ export function applySum(
       const update = residues.subarray(...sectionRange(sections, 'update'))
       const weight = read('weight')[0]!
       const found = { metrics: measured(read), samples: samplesIn(sections, residues) }
-      return { state: stepped(state, update, section, weight, weightMin, rotation, memory), ...found }
+      return { state: stepped(state, update, section, weight, weightMin, publicSeed, memory), ...found }
     }
     case 'evaluate':
       return { state, metrics: measured(read), samples: 0 }
@@ -74,23 +76,28 @@ function stepped(
   section: Section,
   weight: number,
   weightMin: number,
-  rotation: Uint8Array | undefined,
+  publicSeed: Uint8Array | undefined,
   memory: ArrayBufferLike | undefined,
 ): ModelState {
   // Nobody had a training row: whoever has one weighs at least weightMin, but for rounding.
   if (weight < weightMin / 2) return state
   const { parameters, mean, deviation } = state
-  const integers = new Int32Array(CHUNK)
   const p = parameters.length
-  const { lanes, scale } = section
+  const { lanes, scale, oneIn } = section
+  assert(
+    publicSeed !== undefined || (oneIn === 1 && !section.rotated),
+    'a section of which it is needed has a seed',
+  )
+  const whole = section.rotated ? rotatedLength(p) : p
+  const places = oneIn === 1 ? undefined : drawn(whole, oneIn, publicSeed!)
+  const pieces = unpacked(update, section.length, lanes)
   if (section.rotated) {
-    assert(rotation !== undefined, 'a rotated section has a seed')
-    const values = new Float32Array(section.length)
-    for (let from = 0; from < values.length; from += CHUNK) {
-      unpackInto(integers.subarray(0, values.length - from), update.subarray(from / lanes), lanes)
-      values.set(integers.subarray(0, values.length - from), from)
+    // What is not drawn is 0.
+    const values = new Float32Array(whole)
+    for (const [from, integers] of pieces) {
+      for (let i = 0; i < integers.length; i++) values[places?.[from + i] ?? from + i] = integers[i]!
     }
-    rotateBack(values, p, rotation)
+    rotateBack(values, p, publicSeed!)
     const factor = rotationFactor(p)
     const next = blankState(p, mean, deviation, memory)
     for (let i = 0; i < p; i++) {
@@ -98,17 +105,38 @@ function stepped(
     }
     return next
   }
-  // From the end on, as a model in the memory of its sum begins with a header: what that covers is kept.
-  const head = update.slice(0, CHUNK / lanes)
-  const next = blankState(p, mean, deviation, memory)
-  for (let from = CHUNK * Math.floor(Math.max(0, p - 1) / CHUNK); from >= 0; from -= CHUNK) {
-    const some = integers.subarray(0, p - from)
-    unpackInto(some, from === 0 ? head : update.subarray(from / lanes), lanes)
-    for (let i = 0; i < some.length; i++) {
-      next.parameters[from + i] = Math.fround(parameters[from + i]! + some[i]! / scale / weight)
+  // What is not drawn stays as it is, and the drawn ones lie apart: then the next model needs memory of its own.
+  const next = blankState(p, mean, deviation, places ? undefined : memory)
+  if (places) next.parameters.set(parameters)
+  for (const [from, integers] of pieces) {
+    for (let i = 0; i < integers.length; i++) {
+      const at = places?.[from + i] ?? from + i
+      next.parameters[at] = Math.fround(parameters[at]! + integers[i]! / scale / weight)
     }
   }
   return next
+}
+
+/**
+ * The first `length` integers in the elements of a sum, some at a time, which are there until the next are. From the end on, and
+ * the first of them are kept at once: a model in the memory of its sum begins with a header.
+ */
+function unpacked(elements: Uint32Array, length: number, lanes: Lanes): Generator<[number, Int32Array]> {
+  return fromTheEnd(elements, elements.slice(0, CHUNK / lanes), length, lanes)
+}
+
+function* fromTheEnd(
+  elements: Uint32Array,
+  head: Uint32Array,
+  length: number,
+  lanes: Lanes,
+): Generator<[number, Int32Array]> {
+  const integers = new Int32Array(Math.min(length, CHUNK))
+  for (let from = CHUNK * Math.floor(Math.max(0, length - 1) / CHUNK); from >= 0; from -= CHUNK) {
+    const some = integers.subarray(0, length - from)
+    unpackInto(some, from === 0 ? head : elements.subarray(from / lanes), lanes)
+    yield [from, some]
+  }
 }
 
 /**

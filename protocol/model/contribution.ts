@@ -1,9 +1,10 @@
 /** From what a hospital learned to what it adds to the sum: checked, clipped, weighted, in sections. */
 import { type Charter, parameterCount } from '../../config/charter.ts'
-import { SHARED_BYTES_MIN } from '../memory.ts'
+import { longMemory, SHARED_BYTES_MIN } from '../memory.ts'
 import type { Evaluation, Learned, Section, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
-import { rotated, rotationFactor } from '../sum/rotation.ts'
+import { rotateBack, rotated, rotationFactor } from '../sum/rotation.ts'
+import { drawn } from '../sum/selection.ts'
 
 /** What sums of floating-point numbers may exceed an exact bound by. */
 const ROUNDING = 1 + 1e-6
@@ -13,6 +14,8 @@ export interface Part {
   readonly section: Section
   readonly values: Float32Array | Float64Array
   readonly factor: number
+  /** Of an update of which only a part is in `values`: the rest, clipped and unweighted. */
+  readonly unsent?: Float32Array
 }
 
 /** Gives a section `values` times `factor`; what is wrong with them, or undefined. */
@@ -20,21 +23,23 @@ type Put = (name: string, values: Part['values'], factor?: number) => string | u
 
 /**
  * The parts of the unquantised vector, in the order of `sections`. A hospital without training rows adds zeros with weight
- * 0. `rotation`: seed, where the layout has a rotated section. Errors name what is wrong with the learner's result, never a value of it: nothing is sent then.
+ * 0. `publicSeed`: needed where the layout has a section that is rotated or drawn from. `residual`: what this hospital still has to
+ * add of former updates. Errors name what is wrong with the learner's result, never a value of it: nothing is sent then.
  */
 export function contribution(
   charter: Charter,
   task: Task,
   sections: readonly Section[],
   learned: Learned,
-  rotation?: Uint8Array,
+  publicSeed?: Uint8Array,
+  residual?: Float32Array,
 ): Result<readonly Part[], string> {
   const parts = new Map<string, Part>()
   const put: Put = (name, values, factor = 1) => {
     const section = sections.find(s => s.name === name)
     assert(section !== undefined, `the layout has a section ${name}`)
     const { scale, bound } = section
-    const length = section.rotated ? parameterCount(charter) : section.length
+    const length = name === 'update' ? parameterCount(charter) : section.length
     if (values.length !== length) return `${name} has ${values.length} elements instead of ${length}`
     for (let i = 0; i < values.length; i++) {
       const value = values[i]! * factor
@@ -43,12 +48,8 @@ export function contribution(
       // Quantising would cut it, and the sum be wrong in silence. What is rotated is clipped already.
       if (!section.rotated && Math.abs(value) > bound * ROUNDING) return `${name} is beyond its bound at ${i}`
     }
-    parts.set(name, section.rotated ? turned(section, values, factor) : { section, values, factor })
+    parts.set(name, { section, values, factor })
     return undefined
-  }
-  const turned = (section: Section, values: Part['values'], factor: number): Part => {
-    assert(rotation !== undefined, 'a rotated section has a seed')
-    return { section, values: rotated(values, factor, rotation), factor: rotationFactor(values.length) }
   }
   const { weightMax, weighting } = charter.training
   const rows = learned.samples
@@ -66,12 +67,56 @@ export function contribution(
   if (task === 'train') {
     if (!learned.delta) return err('training without an update')
     const weight = rows === 0 ? 0 : weighting === 'equal' ? 1 : Math.min(rows, weightMax) / weightMax
-    const factor = weight * clipFactor(learned.delta, charter.training.clipNorm)
-    wrong.push(put('update', learned.delta, factor), put('weight', Float64Array.of(weight)))
+    const update = owed(learned.delta, residual)
+    const clip = clipFactor(update, charter.training.clipNorm)
+    wrong.push(put('update', update, weight * clip), put('weight', Float64Array.of(weight)))
+    const part = parts.get('update')
+    if (part) parts.set('update', compressed(part.section, update, weight, clip, publicSeed))
   }
   if (task !== 'statistics') wrong.push(...evaluated(put, learned.evaluation, charter.evaluation))
   const first = wrong.find(w => w !== undefined)
   return first === undefined ? ok(sections.map(s => parts.get(s.name)!)) : err(first)
+}
+
+/** What is to be sent: the update, and what was not sent of those before it. */
+function owed(delta: Float32Array, residual: Float32Array | undefined): Float32Array {
+  if (residual === undefined) return delta
+  const sum = new Float32Array(delta.length)
+  for (let i = 0; i < sum.length; i++) sum[i] = delta[i]! + residual[i]!
+  return sum
+}
+
+/** An update as its section has it: whole, or rotated, or of either the values that are drawn, and then what is left. */
+function compressed(
+  section: Section,
+  update: Float32Array,
+  weight: number,
+  clip: number,
+  publicSeed: Uint8Array | undefined,
+): Part {
+  const turns = section.rotated ? rotationFactor(update.length) : 1
+  if (section.oneIn === 1 && !section.rotated) return { section, values: update, factor: weight * clip }
+  assert(publicSeed !== undefined, 'a section that is rotated or drawn from has a seed')
+  if (section.oneIn === 1)
+    return { section, values: rotated(update, weight * clip, publicSeed), factor: turns }
+  const rest = section.rotated ? rotated(update, clip, publicSeed) : scaled(update, clip)
+  const places = drawn(rest.length, section.oneIn, publicSeed)
+  const values = new Float32Array(places.length)
+  for (let i = 0; i < places.length; i++) {
+    values[i] = rest[places[i]!]!
+    rest[places[i]!] = 0
+  }
+  const part = { section, values, factor: weight * turns }
+  if (!section.rotated) return { ...part, unsent: rest }
+  rotateBack(rest, update.length, publicSeed)
+  return { ...part, unsent: scaled(rest.subarray(0, update.length), turns * turns) }
+}
+
+/** In memory that threads share: the machine keeps it and lends it to the next input's job. */
+function scaled(values: Float32Array, factor: number): Float32Array {
+  const out = new Float32Array(longMemory(4 * values.length))
+  for (let i = 0; i < out.length; i++) out[i] = values[i]! * factor
+  return out
 }
 
 /** u^2 <= u for u in [0, 1], so 0 <= second <= first <= rows. What is not finite is told apart later, by name. */

@@ -120,7 +120,8 @@ function openAttempt(b: Books): void {
   const own = b.join.ownIn(phase.opened, b.config.self)
   const { charter } = b.config
   const { plan } = b.state
-  const setup = { charter, plan, body: phase.opened, opened: phase.openedHash, keys, own, openedAt: b.since }
+  const { opened: body, openedHash: opened } = phase
+  const setup = { charter, plan, body, opened, keys, own, openedAt: b.since, residual: b.residual }
   const attempt = new Attempt(setup, b.model, b.hands)
   b.attempt = attempt
   for (const charge of b.charges.splice(0)) attempt.find(charge)

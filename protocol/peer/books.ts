@@ -43,7 +43,12 @@ export interface PeerConfig {
   /** Seed of the Ed25519 key that the charter names for `self`; 32 bytes. */
   readonly seed: Uint8Array
   /** Of a ledger that is a part of another: what it is about and starts from. Else the charter says it. */
-  readonly part?: { readonly plan: Plan; readonly model: ModelState; readonly modelHash: Uint8Array }
+  readonly part?: {
+    readonly plan: Plan
+    readonly model: ModelState
+    readonly modelHash: Uint8Array
+    readonly residual: Float32Array | undefined
+  }
 }
 
 /** Keys of durable records beside those of the ledger and of an attempt. */
@@ -71,6 +76,11 @@ export class Books {
   /** The model that the ledger names; undefined while it must be fetched. */
   model: ModelState | undefined
   readonly models: Models
+  /**
+   * What this hospital could not send of its updates and still has to add, where the charter has that (SPEC D4); in memory alone:
+   * a restart loses it, and nothing patient-derived outlasts the process.
+   */
+  residual: Float32Array | undefined
   /** The sum that this ledger hands on, once it is certified and if this peer has opened it. */
   sum: Uint32Array | undefined
   join = new Join()
@@ -103,6 +113,7 @@ export class Books {
     this.sync = new Sync(part ? PART_PACE : PACE)
     const model = part?.model ?? initialState(charter)
     this.model = model
+    this.residual = part?.residual
     this.state = genesis(charter, charterHash, part?.modelHash ?? stateHash(model), part?.plan)
     this.models = new Models(this)
     this.hands = this.#makeHands()

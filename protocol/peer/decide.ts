@@ -4,7 +4,7 @@ import { Consensus, proposerAt, type Step } from '../consensus/tendermint.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { type Fault, verdictOf } from '../fault.ts'
 import { encodeRecord, type LedgerRecord, recordKey } from '../ledger/certificate.ts'
-import { encodeEntry } from '../ledger/entry.ts'
+import { encodeEntry, type SurvivorsFixed } from '../ledger/entry.ts'
 import { applyEntry, type LedgerState } from '../ledger/state.ts'
 import { decodeState, encodeState, stateHash } from '../model/state.ts'
 import type { MemberId, ModelState, Task } from '../ports.ts'
@@ -130,6 +130,7 @@ export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
     b.model = modelOf(b, next.modelHash)
     if (b.model) puts.push([MODEL_RECORD, encodeState(b.model)])
   }
+  if (entry.body.kind === 'SurvivorsFixed') settleResidual(b, entry.body)
   if (!next.plan.applies && entry.body.kind === 'RoundClosed') b.sum = sumOf(b, entry.body.sum)
   const over = !('opened' in next.phase)
   // A sum that is handed on is not in the model: it goes with the ledger that it is of.
@@ -151,6 +152,14 @@ export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
   if (over) endAttempt(b)
   else if (b.attempt) openSum(b)
   b.moved = true
+}
+
+/**
+ * What was sent is owed no more as soon as it is certain to be summed; else nothing has changed. From then on and not only when
+ * the round is closed: the sum may be known to others though the attempt fails, and what is in it must be in no second one.
+ */
+function settleResidual(b: Books, { survivors }: SurvivorsFixed): void {
+  if (survivors.some(s => s.member === b.config.self)) b.residual = b.attempt?.unsent
 }
 
 function endAttempt(b: Books): void {

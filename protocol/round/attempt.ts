@@ -20,7 +20,7 @@ import {
   offerFits,
   openShares,
   type PublicKeys,
-  rotationSeed,
+  publicSeedOf,
   type SeedKind,
 } from './secrets.ts'
 import { Transfers } from './transfers.ts'
@@ -35,6 +35,8 @@ export interface AttemptSetup {
   /** Undefined for a member that is not in the cohort: it watches and votes. */
   readonly own: AttemptKeys | undefined
   readonly openedAt: Millis
+  /** What this hospital still has to add of former updates. */
+  readonly residual: Float32Array | undefined
 }
 
 /** What the sum gave: the same at every peer, bit for bit. */
@@ -144,8 +146,8 @@ export class Attempt {
   readonly context: CohortContext
   readonly hands: Hands
   readonly sections: readonly Section[]
-  /** Seed of the rotation of updates. */
-  readonly rotation: Uint8Array
+  /** Of the rotation of updates, and of what is drawn of them. */
+  readonly publicSeed: Uint8Array
   readonly length: number
   /** 1: small vectors are gossiped and every peer owns the one shard; else one shard for each member. */
   readonly shards: number
@@ -173,6 +175,8 @@ export class Attempt {
   masking = false
   masked: Vector | undefined
   inputSent = false
+  /** The residual that is left if the own input, made in this life, is summed. */
+  unsent: Float32Array | undefined
   complained = false
   /** Commitments of members: hash of each shard of their masked input. */
   readonly commitments = new Map<MemberId, Commitment>()
@@ -224,7 +228,7 @@ export class Attempt {
       threshold: quorum(cohort.length, charter.maliciousMax),
     }
     this.sections = layoutFor(charter, body.task, plan.hospitals ?? cohort.length)
-    this.rotation = rotationSeed(plan.start ?? setup.opened, body.round)
+    this.publicSeed = publicSeedOf(plan.start ?? setup.opened, body.round)
     this.length = vectorLength(this.sections)
     this.shards = 4 * this.length <= charter.secureSum.gossipBytesMax ? 1 : cohort.length
     this.covers = new Uint8Array(cohort.length * this.shards)

@@ -3,7 +3,7 @@
  */
 import { concatBytes, equalBytes, toHex } from '../bytes.ts'
 import { Memo } from '../memo.ts'
-import type { MemberId } from '../ports.ts'
+import type { MemberId, VectorOutput } from '../ports.ts'
 import { assert } from '../result.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { encode } from '../wire/codec.ts'
@@ -80,7 +80,8 @@ function mask(a: Attempt): void {
       task: body.task,
       sections,
       learned,
-      rotation: a.rotation,
+      publicSeed: a.publicSeed,
+      residual: a.setup.residual,
       roundingKey: houseKey(a.context, own, 'rounding'),
       selfKey: selfMaskKey(a.context, own.selfSeed),
       pairs: pairs.filter(p => p !== undefined),
@@ -88,18 +89,19 @@ function mask(a: Attempt): void {
     },
     ({ output }) => {
       if (a.opening) return
-      if (output.kind === 'mask') commit(a, output.masked, concatBytes(...output.shardHashes))
+      if (output.kind === 'mask') commit(a, output)
       if (output.kind === 'refused') a.hands.event({ kind: 'jobFailed', reason: output.reason })
     },
   )
 }
 
 /** The commitment, the masked input and all shares are durable before the commitment leaves. */
-function commit(a: Attempt, masked: Uint32Array, hashes: Uint8Array): void {
+function commit(a: Attempt, { masked, shardHashes, unsent }: VectorOutput & { kind: 'mask' }): void {
   const { round, attempt, opened } = a.context
   const data = a.shards === 1 ? residueBytes(masked) : new Uint8Array(0)
   const offers = a.offersHash()
   assert(offers !== undefined, 'who masks has been dealt shares by all')
+  const hashes = concatBytes(...shardHashes)
   const body: Body<'input'> = { round, attempt, opened, offers, hashes, data }
   const message = a.hands.sign('input', body)
   a.masked = masked
@@ -111,6 +113,7 @@ function commit(a: Attempt, masked: Uint32Array, hashes: Uint8Array): void {
   a.hands.store(puts, () => {
     if (a.shards > 1) a.masked = { record: RECORDS.masked, from: 0, to: a.length }
     a.inputSent = true
+    a.unsent = unsent
     acceptInput(a, a.hands.self, body, message)
     giveOwn(a)
     a.hands.publish(`input:${a.hands.self}`, message)

@@ -241,13 +241,13 @@ function unmask(a: Attempt, o: Opening): void {
   if (o.unmasking || !o.verified || !o.seeds || !a.model) return
   o.unmasking = true
   const { charter, plan, body } = a.setup
-  const { model, sections, rotation } = a
+  const { model, sections, publicSeed } = a
   const sums = Array.from({ length: a.shards }, (_, shard) => o.sums.get(shard)!.sum)
   // Something may still come to the place of a sum that was made here.
   const isFree = sums.every((sum, shard) => sum.buffer === o.memory?.buffer || !o.placed.has(shard))
   const memory = isFree ? o.memory : undefined
   const selfKeys = o.survivors.map(m => selfMaskKey(a.context, o.seeds!.get(m)!))
-  const apply = plan.applies ? { charter, task: body.task, sections, model, rotation } : undefined
+  const apply = plan.applies ? { charter, task: body.task, sections, model, publicSeed } : undefined
   const pairs = dropoutPairs(a, o)
   // Also when others close the round before: then this gives its model, which else would have to be fetched.
   a.hands.work(

@@ -275,10 +275,11 @@ export function selfMaskKey(context: CohortContext, selfSeed: Uint8Array): Uint8
 }
 
 /**
- * Seed of the rotation of a round's updates: public, and the same for all whose inputs are summed. `entry`: hash of the entry that
- * opened the attempt, or with committees of the study's last one, which all committees of the round have in common.
+ * Seed of a round's rotation and of what is drawn of its updates: public, and the same for all whose inputs are summed.
+ * `entry`: hash of the entry that opened the attempt, or with committees of the study's last one, which all committees of
+ * the round have in common.
  */
-export function rotationSeed(entry: Uint8Array, round: number): Uint8Array {
+export function publicSeedOf(entry: Uint8Array, round: number): Uint8Array {
   return hkdf(entry, concatBytes(ascii('medmesh/1 rotation\n'), u32be(round)), 32)
 }
 

@@ -56,23 +56,26 @@ export function runVectorWork(work: VectorWork, read: ReadStored = nothingStored
 function maskInput(work: WorkOf<'mask'>): OutputOf<'mask'> | OutputOf<'refused'> {
   const input = quantisedInput(work)
   if (!input.ok) return { kind: 'refused', reason: input.error }
-  const masked = input.value
+  const { residues: masked, unsent } = input.value
   masksInto(masked, [{ key: work.selfKey, sign: 1 }, ...work.pairs])
   const shardHashes = Array.from({ length: work.shards }, (_, k) => {
     const [from, to] = shardRange(masked.length, work.shards, k)
     return hashOf(masked.subarray(from, to))
   })
-  return { kind: 'mask', masked, shardHashes }
+  return { kind: 'mask', masked, shardHashes, unsent }
 }
 
-/** What a hospital masks: what it learned, in residues. An error names what is wrong with it. */
+/** What a hospital masks: what it learned, in residues, and what of it is left. An error names what is wrong with it. */
 export function quantisedInput(
-  work: Pick<WorkOf<'mask'>, 'charter' | 'task' | 'sections' | 'learned' | 'roundingKey'> & {
-    readonly rotation?: Uint8Array
+  work: Pick<WorkOf<'mask'>, 'charter' | 'task' | 'sections' | 'learned' | 'roundingKey' | 'residual'> & {
+    readonly publicSeed?: Uint8Array
   },
-): Result<Uint32Array, string> {
-  const parts = contribution(work.charter, work.task, work.sections, work.learned, work.rotation)
-  return parts.ok ? ok(quantiseParts(parts.value, work.roundingKey)) : parts
+): Result<{ readonly residues: Uint32Array; readonly unsent: Float32Array | undefined }, string> {
+  const { charter, task, sections, learned, publicSeed, residual } = work
+  const parts = contribution(charter, task, sections, learned, publicSeed, residual)
+  if (!parts.ok) return parts
+  const residues = quantiseParts(parts.value, work.roundingKey)
+  return ok({ residues, unsent: parts.value.find(p => p.unsent)?.unsent })
 }
 
 /**
@@ -97,8 +100,10 @@ function memoryFor(parts: readonly Part[]): Uint32Array {
   const { buffer } = values
   // A value's residue has its place then, and what is behind it is not read any more.
   const fits = section.lanes === 1 && values.BYTES_PER_ELEMENT === 4 && values.byteOffset === 0
-  const hasRoom = buffer instanceof ArrayBuffer && buffer.byteLength >= 4 * length
-  return fits && hasRoom ? new Uint32Array(buffer, 0, length) : new Uint32Array(length)
+  const hasRoom = buffer.byteLength > values.byteLength && buffer.byteLength >= 4 * length
+  return fits && buffer instanceof ArrayBuffer && hasRoom
+    ? new Uint32Array(buffer, 0, length)
+    : new Uint32Array(length)
 }
 
 function sumShards(work: WorkOf<'sum'>, read: ReadStored): OutputOf<'sum'> {
@@ -163,11 +168,11 @@ function roomFor({ parameters, mean }: ModelState, { buffer }: Uint32Array): Sha
 }
 
 function applied(
-  { charter, task, sections, model, rotation }: Step,
+  { charter, task, sections, model, publicSeed }: Step,
   sum: Uint32Array,
   memory: SharedArrayBuffer | undefined,
 ): Stepped {
-  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, rotation, memory)
+  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, publicSeed, memory)
   return { model: encodeState(state), modelHash: stateHash(state), metrics, samples }
 }
 

@@ -8,6 +8,7 @@ import type { Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { HALF } from './field.ts'
 import { rotatedLength } from './rotation.ts'
+import { drawnLength } from './selection.ts'
 
 /** Steps from 0 to the bound below which rounding would drown what a hospital gives. */
 const STEPS_MIN = 2 ** 10
@@ -35,22 +36,24 @@ export function layoutFor(charter: Charter, task: Task, n: number): readonly Sec
   assert(Number.isInteger(n) && n > 0 && HALF / n - 1 >= STEPS_MIN, `${n} hospitals leave enough steps`)
   const { weightMax, clipNorm } = charter.training
   const real = (name: string, length: number, bound: number): Section => {
-    return { name, length, bound, scale: (HALF / n - 1) / bound, lanes: 1, rotated: false }
+    return { name, length, bound, scale: (HALF / n - 1) / bound, lanes: 1, rotated: false, oneIn: 1 }
   }
   const count = (name: string, length: number, bound: number): Section => {
     assert(n * bound <= HALF, `counts of section ${name} fit for ${n} hospitals`)
-    return { name, length, bound, scale: 1, lanes: 1, rotated: false }
+    return { name, length, bound, scale: 1, lanes: 1, rotated: false, oneIn: 1 }
   }
+  const { compression } = charter.secureSum
   const lanes = lanesOf(charter.secureSum)
-  const packed = (): Section => {
+  const packed = ({ rotation, oneIn = 1 }: NonNullable<Charter['secureSum']['compression']>): Section => {
     const steps = Math.floor(LANE_MAX[lanes] / n)
     assert(steps >= 1, `${n} hospitals leave steps in a lane`)
-    const rotated = charter.secureSum.compression?.rotation === true
     const parameters = parameterCount(charter)
-    const length = rotated ? rotatedLength(parameters) : parameters
-    const bound = rotated ? Math.min(1, cutAt(steps) / Math.sqrt(length)) * clipNorm : clipNorm
+    const whole = rotation ? rotatedLength(parameters) : parameters
+    const bound = rotation ? Math.min(1, cutAt(steps) / Math.sqrt(whole)) * clipNorm : clipNorm
     // No product with a bound is rounded to more than so many steps.
-    return { name: 'update', length, bound, scale: (steps / bound) * BELOW_ONE, lanes, rotated }
+    const scale = (steps / bound) * BELOW_ONE
+    const length = drawnLength(whole, oneIn)
+    return { name: 'update', length, bound, scale, lanes, rotated: rotation, oneIn }
   }
   const { bins, rowsMax, lossMax } = charter.evaluation
   const evaluation = [
@@ -66,7 +69,7 @@ export function layoutFor(charter: Charter, task: Task, n: number): readonly Sec
     }
     case 'train':
       return [
-        lanes === 1 ? real('update', parameterCount(charter), clipNorm) : packed(),
+        compression ? packed(compression) : real('update', parameterCount(charter), clipNorm),
         real('weight', 1, 1),
         count('samples', 1, weightMax),
         ...evaluation,

@@ -122,6 +122,10 @@ export class Liar implements Machine {
     return this.peer.sum
   }
 
+  get residual(): Float32Array | undefined {
+    return this.peer.residual
+  }
+
   get footprint(): Footprint {
     return this.peer.footprint
   }

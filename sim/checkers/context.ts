@@ -3,6 +3,7 @@ import type { Charter } from '../../config/charter.ts'
 import { committeeLargest } from '../../config/tail.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
 import type { MemberId, Millis } from '../../protocol/ports.ts'
+import type { Residuals } from './residuals.ts'
 
 export interface CheckContext {
   readonly charter: Charter
@@ -18,6 +19,8 @@ export interface CheckContext {
    * training, disk and links together. Progress within a bound is only promised where deadlines leave room for it.
    */
   readonly slowestMs?: Millis
+  /** Of all committees together, between which members take along what they owe. */
+  readonly residuals?: Residuals
 }
 
 /** Floor((n + f) / 2) + 1, said here again: a checker that asked the protocol would believe its mistakes. */

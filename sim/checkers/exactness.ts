@@ -20,7 +20,7 @@ import type {
   VectorOutput,
   VectorWork,
 } from '../../protocol/ports.ts'
-import { rotationSeed } from '../../protocol/round/secrets.ts'
+import { publicSeedOf } from '../../protocol/round/secrets.ts'
 import { residueBytes } from '../../protocol/sum/field.ts'
 import { layoutFor } from '../../protocol/sum/layout.ts'
 import { masksInto } from '../../protocol/sum/mask.ts'
@@ -31,6 +31,7 @@ import { Inputs, type Masking } from './inputs.ts'
 import { integersOf, P } from './integers.ts'
 import { Judge } from './judge.ts'
 import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
+import { Residuals } from './residuals.ts'
 import { isWeightedMean } from './weighed.ts'
 
 export function exactness(context: CheckContext): Exactness {
@@ -64,6 +65,8 @@ export class Exactness extends Judge implements Checker {
   sums = 0
   /** Sums that honest hosts opened. */
   opened = 0
+  /** Updates whose residual was compared with what their hospital owed. */
+  residuals = 0
   /** Numbers of pairwise masks that inputs got. */
   readonly pairs = new Set<number>()
   /** Largest quantised value given in a section, as a share of what may be given there. */
@@ -78,12 +81,23 @@ export class Exactness extends Judge implements Checker {
   readonly #openings = new Map<string, Opening>()
   #model: ModelState | undefined
   readonly #applies: boolean
+  readonly #residuals: Residuals
+  readonly #hasResiduals: boolean
+  /** The round of a committee. */
+  readonly #part: number | undefined
 
   constructor(context: CheckContext) {
     super('exactness', context)
     const [config] = context.configs.values()
     this.#applies = config?.part?.plan.applies !== false
+    this.#residuals = context.residuals ?? new Residuals()
+    this.#hasResiduals = context.charter.secureSum.compression?.oneIn !== undefined
+    this.#part = this.#applies ? undefined : config?.part?.plan.first
     this.#model = initialState(context.charter)
+  }
+
+  onStart(host: SimHost): void {
+    this.#residuals.started(host.id)
   }
 
   onJob(host: SimHost, job: Job, result: JobResult): void {
@@ -103,9 +117,15 @@ export class Exactness extends Judge implements Checker {
       this.#opens(host.id, phase, work, output)
   }
 
-  #masked(host: MemberId, { work, clear }: Masking): void {
+  #masked(host: MemberId, masking: Masking): void {
+    const { work, clear } = masking
     this.pairs.add(work.pairs.length)
     if (!this.isHonest(host)) return
+    if (this.#hasResiduals && work.task === 'train') {
+      this.residuals++
+      if (!this.#residuals.masked(host, masking, this.#part))
+        this.fail(`${host} adds another residual than it owes`)
+    }
     const integers = integersOf(clear.residues, work.sections)
     let at = 0
     for (const section of work.sections) {
@@ -168,6 +188,7 @@ export class Exactness extends Judge implements Checker {
 
   onCommit(host: SimHost, puts: readonly (readonly [string, Uint8Array])[]): void {
     if (!this.isHonest(host.id)) return
+    if (this.#hasResiduals) this.#settle(host, puts)
     for (const [key, value] of puts) {
       if (heightOfKey(key) !== this.#height + 1) continue
       const certified = readRecord(value)
@@ -180,6 +201,14 @@ export class Exactness extends Judge implements Checker {
         this.#opened = certified.hash
       } else if (body.kind === 'SurvivorsFixed') this.#fixed = { body, name: certified.name }
       else if (body.kind === 'RoundClosed') this.#close(host, body)
+    }
+  }
+
+  #settle(host: SimHost, puts: readonly (readonly [string, Uint8Array])[]): void {
+    for (const [key, value] of puts) {
+      const body = heightOfKey(key) === undefined ? undefined : readRecord(value)?.entry.body
+      if (body?.kind === 'SurvivorsFixed' || body?.kind === 'RoundAborted')
+        this.#residuals.settled(host.id, body)
     }
   }
 
@@ -247,8 +276,8 @@ export class Exactness extends Judge implements Checker {
     this.#model = undefined
     if (sum && before) {
       const sections = layoutFor(charter, this.#task, this.#cohort)
-      const rotation = rotationSeed(this.#opened, body.round)
-      const next = applySum(charter, this.#task, sections, sum, before, rotation).state
+      const publicSeed = publicSeedOf(this.#opened, body.round)
+      const next = applySum(charter, this.#task, sections, sum, before, publicSeed).state
       this.checked++
       if (!equalBytes(stateHash(next), body.model))
         this.fail(`${what}: the certified model does not follow from the certified sum`)

@@ -5,7 +5,7 @@
 import { concatBytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import { contribution } from '../../protocol/model/contribution.ts'
-import type { MemberId, VectorWork } from '../../protocol/ports.ts'
+import type { MemberId, VectorOutput, VectorWork } from '../../protocol/ports.ts'
 import { assert } from '../../protocol/result.ts'
 import { sliceHash } from '../../protocol/round/attempt.ts'
 import { residuesFromBytes } from '../../protocol/sum/field.ts'
@@ -29,6 +29,8 @@ export interface Masking {
   readonly work: MaskWork
   readonly clear: Clear
   readonly masked: Uint32Array
+  /** What the machine kept of the update. */
+  readonly unsent: Float32Array | undefined
 }
 
 /** Maskings of one hospital that are kept: of its last attempts, and of its lives within one. */
@@ -51,7 +53,8 @@ const known = new WeakMap<MaskWork, Clear>()
 export function clearOf(work: MaskWork): Clear | undefined {
   const before = known.get(work)
   if (before) return before
-  const parts = contribution(work.charter, work.task, work.sections, work.learned, work.rotation)
+  const { charter, task, sections, learned, publicSeed, residual } = work
+  const parts = contribution(charter, task, sections, learned, publicSeed, residual)
   if (!parts.ok) return undefined
   const numbers = parts.value.flatMap(({ values, factor }) => Array.from(values, x => x * factor))
   const clear = {
@@ -66,15 +69,11 @@ export class Inputs {
   readonly #maskings = new Map<MemberId, Masking[]>()
   readonly #sent = new Map<MemberId, Sent>()
 
-  masked(
-    host: MemberId,
-    work: MaskWork,
-    output: { readonly masked: Uint32Array; readonly shardHashes: readonly Uint8Array[] },
-  ): Masking {
+  masked(host: MemberId, work: MaskWork, output: VectorOutput & { kind: 'mask' }): Masking {
     const clear = clearOf(work)
     assert(clear !== undefined, 'what was masked can be')
     const root = toHex(sha256(concatBytes(...output.shardHashes)))
-    const masking = { root, work, clear, masked: output.masked }
+    const masking = { root, work, clear, masked: output.masked, unsent: output.unsent }
     const others = (this.#maskings.get(host) ?? []).filter(m => m.root !== root)
     this.#maskings.set(host, [...others.slice(1 - MASKINGS_MAX), masking])
     return masking

@@ -18,6 +18,7 @@ import { tapsOf } from '../taps.ts'
 import type { World } from '../world.ts'
 import type { CheckContext } from './context.ts'
 import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
+import { Residuals } from './residuals.ts'
 
 type MakeChecker = (context: CheckContext) => Checker
 
@@ -65,6 +66,7 @@ class Parts {
   readonly #makes: readonly MakeChecker[]
   readonly #context: CheckContext
   readonly #network: Uint8Array
+  readonly #residuals = new Residuals()
   /** The study's ledger by height, the last few; the committees of each, by the hex of their hash. */
   readonly #states = new Map<number, LedgerState>()
   readonly #parts = new Map<number, Map<string, Part>>()
@@ -89,7 +91,10 @@ class Parts {
         this.#world = world
         this.#startedAt = world.now
       },
-      onStart: host => this.#tell(host, this.#now(host), (part, h) => part.taps.onStart?.(h)),
+      onStart: host => {
+        this.#residuals.started(host.id)
+        this.#tell(host, this.#now(host), (part, h) => part.taps.onStart?.(h))
+      },
       onInput: (host, input, now) => this.#input(host, input, now),
       onOutput: (host, input, output) => this.#output(host, input, output),
       onRelease: (host, to, bytes) => {
@@ -181,11 +186,17 @@ class Parts {
     const own = new Map<MemberId, PeerConfig>(
       members.map(m => {
         const { self, seed } = configs.get(m)!
-        const part = { plan, model, modelHash: state.modelHash }
+        const part = { plan, model, modelHash: state.modelHash, residual: undefined }
         return [m, { charter, charterHash: hash, network: hash, self, seed, part }]
       }),
     )
-    const context = { charter, configs: own, liars: inIt, f: charter.maliciousMax }
+    const context = {
+      charter,
+      configs: own,
+      liars: inIt,
+      f: charter.maliciousMax,
+      residuals: this.#residuals,
+    }
     const checkers = this.#makes.map(make => make(context))
     checkers.forEach((c, i) => {
       if (this.#world) c.onWorld?.(this.#world)

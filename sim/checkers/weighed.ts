@@ -5,12 +5,13 @@ import type { Masking } from './inputs.ts'
 
 const norm = (xs: Iterable<number>) => Math.sqrt(Array.from(xs, x => x * x).reduce((a, b) => a + b, 0))
 
-/** A hospital's clipped update times its weight, and the weight. */
-function given({ training: { clipNorm, weightMax, weighting } }: Charter, { work }: Masking) {
-  const { samples, delta } = work.learned
+/** What a hospital sent of its clipped update, and of what it owed, times its weight; and the weight. */
+function given({ training: { clipNorm, weightMax, weighting } }: Charter, { work, unsent }: Masking) {
+  const { samples } = work.learned
+  const update = Array.from(work.learned.delta!, (x, i) => x + (work.residual?.[i] ?? 0))
   const weight = samples === 0 ? 0 : weighting === 'equal' ? 1 : Math.min(1, samples / weightMax)
-  const factor = weight * Math.min(1, clipNorm / (norm(delta!) || 1))
-  return { weight, update: Array.from(delta!, x => x * factor) }
+  const clip = Math.min(1, clipNorm / (norm(update) || 1))
+  return { weight, update: update.map((x, i) => weight * (x * clip - (unsent?.[i] ?? 0))) }
 }
 
 /**

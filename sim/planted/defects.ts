@@ -175,8 +175,8 @@ export const DEFECTS: readonly Defect[] = [
     ),
     edit(
       'protocol/peer/decide.ts',
-      `import { encodeEntry } from '../ledger/entry.ts'`,
-      `import { encodeEntry, entryHash } from '../ledger/entry.ts'`,
+      `import { encodeEntry, type SurvivorsFixed } from '../ledger/entry.ts'`,
+      `import { encodeEntry, entryHash, type SurvivorsFixed } from '../ledger/entry.ts'`,
     ),
   ),
   defect(

@@ -86,7 +86,7 @@ async function vectorWork(runner: JobRunner, charter: Charter, until: number): P
       task: 'train',
       sections,
       learned: trained(charter, new Float32Array(parameterCount(charter))),
-      rotation: key(7),
+      publicSeed: key(7),
       roundingKey: key(1),
       selfKey: key(2),
       pairs,

@@ -31,7 +31,7 @@ const mask: VectorWork = {
   task: 'train',
   sections: layoutFor(charter, 'train', 4),
   learned: trained(charter, delta),
-  rotation: key(4),
+  publicSeed: key(4),
   roundingKey: key(1),
   selfKey: key(2),
   pairs,

@@ -221,8 +221,8 @@ export class Vectors {
       const roundingKey = fromHex(this.#roundingKeys.get(`${attempt} ${index}`)!)
       const input = quantisedInput({ charter, task, sections, learned, roundingKey })
       if (!input.ok) throw new Error(input.error)
-      if (total) addInto(total, input.value)
-      else total = input.value
+      if (total) addInto(total, input.value.residues)
+      else total = input.value.residues
     }
     const sum = sha256(residueBytes(total!))
     return { sum, next: applySum(charter, task, sections, total!, model).state }

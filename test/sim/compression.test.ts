@@ -2,12 +2,160 @@
 import { describe, expect, it } from 'vitest'
 import type { Charter } from '../../config/charter.ts'
 import { BITS_PER_VALUE } from '../../config/lanes.ts'
+import type { Peer } from '../../protocol/peer.ts'
+import type { SimHost } from '../../sim/host.ts'
+import type { Observer } from '../../sim/observer.ts'
 import { audited } from '../support/audit.ts'
-import { consortium, memberName } from '../support/consortium.ts'
+import { type ConsortiumOptions, consortium, memberName } from '../support/consortium.ts'
 
 const compressed = (charter: Charter, compression: Charter['secureSum']['compression']): Charter => ({
   ...charter,
   secureSum: { ...charter.secureSum, compression },
+})
+
+const SPARSE = [
+  { bitsPerValue: 32, rotation: false, oneIn: 3 },
+  { bitsPerValue: 8, rotation: false, oneIn: 2 },
+  { bitsPerValue: 16, rotation: true, oneIn: 4 },
+] as const
+
+/** The learner's own numbers, but for an update that is the same everywhere: `given` in the first training round, then nothing. */
+const once =
+  (given: Float32Array): ConsortiumOptions['learner'] =>
+  (_id, honest) =>
+  job => {
+    const learned = honest(job)
+    const delta = job.round === 1 ? given : new Float32Array(given.length)
+    return learned.delta ? { ...learned, samples: 1000, delta } : learned
+  }
+
+const wave = (length: number) => Float32Array.from({ length }, (_, i) => (Math.sin(i + 1) + 2) / 40)
+
+describe('updates of which a part is summed each round', () => {
+  for (const gossipBytesMax of [32_768, 0]) {
+    it.each(SPARSE)(
+      `$bitsPerValue bits, rotation $rotation, one in $oneIn (${gossipBytesMax})`,
+      compression => {
+        const { c, audit } = audited({
+          n: 4,
+          f: 1,
+          features: 40,
+          rounds: 4,
+          gossipBytesMax,
+          edit: charter => compressed(charter, compression),
+        })
+        c.world.startAll()
+        expect(c.world.run(() => c.finished(), 120_000)).toBe(true)
+        expect(audit.checked.sums).toBe(6)
+        expect(audit.checked.residuals).toBe(16)
+        expect(audit.problems).toEqual([])
+      },
+    )
+  }
+
+  it.each<[string, Partial<ConsortiumOptions>]>([
+    ['all together', { n: 4, f: 1 }],
+    ['in committees, which are others each round', { n: 8, f: 0 }],
+  ])('send what is left in later rounds: %s', (_name, { n, f }) => {
+    const given = wave(24)
+    const c = consortium({
+      n: n!,
+      f: f!,
+      rounds: 12,
+      features: given.length - 1,
+      edit: charter => ({
+        ...compressed(charter, { bitsPerValue: 32, rotation: false, oneIn: 2 }),
+        ...(n === 8 && { committees: { size: 4, maliciousMax: 0 } }),
+      }),
+      learner: once(given)!,
+    })
+    c.world.startAll()
+    const modelOf = (i: number) => c.world.host(memberName(i)).peer?.model?.parameters
+    // After the first training round half of the values are there, and none of the others.
+    const closed = () => c.world.hosts.get(memberName(0))!.peer!
+    const roundOf = () => {
+      const { phase } = closed().state
+      return phase.kind === 'between' ? phase.round : 0
+    }
+    expect(c.world.run(() => roundOf() === 2 && modelOf(0) !== undefined, 600_000)).toBe(true)
+    const first = Array.from(modelOf(0)!)
+    expect(first.filter(x => x !== 0).length).toBe(12)
+    expect(c.world.run(() => c.finished(), 600_000)).toBe(true)
+    for (let i = 0; i < n!; i++) {
+      modelOf(i)!.forEach((x, k) => {
+        expect(Math.abs(x - given[k]!)).toBeLessThan(1e-5)
+      })
+    }
+  })
+})
+
+describe('what a hospital owes', () => {
+  const EDIT = (charter: Charter) => compressed(charter, { bitsPerValue: 32, rotation: false, oneIn: 2 })
+
+  /** Watches the residuals of all machines: `left` of each host's inputs, by round, and what was seen of them when. */
+  function watched(onMask: (host: SimHost, round: number) => void = () => {}) {
+    const left = new Map<string, Float32Array>()
+    const seen = { before: 0, sent: 0, fixed: 0, others: [] as string[] }
+    const observer: Observer = {
+      onJob: (host, job, result) => {
+        if (job.kind !== 'vector' || result.kind !== 'vector' || result.output.kind !== 'mask') return
+        const { phase } = host.peer!.state
+        if (!('opened' in phase) || phase.opened.task !== 'train') return
+        left.set(`${host.id} ${phase.opened.round}`, result.output.unsent!)
+        onMask(host, phase.opened.round)
+      },
+      afterEvent: () => {
+        for (const host of c.world.hosts.values()) {
+          const phase = host.peer?.state.phase
+          if (!phase || !('opened' in phase) || phase.opened.task !== 'train') continue
+          const { round } = phase.opened
+          const own = left.get(`${host.id} ${round}`)
+          const isFixed = phase.kind === 'fixed'
+          const expected = isFixed ? own : own ? undefined : left.get(`${host.id} ${round - 1}`)
+          if ((host.peer as Peer).residual !== expected) seen.others.push(`${host.id} ${round} ${phase.kind}`)
+          else seen[isFixed ? 'fixed' : own ? 'sent' : 'before']++
+        }
+      },
+    }
+    const { c, audit } = audited({
+      n: 4,
+      f: 1,
+      rounds: 3,
+      features: 20,
+      edit: EDIT,
+      world: { observers: [observer] },
+    })
+    c.world.startAll()
+    return { c, audit, left, seen }
+  }
+
+  it('is settled by the entry that fixes the survivors, and not to be had while that is open', () => {
+    const { c, audit, seen } = watched()
+    expect(c.world.run(() => c.finished(), 120_000)).toBe(true)
+    expect(seen.others).toEqual([])
+    expect(Math.min(seen.before, seen.sent, seen.fixed)).toBeGreaterThan(20)
+    expect(audit.problems).toEqual([])
+  })
+
+  it('stays where its input was not summed, and is gone after a restart', () => {
+    const [lost, restarted] = [memberName(1), memberName(2)]
+    const { c, audit, left, seen } = watched((host, round) => {
+      if (round !== 2 || host.id !== lost) return
+      // Its input goes nowhere; the others fix the survivors without it.
+      c.world.at(30_000, c.world.isolate(lost))
+    })
+    const roundOf = (id: string) => {
+      const phase = c.world.host(id).peer?.state.phase
+      return phase && 'opened' in phase ? phase.opened.round : 0
+    }
+    const kept = () => roundOf(lost) === 3 && seen.before > 0
+    expect(c.world.run(kept, 120_000)).toBe(true)
+    expect((c.world.host(lost).peer as Peer).residual).toBe(left.get(`${lost} 1`))
+    c.world.crash(restarted)
+    c.world.at(10, () => c.world.start(restarted))
+    expect(c.world.run(() => c.finished(), 240_000)).toBe(true)
+    expect(audit.problems).toEqual([])
+  })
 })
 
 describe('rotated updates', () => {

@@ -36,21 +36,26 @@ export function federateWith(
   onRound?: OnRound,
 ): ModelState {
   let state = initialState(initialOf(charter, seed))
+  const residuals = new Map<Learner, Float32Array | undefined>()
   for (let round = 0; round <= charter.training.rounds; round++) {
     const task: Task = round === 0 ? 'statistics' : 'train'
     const sections = layoutFor(charter, task, learners.length)
-    const rotation = seedOf(seed, round, learners.length)
+    const publicSeed = seedOf(seed, round, learners.length)
     const sum = new Uint32Array(vectorLength(sections))
     const all = learners.map((learner, i) => {
       const key = seedOf(seed, round, i)
       const learned = learner.learn({ kind: 'learn', task, round, model: state, seed: key })
-      const input = quantisedInput({ charter, task, sections, learned, rotation, roundingKey: sha256(key) })
+      const residual = residuals.get(learner)
+      const roundingKey = sha256(key)
+      const work = { charter, task, sections, learned, publicSeed, roundingKey, residual }
+      const input = quantisedInput(work)
       if (!input.ok) throw new Error(input.error)
-      addInto(sum, input.value)
+      residuals.set(learner, input.value.unsent)
+      addInto(sum, input.value.residues)
       return learned
     })
     const before = state
-    state = applySum(charter, task, sections, sum, state, rotation).state
+    state = applySum(charter, task, sections, sum, state, publicSeed).state
     if (task === 'train') onRound?.(all, before, state)
   }
   return state
@@ -69,13 +74,18 @@ export const federate: Federate = async (study, seed) => {
   return state
 }
 
-/** One hospital by itself, with the same plan: the same rounds of the same updates, none of them clipped. */
+/** One hospital by itself, with the same plan: the same rounds of the same updates, none of them clipped or compressed. */
 export async function trainAlone(
   { charter, backend }: Omit<Study, 'datasets'>,
   dataset: Dataset,
   seed: number,
 ): Promise<ModelState> {
-  const free = { ...charter, training: { ...charter.training, clipNorm: 1e6 } }
+  const { training, secureSum } = charter
+  const free = {
+    ...charter,
+    training: { ...training, clipNorm: 1e6 },
+    secureSum: { ...secureSum, compression: undefined },
+  }
   return await federate({ charter: free, datasets: new Map([['alone', dataset]]), backend }, seed)
 }
 

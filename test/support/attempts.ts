@@ -31,7 +31,8 @@ export function attempts(
   const opened = ATTEMPT_OPENED
   const offer = { round: 0, attempt: 0, opened, digests: new Uint8Array(64 * n), ciphertexts: [] }
   const fresh = () => {
-    const setup = { charter, plan, body, opened, keys: new Map(), own: undefined, openedAt: 0 }
+    const keys = new Map()
+    const setup = { charter, plan, body, opened, keys, own: undefined, openedAt: 0, residual: undefined }
     const a = new Attempt(setup, undefined, hands)
     for (const m of cohort) a.offers.set(m, offer)
     return a

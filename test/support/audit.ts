@@ -44,6 +44,8 @@ export interface Checked {
   readonly sums: number
   /** Sums that peers opened themselves and that were compared element by element. */
   readonly opened: number
+  /** Updates whose residual was found to be what their hospital owed. */
+  readonly residuals: number
 }
 
 export class Audit {
@@ -95,8 +97,8 @@ export class Audit {
 
   /** How much was checked by now. */
   get checked(): Checked {
-    const { sums, opened } = this.#exactness!
-    return { sums, opened }
+    const { sums, opened, residuals } = this.#exactness!
+    return { sums, opened, residuals }
   }
 }
 

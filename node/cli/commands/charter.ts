@@ -213,10 +213,11 @@ function describeCompression(
   n: number,
   compression: NonNullable<Charter['secureSum']['compression']>,
 ): string {
-  const { bitsPerValue, rotation } = compression
+  const { bitsPerValue, rotation, oneIn } = compression
   const steps = Math.floor(LANE_MAX[lanesOf({ compression })] / n)
   const first = rotation ? 'rotated, then ' : ''
-  return `  ${bitsPerValue} bits for each value of an update: ${first}rounded by chance to one of ${2 * steps + 1} steps`
+  const some = oneIn ? `; one in ${oneIn} is summed each round, the rest is kept for later ones` : ''
+  return `  ${bitsPerValue} bits for each value of an update: ${first}rounded by chance to one of ${2 * steps + 1} steps${some}`
 }
 
 /** Who decides where not all do, and how sure it is that a lot draws good ones. */

@@ -123,7 +123,7 @@ export function scales(factor: number): Tactic {
       const masked = input.result.output.masked.slice()
       const [from, to] = sectionRange(work.sections, 'update')
       const more = (factor - 1) % P
-      for (let i = from; i < to; i++) masked[i] = add(masked[i]!, mul(quantised.value[i]!, more))
+      for (let i = from; i < to; i++) masked[i] = add(masked[i]!, mul(quantised.value.residues[i]!, more))
       const shards = work.shards
       const shardHashes = Array.from({ length: shards }, (_, k) =>
         sha256(residueBytes(masked.slice(...shardRange(masked.length, shards, k)))),

@@ -494,6 +494,26 @@ describe('compression', () => {
     }
     expect(parseCharter(compressed(8)).secureSum.compression).toEqual({ bitsPerValue: 8, rotation: false })
   })
+
+  it('may leave values for later, with all bits too; but all bits of all values are none', () => {
+    const sparse = (bitsPerValue: number, oneIn: unknown) =>
+      changed(charter, c => {
+        c.secureSum.compression = { bitsPerValue, rotation: true, oneIn }
+      })
+    for (const bitsPerValue of [32, 16, 10, 8])
+      for (const oneIn of [2, 1024]) {
+        const compression = { bitsPerValue, rotation: true, oneIn }
+        expect(parseCharter(sparse(bitsPerValue, oneIn)).secureSum.compression).toEqual(compression)
+      }
+    for (const oneIn of [1, 0, -2, 2.5, 1025, null])
+      expect(errorOf(() => parseCharter(sparse(16, oneIn))).message).toContain('secureSum.compression.oneIn')
+    const { code, message, fix } = errorOf(() => parseCharter(compressed(32)))
+    expect({ code, message, fix }).toEqual({
+      code: 'CHARTER_COMPRESSION',
+      message: expect.stringContaining('secureSum.compression.bitsPerValue must be less than 32'),
+      fix: expect.stringContaining('or set oneIn'),
+    })
+  })
 })
 
 describe('committees', () => {

@@ -301,6 +301,13 @@ describe('rules', () => {
       'secureSum.compression.bitsPerValue must be more',
     ],
     [
+      'SCENARIO_COMPRESSION',
+      (s: Any) => {
+        s.secureSum = { compression: { bitsPerValue: 32, rotation: true } }
+      },
+      'secureSum.compression.bitsPerValue must be less than 32',
+    ],
+    [
       'SCENARIO_COMMITTEES',
       (s: Any) => {
         s.committees = { size: 8, maliciousMax: 2 }

@@ -176,6 +176,9 @@ describe('charter', () => {
     expect(says({ compression: { bitsPerValue: 16, rotation: true } })).toContain(
       'of an update: rotated, then rounded',
     )
+    expect(says({ compression: { bitsPerValue: 8, rotation: false, oneIn: 4 } })).toContain(
+      'one of 53 steps; one in 4 is summed each round, the rest is kept for later ones',
+    )
   })
 })
 

@@ -25,7 +25,7 @@ export function maskWork(length: number): Extract<VectorWork, { kind: 'mask' }> 
       charter,
       Float32Array.from({ length }, (_, i) => Math.sin(i)),
     ),
-    rotation: key(4),
+    publicSeed: key(4),
     roundingKey: key(1),
     selfKey: key(2),
     pairs: [{ key: key(3), sign: 1 }],

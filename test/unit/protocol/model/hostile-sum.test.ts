@@ -52,11 +52,13 @@ function sumOf(sections: readonly Section[], parts: Record<string, number[]>): U
 describe('any sum', () => {
   const edge = fc.constantFrom(0, 1, 2, HALF - 1, HALF, HALF + 1, P - 2, P - 1)
   const residue = fc.oneof(edge, fc.integer({ min: 0, max: P - 1 }), fc.integer({ min: 0, max: 50 }))
-  const compressed = BITS_PER_VALUE.flatMap(bitsPerValue =>
-    [false, true].map(rotation => {
-      const compression = { bitsPerValue, rotation }
-      return testCharter({ n: 4, edit: c => ({ ...c, secureSum: { ...c.secureSum, compression } }) })
-    }),
+  const compressed = ([32, ...BITS_PER_VALUE] as const).flatMap(bitsPerValue =>
+    [false, true].flatMap(rotation =>
+      [undefined, 2].map(oneIn => {
+        const compression = { bitsPerValue, rotation, oneIn }
+        return testCharter({ n: 4, edit: c => ({ ...c, secureSum: { ...c.secureSum, compression } }) })
+      }),
+    ),
   )
   const charters = [ranges(-10, 10), ranges(-8e307, 8e307), ranges(0, 5e-324), ...compressed]
 

@@ -55,7 +55,7 @@ function secureSum(charter: Charter, all: Learned[], dropouts: Set<number>, shar
     task: 'train' as const,
     sections,
     learned,
-    rotation: key(4),
+    publicSeed: key(4),
     roundingKey: key(2, i),
     selfKey: key(3, i),
     pairs: pairsOf(i, n),
@@ -77,7 +77,7 @@ function secureSum(charter: Charter, all: Learned[], dropouts: Set<number>, shar
   for (const i of survivors) {
     const input = quantisedInput(work[i]!)
     if (!input.ok) throw new Error(input.error)
-    addInto(expected, input.value)
+    addInto(expected, input.value.residues)
   }
   return { masked, opened, expected, sums }
 }
@@ -199,7 +199,7 @@ describe('a masked input', () => {
       task: 'train',
       sections,
       learned,
-      rotation: key(4),
+      publicSeed: key(4),
       roundingKey: key(2),
       selfKey,
       pairs,
@@ -210,7 +210,7 @@ describe('a masked input', () => {
 
   it('is uniform, although the update is not', () => {
     const plain = quantisedInput(work(key(3), []))
-    expect(plain.ok && chiSquare(plain.value)).toBeGreaterThan(100 * LIMIT)
+    expect(plain.ok && chiSquare(plain.value.residues)).toBeGreaterThan(100 * LIMIT)
     const self = masked(key(3), [])
     const all = masked(key(3), pairsOf(0, 4))
     for (const vector of [self, all]) {
@@ -251,7 +251,7 @@ describe('a masked input in the place of its update', () => {
       task: 'train' as const,
       sections: layoutFor(charter, 'train', 4),
       learned: trained(charter, delta),
-      rotation: key(4),
+      publicSeed: key(4),
       roundingKey: key(2),
       selfKey: key(3),
       pairs: pairsOf(0, 4),
@@ -269,7 +269,7 @@ describe('a masked input in the place of its update', () => {
     const charter = charterFor(4, 5000, c => ({ ...c, secureSum: { ...c.secureSum, compression } }))
     const learned = trained(charter, blankUpdate(5000))
     const sections = layoutFor(charter, 'train', 4)
-    const keys = { rotation: key(4), roundingKey: key(2), selfKey: key(3), pairs: [], shards: 1 }
+    const keys = { publicSeed: key(4), roundingKey: key(2), selfKey: key(3), pairs: [], shards: 1 }
     const { masked } = run.mask({ charter, task: 'train', sections, learned, ...keys })
     expect(masked.buffer).not.toBe(learned.delta!.buffer)
   })
@@ -285,7 +285,7 @@ describe('vector work', () => {
       [[1, 2], 'update has 2 elements instead of 3'],
     ] as const) {
       const learned = trained(charter, Float32Array.from(delta))
-      const keys = { rotation: key(4), roundingKey: key(2), selfKey: key(3), pairs: [], shards: 1 }
+      const keys = { publicSeed: key(4), roundingKey: key(2), selfKey: key(3), pairs: [], shards: 1 }
       expect(runVectorWork({ kind: 'mask', charter, task: 'train', sections, learned, ...keys })).toEqual({
         kind: 'refused',
         reason,

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { LANE_MAX, lanesOf } from '../../../../config/lanes.ts'
 import type { Task } from '../../../../protocol/ports.ts'
 import { addInto, HALF, P } from '../../../../protocol/sum/field.ts'
 import { quantiseParts } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor, roundingDeviation, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
-import { centre, dequantise, quantisedMax } from '../../../../protocol/sum/quantise.ts'
+import { centre, dequantise, quantisedMax, unpackInto } from '../../../../protocol/sum/quantise.ts'
+import { rotatedLength } from '../../../../protocol/sum/rotation.ts'
 import { testCharter } from '../../../support/consortium.ts'
 
 const TASKS: readonly Task[] = ['statistics', 'train', 'evaluate']
@@ -42,6 +44,39 @@ describe('layout of a round', () => {
         }
       }
     }
+  })
+
+  it('cannot run over, however few values are summed in however few bits', () => {
+    for (const bitsPerValue of [32, 16, 10, 8] as const)
+      for (const rotation of [false, true])
+        for (const oneIn of [2, 3, 1024]) {
+          const lanes = lanesOf({ compression: { bitsPerValue } })
+          for (const n of [3, 7, Math.min(255, LANE_MAX[lanes])]) {
+            const compression = { bitsPerValue, rotation, oneIn }
+            const charter = testCharter({
+              n,
+              features: 40,
+              edit: c => ({ ...c, secureSum: { ...c.secureSum, compression } }),
+            })
+            const section = layoutFor(charter, 'train', n).find(s => s.name === 'update')!
+            const values = rotation ? rotatedLength(41) : 41
+            expect(section.length).toBe(Math.ceil(values / oneIn))
+            expect(n * quantisedMax(section)).toBeLessThanOrEqual(LANE_MAX[lanes])
+            for (const sign of [1, -1]) {
+              const beyond = new Float32Array(section.length).fill(2 * section.bound)
+              const part = { section, values: beyond, factor: sign }
+              const sum = new Uint32Array(Math.ceil(section.length / lanes))
+              for (let i = 0; i < n; i++) addInto(sum, quantiseParts([part], new Uint8Array(32).fill(i + 1)))
+              const integers = new Int32Array(section.length)
+              unpackInto(integers, sum, lanes)
+              const most = n * Math.floor(LANE_MAX[lanes] / n)
+              for (const x of integers) {
+                expect(sign * x).toBeLessThanOrEqual(most)
+                expect(sign * x).toBeGreaterThanOrEqual(most - n)
+              }
+            }
+          }
+        }
   })
 
   it('uses the field: twice the scale would not fit', () => {

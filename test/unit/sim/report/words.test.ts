@@ -54,6 +54,11 @@ describe('a scenario in words', () => {
     expect(consortiumInWords(scenario)).toBe(
       '4 hospitals, 1 of them behind firewalls that let nobody in; 20 training rounds, synthetic training, small inputs by gossip.',
     )
+    const compression = { bitsPerValue: 16, rotation: true, oneIn: 4 } as const
+    const sparse = { ...scenario, secureSum: { ...scenario.secureSum, compression } }
+    expect(consortiumInWords(sparse)).toContain(
+      'small inputs by gossip, rotated, 16 bits for each value, one value in 4 each round.',
+    )
     expect(adversariesInWords(scenario)).toEqual(['1 hospital: delivers its input as late as it can.'])
     expect(siteRows(scenario)[2]).toEqual([
       'small',
