@@ -5,7 +5,6 @@
  */
 import { CHUNK_WORDS } from '../crypto/keystream.ts'
 import { assert } from '../result.ts'
-import { P } from './field.ts'
 
 /** As much of the engine's interface as is used; the compiler knows nothing of it here. */
 declare const WebAssembly: {
@@ -15,7 +14,8 @@ declare const WebAssembly: {
   ) => {
     readonly exports: {
       readonly memory: { readonly buffer: ArrayBuffer }
-      readonly blend: (end: number, flip: number) => number
+      readonly add: (end: number) => number
+      readonly sub: (end: number) => number
     }
   }
 }
@@ -35,45 +35,46 @@ const tee = (local: number) => [0x22, local]
 const constant = (...leb: number[]) => [0x41, ...leb]
 const splat = [0xfd, 0x11]
 const shiftRight = [0xfd, 0xad, 0x01]
-const add = [0xfd, 0xae, 0x01]
-const sub = [0xfd, 0xb1, 0x01]
+const plus = [0xfd, 0xae, 0x01]
+const minus = [0xfd, 0xb1, 0x01]
 const min = [0xfd, 0xb7, 0x01]
 const max = [0xfd, 0xb9, 0x01]
-const xor = [0xfd, 0x51]
 const notBelow = [0xfd, 0x40]
 const anyTrue = [0xfd, 0x53]
-const [END, FLIP, AT, FLIPS, PS, MOST, WORDS, SUMS] = [0, 1, 2, 3, 4, 5, 6, 7] as const
+const [END, AT, PS, MOST, WORDS, SUMS] = [0, 1, 2, 3, 4, 5] as const
 
-/** blend(end, flip): sums[0 .. end) += (words >>> 1) ^ flip, mod p; whether a word >>> 1 is p. `end` in bytes, from 16 on. */
-const CODE = [
-  ...[2, 1, 0x7f, 5, 0x7b], // Locals: one integer, five vectors, all 0.
-  ...[...get(FLIP), ...splat, ...set(FLIPS)],
+/**
+ * (end) -> sums[0 .. end) = sums +- (words >>> 1) mod p; whether a word >>> 1 is p. `end` in bytes, from 1 on, `there`: the
+ * operation and `back`: its opposite.
+ */
+const code = (there: readonly number[], back: readonly number[]) => [
+  ...[2, 1, 0x7f, 4, 0x7b], // Locals: one integer, four vectors, all 0.
   ...[...constant(0xff, 0xff, 0xff, 0xff, 0x07), ...splat, ...set(PS)],
   ...[0x03, 0x40], // loop
   ...[...get(AT), 0xfd, 0x00, 4, ...leb(CHUNK_BYTES), ...tee(WORDS)],
   ...[...get(MOST), ...max, ...set(MOST)],
   ...[...get(AT), ...get(AT), 0xfd, 0x00, 4, 0],
-  ...[...get(WORDS), ...constant(1), ...shiftRight, ...get(FLIPS), ...xor, ...add, ...tee(SUMS)],
-  // Below p, s - p wraps around and is the larger of the two.
-  ...[...get(SUMS), ...get(PS), ...sub, ...min, 0xfd, 0x0b, 4, 0],
+  ...[...get(WORDS), ...constant(1), ...shiftRight, ...there, ...tee(SUMS)],
+  // Of both, the one that is outside of 0 .. p is the larger, as it wraps around where it is negative.
+  ...[...get(SUMS), ...get(PS), ...back, ...min, 0xfd, 0x0b, 4, 0],
   ...[...get(AT), ...constant(16), 0x6a, ...tee(AT), ...get(END), 0x49, 0x0d, 0, 0x0b], // While at + 16 < end.
   ...[...get(MOST), ...constant(0x7e), ...splat, ...notBelow, ...anyTrue, 0x0b], // 2 p = -2
 ]
 
 const MODULE = [
   ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-  ...[1, ...list([1, 0x60, 2, 0x7f, 0x7f, 1, 0x7f])], // One type: of two integers to one.
-  ...[3, ...list([1, 0])],
+  ...[1, ...list([1, 0x60, 1, 0x7f, 1, 0x7f])], // One type: of an integer to another.
+  ...[3, ...list([2, 0, 0])],
   ...[5, ...list([1, 0, PAGES])],
-  ...[7, ...list([2, ...name('memory'), 2, 0, ...name('blend'), 0, 0])],
-  ...[10, ...list([1, ...list(CODE)])],
+  ...[7, ...list([3, ...name('memory'), 2, 0, ...name('add'), 0, 0, ...name('sub'), 0, 1])],
+  ...[10, ...list([2, ...list(code(plus, minus)), ...list(code(minus, plus))])],
 ]
 
 function name(text: string): number[] {
   return list(Array.from(text, c => c.charCodeAt(0)))
 }
 
-const { memory, blend } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(MODULE))).exports
+const { memory, add, sub } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(MODULE))).exports
 
 /** Where `blendWords` finds residues and words and leaves residues: CHUNK_WORDS each, one of each for a thread. */
 export const sums = new Uint32Array(memory.buffer, 0, CHUNK_WORDS)
@@ -85,6 +86,6 @@ export const words = new Uint32Array(memory.buffer, CHUNK_BYTES, CHUNK_WORDS)
  */
 export function blendWords(count: number, sign: 1 | -1): boolean {
   assert(count >= 1 && count <= CHUNK_WORDS, 'a chunk')
-  // p has 31 ones, so that m xor p = p - m, which is -m. The last vector may have stale elements: they harm nobody.
-  return blend(4 * count, sign === 1 ? 0 : P) !== 0
+  // The last vector may have stale elements: they harm nobody.
+  return (sign === 1 ? add : sub)(4 * count) !== 0
 }

@@ -10,8 +10,11 @@ import { seedOf, simCharter } from '../../../sim/charter.ts'
 export interface Case {
   readonly peers: number
   readonly parameters: number
-  /** `secure`: rounds of real nodes. `bare`: the bytes of a reduce-scatter and its way back over plain libp2p streams. */
-  readonly way: 'secure' | 'bare'
+  /**
+   * `secure`: rounds of real nodes. `open`: the same with masks that are zeros (`unmasked.ts`). `bare`: the bytes of a reduce-scatter
+   * and its way back over plain libp2p streams.
+   */
+  readonly way: 'secure' | 'open' | 'bare'
 }
 
 export interface ChildPlan extends Case {

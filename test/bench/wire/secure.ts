@@ -1,4 +1,4 @@
-/** One node with everything but data: its learner has its update at once. */
+/** One node with everything but data: its learner has its update at once. With `unmasked.ts` loaded its masks are zeros. */
 import { join } from 'node:path'
 import { NodeHost } from '../../../node/host.ts'
 import { createNet } from '../../../node/net/net.ts'
@@ -9,7 +9,7 @@ import { peerConfigs } from '../../../sim/charter.ts'
 import { type ChildPlan, charterOf, type Measured, meter, privateKeyOf, type Reach, ROUNDS } from './plan.ts'
 
 export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
-  const { index, ports, peers, parameters } = plan
+  const { index, ports, peers, parameters, way } = plan
   const charter = charterOf(plan)
   const config = peerConfigs(charter)[index]!
   const net = createNet({
@@ -24,6 +24,8 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
     networkId: config.network,
   })
   const vectors = new Lane(() => undefined)
+  if ((await masksAreZeros(vectors)) !== (way === 'open'))
+    throw new Error('masked where it must not be, or not where it must')
   const counts = () => new Float64Array(charter.evaluation.bins)
   const learned = (job: Job & { kind: 'learn' }, update: Float32Array): Learned => {
     const evaluation = { positives: counts(), negatives: counts(), correct: 0, lossSum: 0 }
@@ -78,4 +80,18 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
     }
     begin().catch(reject)
   })
+}
+
+/** Whether the worker thread of `lane` takes masks for zeros. */
+async function masksAreZeros(lane: Lane): Promise<boolean> {
+  const work = {
+    kind: 'unmask',
+    sums: [new Uint32Array(4)],
+    selfKeys: [new Uint8Array(32)],
+    pairs: [],
+    apply: undefined,
+  } as const
+  const result = await lane.run(0, { kind: 'vector', work })
+  if (result.kind !== 'vector' || result.output.kind !== 'unmask') throw new Error('unmasked words expected')
+  return result.output.sum.every(word => word === 0)
 }
