@@ -22,9 +22,21 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/**
+ * Simulations whose subject is the course of events: who is lost when, and what then becomes of sums and ledgers. Ideal primitives take
+ * half of their time; real ones are in all other simulations, and in the processes that are killed in `e2e/node`.
+ */
+const IDEAL = ['crash', 'exact-thirty', 'network', 'quorum', 'stalls'].map(name => `test/sim/${name}.test.ts`)
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      { extends: true, test: { name: 'real', include: ['test/**/*.test.ts'], exclude: IDEAL } },
+      {
+        extends: true,
+        test: { name: 'ideal', include: IDEAL, execArgv: ['--import', './sim/ideal/register.ts'] },
+      },
+    ],
     experimental: { viteModuleRunner: false },
     // Against what never ends, not a measure of speed: a busy machine must fail no test.
     testTimeout: 300_000,
