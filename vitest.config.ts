@@ -2,15 +2,7 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** What takes minutes, the longest first: begun last, it would run alone while the other cores wait. */
-const LONG = [
-  'sim/exact-thirty',
-  'sim/exact',
-  'sim/crash',
-  'e2e/node',
-  'study/heart',
-  'sim/network',
-  'sim/quorum',
-]
+const LONG = ['sim/exact-many', 'e2e/node', 'sim/exact', 'study/heart', 'sim/crash', 'sim/liars', 'sim/seeds']
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -22,9 +14,23 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/**
+ * Simulations whose subject is the course of events: who is lost when, and what then becomes of sums and ledgers. Ideal primitives take
+ * half of their time; real ones are in all other simulations, and in the processes that are killed in `e2e/node`.
+ */
+const IDEAL = ['committees-liars', 'crash', 'exact-many', 'network', 'quorum', 'seeds', 'stalls'].map(
+  name => `test/sim/${name}.test.ts`,
+)
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      { extends: true, test: { name: 'real', include: ['test/**/*.test.ts'], exclude: IDEAL } },
+      {
+        extends: true,
+        test: { name: 'ideal', include: IDEAL, execArgv: ['--import', './sim/ideal/register.ts'] },
+      },
+    ],
     experimental: { viteModuleRunner: false },
     // Against what never ends, not a measure of speed: a busy machine must fail no test.
     testTimeout: 300_000,

@@ -4,7 +4,7 @@
  * again rather than reduced.
  */
 import { CHUNK_WORDS, keyStream, release, sideStream } from '../crypto/keystream.ts'
-import { assert } from '../result.ts'
+import { blendWords, sums, words } from './blend.ts'
 import { add, P, sub } from './field.ts'
 
 export interface Mask {
@@ -35,43 +35,21 @@ export function masksInto(
   const streams = masks.map(mask => open(mask.key, offset))
   for (let from = 0; from < acc.length; from += CHUNK_WORDS) {
     const part = acc.subarray(from, Math.min(acc.length, from + CHUNK_WORDS))
-    masks.forEach((mask, k) => {
-      const words = streams[k]!.take(part.length)
-      blend(part, words, mask.sign, i => redraw(mask.key, offset + from + i))
-      release(words)
+    sums.set(part)
+    masks.forEach(({ key, sign }, k) => {
+      const drawn = streams[k]!.take(part.length)
+      words.set(drawn)
+      release(drawn)
+      if (blendWords(part.length, sign)) repair(part.length, sign, i => redraw(key, offset + from + i))
     })
+    part.set(sums.subarray(0, part.length))
   }
 }
 
-/**
- * One chunk: the upper 31 bits of each word are a residue, except that they equal p once in 2^31 words; then `again(i)`
- * gives the residue of element i. Exported for the tests, which cannot wait for that word.
- */
-export function blend(
-  acc: Uint32Array,
-  words: Uint32Array,
-  sign: 1 | -1,
-  again: (index: number) => number,
-): void {
-  assert(words.length === acc.length, 'a mask word for each element')
-  // p has 31 ones, so that m xor p = p - m, which is -m.
-  const flip = sign === 1 ? 0 : P
-  const sums = new Int32Array(acc.buffer, acc.byteOffset, acc.length)
-  let hit = 0
-  for (let i = 0; i < sums.length; i++) {
-    const m = words[i]! >>> 1
-    // Gathering the sign bit of m + 1, which only m = p sets, costs half of what a comparison in this loop would.
-    hit |= m + 1
-    const s = (sums[i]! - P + (m ^ flip)) | 0
-    sums[i] = s + (P & (s >> 31))
-  }
-  if (hit < 0) repair(acc, words, sign, again)
-}
-
-/** So far the words that are p have added 0: their elements get the mask that they lack. */
-function repair(acc: Uint32Array, words: Uint32Array, sign: 1 | -1, again: (index: number) => number): void {
-  for (let i = 0; i < acc.length; i++) {
-    if (words[i]! >>> 1 === P) acc[i] = sign === 1 ? add(acc[i]!, again(i)) : sub(acc[i]!, again(i))
+/** Once in 2^31 words one is p: it has added 0 so far, and its element gets the mask that it lacks. */
+function repair(count: number, sign: 1 | -1, again: (index: number) => number): void {
+  for (let i = 0; i < count; i++) {
+    if (words[i]! >>> 1 === P) sums[i] = sign === 1 ? add(sums[i]!, again(i)) : sub(sums[i]!, again(i))
   }
 }
 

@@ -29,6 +29,8 @@ interface Row {
   readonly jobs: number
   readonly p50: number
   readonly p99: number
+  /** Of p99. */
+  readonly limit: number
   readonly max: number
 }
 
@@ -119,6 +121,7 @@ async function measure(
     jobs,
     p50: ms(delay.percentile(50)),
     p99: ms(delay.percentile(99)),
+    limit: LIMIT_MS,
     max: ms(delay.max),
   }
 }

@@ -1,11 +1,12 @@
 /**
- * What a secure sum costs over real sockets, beside the bytes that any all-reduce must move over bare libp2p streams: peers
- * in processes of their own on 127.0.0.1, from the update in memory to the model applied.
+ * What a secure sum costs over real sockets, beside the same sum without masks and beside the bytes that any all-reduce must
+ * move over bare libp2p streams: peers in processes of their own on 127.0.0.1, from the update in memory to the model applied.
  *
- *   node test/bench/wire.bench.ts [--json FILE] [--peers 4,8] [--parameters 1000000,4000000] [--alone]
+ *   node test/bench/wire.bench.ts [--json FILE] [--peers 4] [--parameters 1000000,10000000] [--alone] [--breakdown]
  *
- * With `--alone` nothing is measured beside it. The limits are 2 V (n - 1) / n bytes sent by each of n peers (V: bytes of the vector), and the time of the bare streams in
- * the same run. There are more peers than cores: CPU seconds of a peer tell more than the wall clock.
+ * With `--alone` nothing is measured beside it, with `--breakdown` once more under a profiler: which step takes how long. Bytes sent are relative to 2 V (n - 1) / n for each of n peers (V: bytes of the vector),
+ * time and CPU to those of the other ways in the same run. There are more peers than cores: CPU seconds of a peer tell more than the wall
+ * clock.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,18 +18,25 @@ import engine from '../../node/cli/engine.json' with { type: 'json' }
 import { table } from '../../node/cli/format.ts'
 import { freePorts } from '../../node/demo/setup.ts'
 import { type Case, type ChildPlan, type FromChild, type Measured, STAGES } from './wire/plan.ts'
+import type { Breakdown } from './wire/profile.ts'
 
 const CHILD = fileURLToPath(new URL('./wire/child.ts', import.meta.url))
+/** Of the time of the sum without masks: what the masked one may take. */
+const PRIVACY_LIMIT = 1.6
+const UNMASKED = new URL('./wire/unmasked.ts', import.meta.url).href
 
 interface Row extends Case {
   readonly seconds: number
   /** Of the peer that sent most, relative to 2 V (n - 1) / n. */
   readonly bytesRatio: number
   readonly cpuSecondsMax: number
+  readonly cpuSecondsMean: number
   /** Of the peer that needed most, relative to V. */
   readonly memoryRatio: number
   /** Of the peer that was held up longest, at the 99th percentile. */
   readonly delayMs: number
+  /** Of the first peer. */
+  readonly breakdown?: NonNullable<Measured['breakdown']>
 }
 
 async function measure(c: Case): Promise<Row> {
@@ -40,7 +48,8 @@ async function measure(c: Case): Promise<Row> {
       const dir = join(home, String(index))
       mkdirSync(dir)
       const plan: ChildPlan = { ...c, index, ports, dir }
-      const child = fork(CHILD, [JSON.stringify(plan)], { execArgv: engine })
+      const execArgv = c.way === 'open' ? [...engine, '--import', UNMASKED] : engine
+      const child = fork(CHILD, [JSON.stringify(plan)], { execArgv })
       children.push(child)
       return listen(child)
     })
@@ -81,8 +90,10 @@ function rowOf(c: Case, all: readonly Measured[]): Row {
     seconds: (most(m => m.to) - Math.min(...all.map(m => m.from))) / 1000,
     bytesRatio: most(m => m.bytesSent) / ((2 * vector * (c.peers - 1)) / c.peers),
     cpuSecondsMax: most(m => m.cpuSeconds),
+    cpuSecondsMean: all.reduce((sum, m) => sum + m.cpuSeconds, 0) / all.length,
     memoryRatio: most(m => m.peakBytes) / vector,
     delayMs: most(m => m.delayMs),
+    ...(all[0]!.breakdown && { breakdown: all[0]!.breakdown }),
   }
 }
 
@@ -90,17 +101,43 @@ const { values } = parseArgs({
   options: {
     json: { type: 'string' },
     alone: { type: 'boolean', default: false },
-    peers: { type: 'string', default: '4,8' },
-    parameters: { type: 'string', default: '1000000,4000000' },
+    breakdown: { type: 'boolean', default: false },
+    peers: { type: 'string', default: '4' },
+    parameters: { type: 'string', default: '1000000,10000000' },
   },
 })
 const numbers = (text: string) => text.split(',').map(Number)
-const rows: (Row & { readonly timeRatio?: number })[] = []
+
+interface Compared extends Row {
+  /** Seconds relative to those of the bare streams. */
+  readonly toBare?: number
+  /** Relative to the sum without masks: what privacy costs. */
+  readonly toOpen?: { readonly seconds: number; readonly cpu: number; readonly limit: number }
+}
+
+async function compare(peers: number, parameters: number): Promise<Compared[]> {
+  const of = (way: Case['way']) => measure({ peers, parameters, way })
+  if (values.alone) return [await of('secure')]
+  const bare = await of('bare')
+  const open = await of('open')
+  const secure = await of('secure')
+  const toOpen = {
+    seconds: secure.seconds / open.seconds,
+    cpu: secure.cpuSecondsMean / open.cpuSecondsMean,
+    limit: PRIVACY_LIMIT,
+  }
+  return [
+    bare,
+    { ...open, toBare: open.seconds / bare.seconds },
+    { ...secure, toBare: secure.seconds / bare.seconds, toOpen },
+  ]
+}
+
+const rows: Compared[] = []
 for (const parameters of numbers(values.parameters)) {
   for (const peers of numbers(values.peers)) {
-    const bare = values.alone ? undefined : await measure({ peers, parameters, way: 'bare' })
-    const secure = await measure({ peers, parameters, way: 'secure' })
-    rows.push(...(bare ? [bare, { ...secure, timeRatio: secure.seconds / bare.seconds }] : [secure]))
+    rows.push(...(await compare(peers, parameters)))
+    if (values.breakdown) rows.push(await measure({ peers, parameters, way: 'profiled' }))
   }
 }
 const head = [
@@ -109,8 +146,11 @@ const head = [
   'way',
   'seconds',
   'to bare',
-  'bytes to limit',
+  'to open',
   'CPU s a peer',
+  'to open',
+  'limit',
+  'bytes',
   'memory to V',
   'delay ms',
 ]
@@ -119,11 +159,33 @@ const lines = rows.map(r => [
   String(r.peers),
   r.way,
   r.seconds.toFixed(2),
-  r.timeRatio?.toFixed(2) ?? '',
+  r.toBare?.toFixed(2) ?? '',
+  r.toOpen?.seconds.toFixed(2) ?? '',
+  r.cpuSecondsMean.toFixed(2),
+  r.toOpen?.cpu.toFixed(2) ?? '',
+  r.toOpen?.limit.toFixed(2) ?? '',
   r.bytesRatio.toFixed(3),
-  r.cpuSecondsMax.toFixed(2),
   r.memoryRatio.toFixed(1),
   r.delayMs.toFixed(0),
 ])
-console.log(table([head, ...lines], [0, 1, 3, 4, 5, 6, 7, 8]).join('\n'))
+console.log(table([head, ...lines], [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11]).join('\n'))
+for (const { parameters, peers, breakdown } of rows) {
+  if (!breakdown) continue
+  const steps = Object.keys(breakdown.main) as (keyof Breakdown)[]
+  const of = (thread: Breakdown) => steps.map(step => thread[step].toFixed(2))
+  console.log(
+    `\nseconds of a peer under a profiler, ${parameters.toLocaleString('en')} parameters, ${peers} peers`,
+  )
+  const threads = [
+    ['thread', ...steps],
+    ['network', ...of(breakdown.main)],
+    ['vectors', ...of(breakdown.worker)],
+  ]
+  console.log(
+    table(
+      threads,
+      steps.map((_, k) => k + 1),
+    ).join('\n'),
+  )
+}
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, undefined, 2)}\n`)

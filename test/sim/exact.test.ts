@@ -1,6 +1,6 @@
 /**
  * Many rounds in a row: the same model everywhere, and every opened sum is to the last bit the sum of the survivors'
- * quantised inputs. Thirty hospitals have a file of their own, beside which the others run.
+ * quantised inputs. More hospitals have a file of their own.
  */
 import { describe, expect, it } from 'vitest'
 import { BITS_PER_VALUE } from '../../config/lanes.ts'
@@ -15,10 +15,7 @@ const sizes: Size[] = [
   { n: 3, f: 0, rounds: 15, shards: true },
   { n: 4, rounds: 100, shards: false },
   { n: 4, rounds: 100, shards: true },
-  { n: 7, rounds: 100, shards: false },
-  { n: 7, rounds: 100, shards: true },
-  { n: 10, rounds: 100, shards: false },
-  { n: 10, rounds: 100, shards: true },
+  { n: 10, rounds: 15, shards: true },
 ]
 
 describe('rounds in a row', () => {

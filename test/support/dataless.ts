@@ -30,6 +30,8 @@ export interface DatalessOptions {
   /** Of its own: the store is there. */
   readonly dir: string
   readonly net?: Partial<NetOptions>
+  /** Does the vector work, in place of a worker of its own; closed with the node. */
+  readonly vectors?: Lane
   /** What was learned in a round of training; handed over, so each time another array. */
   readonly update: (round: number) => Float32Array<ArrayBuffer>
   readonly onEvent: (event: Event) => void
@@ -70,7 +72,7 @@ export function dataless(o: DatalessOptions): Dataless {
     networkId: config.network,
     ...o.net,
   })
-  const vectors = new Lane(() => undefined)
+  const vectors = o.vectors ?? new Lane(() => undefined)
   const store = openStore(join(o.dir, 'store.db'))
   const host = new NodeHost({
     config,

@@ -2,12 +2,16 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Charter } from '../../../config/charter.ts'
 import { simCharter } from '../../../sim/charter.ts'
+import type { Breakdown } from './profile.ts'
 
 export interface Case {
   readonly peers: number
   readonly parameters: number
-  /** `secure`: rounds of real nodes. `bare`: the bytes of a reduce-scatter and its way back over plain libp2p streams. */
-  readonly way: 'secure' | 'bare'
+  /**
+   * `secure`: rounds of real nodes; `profiled`: the same under a profiler. `open`: the same with masks that are zeros (`unmasked.ts`).
+   * `bare`: the bytes of a reduce-scatter and its way back over plain libp2p streams.
+   */
+  readonly way: 'secure' | 'profiled' | 'open' | 'bare'
 }
 
 export interface ChildPlan extends Case {
@@ -39,6 +43,8 @@ export interface Measured {
   readonly peakBytes: number
   /** How long the thread that answers the network was held up, at the 99th percentile. */
   readonly delayMs: number
+  /** Where the seconds of the thread that answers the network went, and the worker's; of the way `profiled`. */
+  readonly breakdown?: { readonly main: Breakdown; readonly worker: Breakdown }
 }
 
 /** Rounds 0 (statistics) and 1 warm up, round 2 is measured. */

@@ -1,11 +1,19 @@
-/** One node with everything but data: its learner has its update at once. */
+/** One node with everything but data: its learner has its update at once. With `unmasked.ts` loaded its masks are zeros. */
+import { once } from 'node:events'
+import { BroadcastChannel } from 'node:worker_threads'
+import { Lane } from '../../../node/worker/lane.ts'
 import { dataless, madeUpUpdate } from '../../support/dataless.ts'
 import { type ChildPlan, charterOf, type Measured, meter, type Reach, ROUNDS } from './plan.ts'
+import { type Breakdown, PROFILE_CHANNEL, type Sampling, sample } from './profile.ts'
 
 export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
-  const { index, ports, peers, dir } = plan
+  const { index, ports, peers, dir, way } = plan
   const charter = charterOf(plan)
   const addresses = ports.map(port => `/ip4/127.0.0.1/tcp/${port}`)
+  const profile = way === 'profiled' ? new Profile() : undefined
+  const vectors = new Lane(() => undefined, profile?.worker)
+  if ((await masksAreZeros(vectors)) !== (way === 'open'))
+    throw new Error('masked where it must not be, or not where it must')
   const met = Promise.withResolvers<void>()
   let bytesBefore = 0
   let measured = meter()
@@ -16,11 +24,13 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
       listen: addresses[index]!,
       addresses,
       dir,
+      vectors,
       update: round => {
         const update = madeUpUpdate(charter, index, round)
         if (round === ROUNDS) {
           bytesBefore = node.net.bytesSent()
           measured = meter()
+          profile?.start()
         }
         return update
       },
@@ -28,7 +38,9 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
         if (event.kind === 'jobFailed') reject(new Error(event.reason))
         if (event.kind === 'roundAborted') reject(new Error(`round ${event.round} given up: ${event.reason}`))
         if (event.kind !== 'roundClosed' || event.round !== ROUNDS) return
-        resolve(measured(node.net.bytesSent() - bytesBefore))
+        const of = measured(node.net.bytesSent() - bytesBefore)
+        if (profile) profile.stop().then(breakdown => resolve({ ...of, breakdown }), reject)
+        else resolve(of)
       },
       onBroken: reject,
     })
@@ -44,4 +56,39 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
     }
     begin().catch(reject)
   })
+}
+
+/** Of this thread, which answers the network, and of the worker for vectors. */
+class Profile {
+  readonly worker = new URL('./profiled-worker.ts', import.meta.url)
+  readonly #channel = new BroadcastChannel(PROFILE_CHANNEL)
+  #sampling: Promise<Sampling> | undefined
+
+  start(): void {
+    this.#sampling = sample()
+    this.#channel.postMessage('start')
+  }
+
+  async stop(): Promise<NonNullable<Measured['breakdown']>> {
+    const ofWorker = once(this.#channel, 'message')
+    this.#channel.postMessage('stop')
+    const main = await (await this.#sampling!).stop()
+    const [message] = (await ofWorker) as [{ data: Breakdown }]
+    this.#channel.close()
+    return { main, worker: message.data }
+  }
+}
+
+/** Whether the worker thread of `lane` takes masks for zeros. */
+async function masksAreZeros(lane: Lane): Promise<boolean> {
+  const work = {
+    kind: 'unmask',
+    sums: [new Uint32Array(4)],
+    selfKeys: [new Uint8Array(32)],
+    pairs: [],
+    apply: undefined,
+  } as const
+  const result = await lane.run(0, { kind: 'vector', work })
+  if (result.kind !== 'vector' || result.output.kind !== 'unmask') throw new Error('unmasked words expected')
+  return result.output.sum!.every(word => word === 0)
 }

@@ -2,12 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CHUNK_WORDS, keyStream, sideStream } from '../../../../protocol/crypto/keystream.ts'
 import { add, areResidues, P, sub } from '../../../../protocol/sum/field.ts'
-import { blend, maskInto, masksInto, redraw } from '../../../../protocol/sum/mask.ts'
+import { maskInto, masksInto, redraw } from '../../../../protocol/sum/mask.ts'
 
 const key = (byte: number) => new Uint8Array(32).fill(byte)
-const noRedraw = () => {
-  throw new Error('not expected')
-}
+/** A key stream that gives these words, whatever is asked of it. */
+const giving = (words: Uint32Array) => () => ({ take: (count: number) => words.slice(0, count) })
 const ramp = (n: number) => Uint32Array.from({ length: n }, (_, i) => (i * 1_000_003) % P)
 
 describe('masks', () => {
@@ -74,29 +73,63 @@ describe('masks', () => {
   })
 })
 
+describe('masks of any words', () => {
+  it('are added and subtracted modulo p', () => {
+    const word = fc.oneof(fc.nat(8), fc.nat(0xffff_fffd), fc.integer({ min: 0xffff_fff0, max: 0xffff_fffd }))
+    const residue = fc.oneof(fc.nat(3), fc.nat(P - 1), fc.integer({ min: P - 4, max: P - 1 }))
+    const element = fc.record({ a: residue, w: word, v: word })
+    fc.assert(
+      fc.property(fc.array(element, { minLength: 1, maxLength: 70 }), elements => {
+        const of = (pick: (e: { a: number; w: number; v: number }) => number) =>
+          Uint32Array.from(elements, pick)
+        const acc = of(e => e.a)
+        const streams = [of(e => e.w), of(e => e.v)].map(giving)
+        const masks = [
+          { key: key(1), sign: 1 as const },
+          { key: key(2), sign: -1 as const },
+        ]
+        masksInto(acc, masks, 0, k => streams[k[0]! - 1]!())
+        expect([...acc]).toEqual(elements.map(e => sub(add(e.a, e.w >>> 1), e.v >>> 1)))
+      }),
+    )
+  })
+})
+
 describe('a word that is no residue', () => {
   const words = Uint32Array.of(0, 1, 0xffff_ffff, 2 * (P - 1), 0xffff_fffe, 12, 0x7fff_ffff)
   const start = [5, P - 1, 9, P - 1, P - 1, 0, P - 1]
 
   it('is drawn again, for that element alone, when adding and when subtracting', () => {
     for (const sign of [1, -1] as const) {
-      const asked: number[] = []
       const acc = Uint32Array.from(start)
-      blend(acc, words, sign, i => {
-        asked.push(i)
-        return 1000 + i
-      })
-      expect(asked).toEqual([2, 4])
-      const masks = [...words].map((w, i) => (w >>> 1 === P ? 1000 + i : w >>> 1))
+      masksInto(acc, [{ key: key(1), sign }], 0, giving(words))
+      const masks = [...words].map((w, i) => (w >>> 1 === P ? redraw(key(1), i) : w >>> 1))
       expect([...acc]).toEqual(start.map((a, i) => (sign === 1 ? add(a, masks[i]!) : sub(a, masks[i]!))))
     }
   })
 
   it('cancels between the two of a pair', () => {
     const acc = Uint32Array.from(start)
-    blend(acc, words, 1, i => redraw(key(1), i))
-    blend(acc, words, -1, i => redraw(key(1), i))
+    masksInto(acc, [{ key: key(1), sign: 1 }], 0, giving(words))
+    expect([...acc]).not.toEqual(start)
+    masksInto(acc, [{ key: key(1), sign: -1 }], 0, giving(words))
     expect([...acc]).toEqual(start)
+  })
+
+  it('is found at any place of a chunk, whole or not, and left out of no other element', () => {
+    for (const length of [1, 2, 3, 4, 5, 15, 16, 17, CHUNK_WORDS - 1, CHUNK_WORDS]) {
+      for (const rare of new Set([0, length >> 1, length - 1])) {
+        for (const sign of [1, -1] as const) {
+          const drawn = ramp(length).map(x => 2 * x)
+          drawn[rare] = 0xffff_fffe
+          const acc = ramp(length).reverse()
+          const masks = Array.from(drawn, (w, i) => (i === rare ? redraw(key(2), i) : w >>> 1))
+          const expected = acc.map((a, i) => (sign === 1 ? add(a, masks[i]!) : sub(a, masks[i]!)))
+          masksInto(acc, [{ key: key(2), sign }], 0, giving(drawn))
+          expect(Buffer.compare(Buffer.from(acc.buffer), Buffer.from(expected.buffer))).toBe(0)
+        }
+      }
+    }
   })
 
   it('is drawn again by its position in the whole vector, also in a later chunk of a slice', () => {
@@ -111,10 +144,10 @@ describe('a word that is no residue', () => {
     }
   })
 
-  it('does not occur among ordinary words', () => {
-    const acc = Uint32Array.of(1, 2)
-    blend(acc, Uint32Array.of(2 * P - 1, 0x8000_0000), 1, noRedraw)
-    expect([...acc]).toEqual([add(1, P - 1), add(2, 0x4000_0000)])
+  it('is none of the words next to it', () => {
+    const acc = Uint32Array.of(1, 2, 3)
+    masksInto(acc, [{ key: key(1), sign: 1 }], 0, giving(Uint32Array.of(2 * P - 1, 0x8000_0000, 2 * P - 2)))
+    expect([...acc]).toEqual([add(1, P - 1), add(2, 0x4000_0000), add(3, P - 1)])
   })
 
   it('gets its residue from a stream of its own, which depends on key and position', () => {
