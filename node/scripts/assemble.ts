@@ -1,4 +1,4 @@
-/** Writes protocol/sum/dot.module.ts, what dot.wat assembles to: `node node/scripts/assemble.ts`. A test holds one against the other. */
+/** Writes protocol/sum/simd.module.ts, what simd.wat assembles to: `node node/scripts/assemble.ts`. A test holds one against the other. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import wabt from 'wabt'
 import { toHex } from '../../protocol/bytes.ts'
@@ -8,7 +8,7 @@ const FOLDER = new URL('../../protocol/sum/', import.meta.url)
 /** The bytes of the module, in hex. */
 export async function assembled(): Promise<string> {
   const { parseWat } = await wabt()
-  const module = parseWat('dot.wat', readFileSync(new URL('dot.wat', FOLDER), 'utf8'), { simd: true })
+  const module = parseWat('simd.wat', readFileSync(new URL('simd.wat', FOLDER), 'utf8'), { simd: true })
   try {
     return toHex(module.toBinary({}).buffer)
   } finally {
@@ -19,7 +19,7 @@ export async function assembled(): Promise<string> {
 if (import.meta.main) {
   const lines = (await assembled()).match(/.{1,100}/g)!.map(line => `  '${line}'`)
   writeFileSync(
-    new URL('dot.module.ts', FOLDER),
-    `/** Made of dot.wat by node/scripts/assemble.ts. */\nexport const MODULE =\n${lines.join(' +\n')}\n`,
+    new URL('simd.module.ts', FOLDER),
+    `/** Made of simd.wat by node/scripts/assemble.ts. */\nexport const MODULE =\n${lines.join(' +\n')}\n`,
   )
 }

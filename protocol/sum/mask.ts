@@ -4,8 +4,8 @@
  * again rather than reduced.
  */
 import { CHUNK_WORDS, keyStream, release, sideStream } from '../crypto/keystream.ts'
-import { blendWords, sums, words } from './blend.ts'
 import { add, P, sub } from './field.ts'
+import { blend, sums, words } from './simd.ts'
 
 export interface Mask {
   /** AES-256 key, 32 bytes; for one vector of one attempt. */
@@ -40,10 +40,12 @@ export function masksInto(
       const drawn = streams[k]!.take(part.length)
       words.set(drawn)
       release(drawn)
-      if (blendWords(part.length, sign)) repair(part.length, sign, i => redraw(key, offset + from + i))
+      if (blend(part.length, sign)) repair(part.length, sign, i => redraw(key, offset + from + i))
     })
     part.set(sums.subarray(0, part.length))
   }
+  // What a mask was is not left behind.
+  words.fill(0, 0, Math.min(acc.length, CHUNK_WORDS))
 }
 
 /** Once in 2^31 words one is p: it has added 0 so far, and its element gets the mask that it lacks. */

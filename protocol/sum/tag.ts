@@ -14,9 +14,9 @@ import { ascii, concatBytes, u32be } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { type KeyStream, keyStream } from '../crypto/keystream.ts'
 import { assert } from '../result.ts'
-import { BLOCK, COLUMNS, coefficients, dot, elements, products } from './dot.ts'
 import { add, areResidues, mul, P, reduce, sub } from './field.ts'
 import { type Pieces, piecesOf } from './pieces.ts'
+import { BLOCK, COLUMNS, coefficients, elements, multiply, products } from './simd.ts'
 
 /** A tag: real and imaginary part of the first repetition, then of the second. */
 export const TAG_WORDS = COLUMNS
@@ -50,7 +50,7 @@ export function tagger(coin: Uint8Array, shard: number): (vector: Pieces) => Uin
       elements.set(piece)
       for (let from = 0; from < piece.length; from += BLOCK) {
         const k = (start + from) / BLOCK
-        dot(from, Math.min(piece.length, from + BLOCK))
+        multiply(from, Math.min(piece.length, from + BLOCK))
         const block = products.map(reduce)
         addProduct(tag, 0, block, between, TAG_WORDS * k)
         addProduct(tag, 2, block, between, TAG_WORDS * k)

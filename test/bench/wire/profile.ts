@@ -24,14 +24,14 @@ const SAMPLE_MICROS = 500
 const RULES: readonly (readonly [Step, RegExp])[] = [
   ['collector', /^\(garbage collector\)/],
   ['hash', /oneShotDigest|\bHash\b|crypto\/hash/],
-  ['tags', /sum\/(tag|dot)\.ts|^dot /],
+  ['tags', /sum\/tag\.ts|multiply|wasm-function\[2\]/],
   [
     'cipher',
     /crypto\/cipher|crypto\/keystream|CipherBase|chaCha20Poly1305|noise\.ts|^(update|final|setAAD|run) :/,
   ],
   ['copy', /^(concat|set|slice|copy|fill|_copyActual) |#takeInto|memory\.ts|createUnsafeBuffer|bl\.js/],
   ['store', /node\/store\/|sqlite|^(exec|read|open|close|fsync|writeBuffer) :|node:fs/],
-  ['arithmetic', /sum\/|model\/(apply|contribution|state)\.ts|^(add|sub) :/],
+  ['arithmetic', /sum\/|model\/(apply|contribution|state)\.ts|^wasm/],
   ['protocol', /\/protocol\/|node\/host\.ts|zod/],
   [
     'wire',

@@ -1,7 +1,0 @@
-import { expect, it } from 'vitest'
-import { assembled } from '../../../../node/scripts/assemble.ts'
-import { MODULE } from '../../../../protocol/sum/dot.module.ts'
-
-it('the module of the inner products is what its source assembles to', async () => {
-  expect(await assembled()).toBe(MODULE)
-})
