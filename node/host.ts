@@ -53,8 +53,8 @@ export interface HostParts {
   readonly machine?: (config: PeerConfig) => Machine
 }
 
-/** Stored at once, from which on it is worth some milliseconds to have the memory back. */
-const COLLECTED_BYTES = 8 << 20
+/** Stored since the last time, from which on it is worth some milliseconds to have the memory back. */
+const COLLECTED_BYTES = 64 << 20
 
 /** Longest time that a timer can wait; longer ones are set again. */
 const TIMER_MAX_MS = 2 ** 31 - 1
@@ -70,6 +70,7 @@ export class NodeHost {
   readonly #waiting: Commit[] = []
   /** Ends when nothing is being written and nothing waits. */
   #storing: Promise<void> | undefined
+  #storedBytes = 0
   #timer: NodeJS.Timeout | undefined
   #started = false
   #stopped = false
@@ -154,8 +155,10 @@ export class NodeHost {
   /** What is in the store is in memory no more, if it is looked for. */
   #stored(puts: Commit[0], durable: () => void): void {
     durable()
-    const bytes = puts.reduce((sum, [, value]) => sum + value.length, 0)
-    if (bytes >= COLLECTED_BYTES) setImmediate(collect)
+    for (const [, value] of puts) this.#storedBytes += value.length
+    if (this.#storedBytes < COLLECTED_BYTES) return
+    this.#storedBytes = 0
+    setImmediate(collect)
   }
 
   /** From a commit that is being written to the last of those that came meanwhile. */

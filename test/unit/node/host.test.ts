@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type HostStore, NodeHost } from '../../../node/host.ts'
 import { openStore } from '../../../node/store/store.ts'
 import { sha256 } from '../../../protocol/crypto/hash.ts'
@@ -122,6 +122,28 @@ test('commits wait for a large one before them, and are durable in their order',
   expect(log.slice(-2), 'at once again').toEqual(['commit d', 'd'])
   await host.stored()
   expect(broken).toEqual([])
+})
+
+test('what the store has taken is collected when it is much, and only once it is durable', async () => {
+  const collect = vi.fn()
+  vi.stubGlobal('gc', collect)
+  try {
+    const slow = new SlowStore()
+    start(slow)
+    const much = new Uint8Array(40 << 20)
+    const put = (key: string): Effect => ({ kind: 'store', puts: [[key, much]], deletes: [], release: [] })
+    act(put('large1'), put('large2'), put('large3'))
+    await settle()
+    expect(collect).toHaveBeenCalledTimes(0)
+    for (const times of [0, 1, 1]) {
+      slow.finish()
+      await settle()
+      await settle()
+      expect(collect).toHaveBeenCalledTimes(times)
+    }
+  } finally {
+    vi.unstubAllGlobals()
+  }
 })
 
 test('a large commit that fails breaks the host, once, and nothing after it is done', async () => {
