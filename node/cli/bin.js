@@ -15,9 +15,8 @@ const main = fileURLToPath(new URL('main.ts', import.meta.url))
 const require = createRequire(import.meta.url)
 /**
  * Little room for young objects, so that they are collected often: with them goes what lies outside the heap, messages and
- * parts of vectors. V8 looks for those elsewhere only when there are 64 MB of them, through the whole heap and, with a
- * large model, ten times a second. And by one thread: the heap is small, and helpers that wait for each other where cores are
- * few took a third of a peer's time.
+ * parts of vectors. Room at once for old ones, of which there are some 30 MB: else V8 goes through all of them whenever there are
+ * a few more. And by one thread: helpers that wait for each other where cores are few took a third of a peer's time.
  */
 const engine = require('./engine.json')
 
