@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { CHUNK_WORDS, keyStream, sideStream } from '../../../../protocol/crypto/keystream.ts'
 import { add, areResidues, P, sub } from '../../../../protocol/sum/field.ts'
 import { maskInto, masksInto, redraw } from '../../../../protocol/sum/mask.ts'
+import { words } from '../../../../protocol/sum/simd.ts'
 
 const key = (byte: number) => new Uint8Array(32).fill(byte)
 /** A key stream that gives these words, whatever is asked of it. */
@@ -58,6 +59,13 @@ describe('masks', () => {
     maskInto(whole.subarray(10, 20), key(1), 1)
     expect([...whole.subarray(0, 10), ...whole.subarray(20)].every(x => x === 0)).toBe(true)
     expect(whole.subarray(10, 20).every(x => x !== 0)).toBe(true)
+  })
+
+  it('leave nothing of themselves behind', () => {
+    for (const length of [5, CHUNK_WORDS + 9]) {
+      maskInto(new Uint32Array(length), key(1), 1)
+      expect(words.every(w => w === 0)).toBe(true)
+    }
   })
 
   it('all apply, in any order, with the same result', () => {
