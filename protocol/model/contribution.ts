@@ -18,8 +18,11 @@ export interface Part {
   readonly unsent?: Float32Array
 }
 
-/** Gives a section `values` times `factor`; what is wrong with them, or undefined. */
-type Put = (name: string, values: Part['values'], factor?: number) => string | undefined
+/**
+ * Gives a section `values` times `factor`; what is wrong with them, or undefined. `norm`: theirs; where it is within the bound, so
+ * is each of them, and they need not be looked through.
+ */
+type Put = (name: string, values: Part['values'], factor?: number, norm?: number) => string | undefined
 
 /**
  * The parts of the unquantised vector, in the order of `sections`. A hospital without training rows adds zeros with weight
@@ -35,13 +38,14 @@ export function contribution(
   residual?: Float32Array,
 ): Result<readonly Part[], string> {
   const parts = new Map<string, Part>()
-  const put: Put = (name, values, factor = 1) => {
+  const put: Put = (name, values, factor = 1, norm = Number.NaN) => {
     const section = sections.find(s => s.name === name)
     assert(section !== undefined, `the layout has a section ${name}`)
     const { scale, bound } = section
     const length = name === 'update' ? parameterCount(charter) : section.length
     if (values.length !== length) return `${name} has ${values.length} elements instead of ${length}`
-    for (let i = 0; i < values.length; i++) {
+    const isWithin = norm * factor <= (section.rotated ? Number.MAX_VALUE : bound * ROUNDING)
+    for (let i = isWithin ? values.length : 0; i < values.length; i++) {
       const value = values[i]! * factor
       if (!Number.isFinite(value)) return `${name} is not finite at ${i}`
       if (scale === 1 && (!Number.isInteger(value) || value < 0)) return `${name} is no count at ${i}`
@@ -68,8 +72,10 @@ export function contribution(
     if (!learned.delta) return err('training without an update')
     const weight = rows === 0 ? 0 : weighting === 'equal' ? 1 : Math.min(rows, weightMax) / weightMax
     const update = owed(learned.delta, residual)
-    const clip = clipFactor(update, charter.training.clipNorm)
-    wrong.push(put('update', update, weight * clip), put('weight', Float64Array.of(weight)))
+    const norm = normOf(update)
+    const clip = clipFactor(norm, charter.training.clipNorm)
+    wrong.push(put('update', update, weight * clip, norm))
+    wrong.push(put('weight', Float64Array.of(weight)))
     const part = parts.get('update')
     if (part) parts.set('update', compressed(part.section, update, weight, clip, publicSeed))
   }
@@ -156,10 +162,14 @@ export function blankUpdate(p: number): Float32Array<ArrayBuffer> {
   return new Float32Array(new ArrayBuffer(4 * p + room), 0, p)
 }
 
-/** min(1, clipNorm / |delta|): the whole update is shortened, its direction kept. */
-export function clipFactor(delta: Float32Array, clipNorm: number): number {
+/** Euclidean norm. Finite where all values are: no sum of squares of 32-bit numbers exceeds a double. */
+export function normOf(delta: Float32Array): number {
   let squares = 0
   for (let i = 0; i < delta.length; i++) squares += delta[i]! * delta[i]!
-  const norm = Math.sqrt(squares)
+  return Math.sqrt(squares)
+}
+
+/** min(1, clipNorm / norm): the whole update is shortened, its direction kept. */
+export function clipFactor(norm: number, clipNorm: number): number {
   return norm > clipNorm ? clipNorm / norm : 1
 }

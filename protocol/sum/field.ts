@@ -61,9 +61,10 @@ export function subInto(acc: Uint32Array, vector: Uint32Array): void {
 
 /** Whether every element is in [0, p). */
 export function areResidues(vector: Uint32Array): boolean {
-  // x has its top bit set if it is above p, and x + 1 (as 32 bits) if it is p.
+  // x has its top bit set if it is above p, and x + 1 (as 32 bits) if it is p. As signed integers, which need no doubles.
+  const words = new Int32Array(vector.buffer, vector.byteOffset, vector.length)
   let bits = 0
-  for (let i = 0; i < vector.length; i++) bits |= vector[i]! | (vector[i]! + 1)
+  for (let i = 0; i < words.length; i++) bits |= words[i]! | ((words[i]! + 1) | 0)
   return bits >= 0
 }
 

@@ -9,7 +9,7 @@ import { type Charter, parameterCount } from '../../config/charter.ts'
 import { BITS_PER_VALUE } from '../../config/lanes.ts'
 import { joinRows, scoreOn } from '../../node/evaluation.ts'
 import type { Learner } from '../../node/training/learner.ts'
-import { clipFactor } from '../../protocol/model/contribution.ts'
+import { clipFactor, normOf } from '../../protocol/model/contribution.ts'
 import type { Learned, ModelState } from '../../protocol/ports.ts'
 import { elementsOf, layoutFor } from '../../protocol/sum/layout.ts'
 import { mean, openStudy } from './heart.ts'
@@ -71,7 +71,7 @@ function exactMean({ training: { clipNorm, weightMax } }: Charter, all: readonly
   let weights = 0
   for (const { samples, delta } of all) {
     const weight = Math.min(samples, weightMax) / weightMax
-    const factor = weight * clipFactor(delta!, clipNorm)
+    const factor = weight * clipFactor(normOf(delta!), clipNorm)
     weights += weight
     delta!.forEach((x, i) => {
       sum[i]! += x * factor

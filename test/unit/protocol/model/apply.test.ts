@@ -6,7 +6,7 @@ import { BITS_PER_VALUE, LANE_MAX, lanesOf } from '../../../../config/lanes.ts'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import { applySum } from '../../../../protocol/model/apply.ts'
-import { clipFactor } from '../../../../protocol/model/contribution.ts'
+import { clipFactor, normOf } from '../../../../protocol/model/contribution.ts'
 import { initialState } from '../../../../protocol/model/initial.ts'
 import { blankState, encodedBytes, stateHash, stateIn } from '../../../../protocol/model/state.ts'
 import type { Learned, ModelState, Section, Task } from '../../../../protocol/ports.ts'
@@ -165,7 +165,7 @@ describe('training round', () => {
         fc.array(fc.float({ min: -50, max: 50, noNaN: true }), { minLength: 4, maxLength: 4 }),
         delta => {
           const d = Float32Array.from(delta)
-          const factor = clipFactor(d, 2)
+          const factor = clipFactor(normOf(d), 2)
           const norm = Math.hypot(...d)
           expect(factor * norm).toBeLessThanOrEqual(2 * (1 + 1e-12))
           expect(factor).toBe(norm > 2 ? factor : 1)
