@@ -8,22 +8,18 @@
  * time and CPU to those of the other ways in the same run. There are more peers than cores: CPU seconds of a peer tell more than the wall
  * clock.
  */
-import { type ChildProcess, fork } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import engine from '../../node/cli/engine.json' with { type: 'json' }
 import { table } from '../../node/cli/format.ts'
-import { freePorts } from '../../node/demo/setup.ts'
-import { type Case, type ChildPlan, type FromChild, type Measured, STAGES } from './wire/plan.ts'
+import { runPeers } from './wire/peers.ts'
+import type { Case, Measured } from './wire/plan.ts'
 import type { Breakdown } from './wire/profile.ts'
 
-const CHILD = fileURLToPath(new URL('./wire/child.ts', import.meta.url))
 /** Of the time of the sum without masks: what the masked one may take. */
 const PRIVACY_LIMIT = 1.6
-const UNMASKED = new URL('./wire/unmasked.ts', import.meta.url).href
+
+/** Rounds 0 (statistics) and 1 warm up. */
+const ROUNDS = 2
 
 interface Row extends Case {
   readonly seconds: number
@@ -40,46 +36,7 @@ interface Row extends Case {
 }
 
 async function measure(c: Case): Promise<Row> {
-  const ports = await freePorts(c.peers)
-  const home = mkdtempSync(join(tmpdir(), 'medmesh-wire-'))
-  const children: ChildProcess[] = []
-  try {
-    const results = ports.map((_, index) => {
-      const dir = join(home, String(index))
-      mkdirSync(dir)
-      const plan: ChildPlan = { ...c, index, ports, dir }
-      const execArgv = c.way === 'open' ? [...engine, '--import', UNMASKED] : engine
-      const child = fork(CHILD, [JSON.stringify(plan)], { execArgv })
-      children.push(child)
-      return listen(child)
-    })
-    for (const stage of STAGES) {
-      await Promise.all(results.map(r => r.reached[stage].promise))
-      for (const child of children) child.send('go on')
-    }
-    return rowOf(c, await Promise.all(results.map(r => r.done.promise)))
-  } finally {
-    for (const child of children) child.kill('SIGKILL')
-    rmSync(home, { recursive: true, force: true })
-  }
-}
-
-function listen(child: ChildProcess) {
-  const reached = { listening: Promise.withResolvers<void>(), connected: Promise.withResolvers<void>() }
-  const done = Promise.withResolvers<Measured>()
-  const fail = (why: string) => {
-    for (const promise of [reached.listening, reached.connected, done]) promise.reject(new Error(why))
-  }
-  child.on('message', (message: FromChild) => {
-    if (message.kind === 'reached') reached[message.stage].resolve()
-    else if (message.kind === 'done') done.resolve(message.measured)
-    else fail(message.why)
-  })
-  child.on('exit', () => fail('a peer has ended'))
-  // Whoever waits for one of them hears of it; the others must not end this process.
-  for (const { promise } of [reached.listening, reached.connected]) promise.catch(() => {})
-  done.promise.catch(() => {})
-  return { reached, done }
+  return rowOf(c, await runPeers(c))
 }
 
 function rowOf(c: Case, all: readonly Measured[]): Row {
@@ -116,7 +73,7 @@ interface Compared extends Row {
 }
 
 async function compare(peers: number, parameters: number): Promise<Compared[]> {
-  const of = (way: Case['way']) => measure({ peers, parameters, way })
+  const of = (way: Case['way']) => measure({ peers, parameters, rounds: ROUNDS, way })
   if (values.alone) return [await of('secure')]
   const bare = await of('bare')
   const open = await of('open')
@@ -137,7 +94,7 @@ const rows: Compared[] = []
 for (const parameters of numbers(values.parameters)) {
   for (const peers of numbers(values.peers)) {
     rows.push(...(await compare(peers, parameters)))
-    if (values.breakdown) rows.push(await measure({ peers, parameters, way: 'profiled' }))
+    if (values.breakdown) rows.push(await measure({ peers, parameters, rounds: ROUNDS, way: 'profiled' }))
   }
 }
 const head = [

@@ -7,6 +7,8 @@ import type { Breakdown } from './profile.ts'
 export interface Case {
   readonly peers: number
   readonly parameters: number
+  /** Of training, the last of which is measured; those before it warm up. */
+  readonly rounds: number
   /**
    * `secure`: rounds of real nodes; `profiled`: the same under a profiler. `open`: the same with masks that are zeros (`unmasked.ts`).
    * `bare`: the bytes of a reduce-scatter and its way back over plain libp2p streams.
@@ -43,20 +45,19 @@ export interface Measured {
   readonly peakBytes: number
   /** How long the thread that answers the network was held up, at the 99th percentile. */
   readonly delayMs: number
+  /** Highest resident memory that was seen while a round went, from round 1 on; of the ways that have rounds. */
+  readonly roundPeaks?: readonly number[]
   /** Where the seconds of the thread that answers the network went, and the worker's; of the way `profiled`. */
   readonly breakdown?: { readonly main: Breakdown; readonly worker: Breakdown }
 }
 
-/** Rounds 0 (statistics) and 1 warm up, round 2 is measured. */
-export const ROUNDS = 2
-
 /** Of the timer that is held up. */
 const DELAY_STEP_MS = 5
 
-export function charterOf({ peers, parameters }: Case): Charter {
+export function charterOf({ peers, parameters, rounds }: Case): Charter {
   return simCharter({
     members: Array.from({ length: peers }, (_, i) => `peer-${i}`),
-    rounds: ROUNDS,
+    rounds,
     features: 2,
     secureSum: {
       gossipBytesMax: 0,

@@ -3,17 +3,20 @@ import { once } from 'node:events'
 import { BroadcastChannel } from 'node:worker_threads'
 import { Lane } from '../../../node/worker/lane.ts'
 import { dataless, madeUpUpdate } from '../../support/dataless.ts'
-import { type ChildPlan, charterOf, type Measured, meter, type Reach, ROUNDS } from './plan.ts'
+import { type ChildPlan, charterOf, type Measured, meter, type Reach } from './plan.ts'
 import { type Breakdown, PROFILE_CHANNEL, type Sampling, sample } from './profile.ts'
 
+const LOOK_MS = 20
+
 export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
-  const { index, ports, peers, dir, way } = plan
+  const { index, ports, peers, dir, way, rounds } = plan
   const charter = charterOf(plan)
   const addresses = ports.map(port => `/ip4/127.0.0.1/tcp/${port}`)
   const profile = way === 'profiled' ? new Profile() : undefined
   const vectors = new Lane(() => undefined, profile?.worker)
   if ((await masksAreZeros(vectors)) !== (way === 'open'))
     throw new Error('masked where it must not be, or not where it must')
+  const peaks = new Peaks()
   const met = Promise.withResolvers<void>()
   let bytesBefore = 0
   let measured = meter()
@@ -27,7 +30,8 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
       vectors,
       update: round => {
         const update = madeUpUpdate(charter, index, round)
-        if (round === ROUNDS) {
+        peaks.begin(round)
+        if (round === rounds) {
           bytesBefore = node.net.bytesSent()
           measured = meter()
           profile?.start()
@@ -37,8 +41,8 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
       onEvent: event => {
         if (event.kind === 'jobFailed') reject(new Error(event.reason))
         if (event.kind === 'roundAborted') reject(new Error(`round ${event.round} given up: ${event.reason}`))
-        if (event.kind !== 'roundClosed' || event.round !== ROUNDS) return
-        const of = measured(node.net.bytesSent() - bytesBefore)
+        if (event.kind !== 'roundClosed' || event.round !== rounds) return
+        const of = { ...measured(node.net.bytesSent() - bytesBefore), roundPeaks: peaks.end() }
         if (profile) profile.stop().then(breakdown => resolve({ ...of, breakdown }), reject)
         else resolve(of)
       },
@@ -56,6 +60,29 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
     }
     begin().catch(reject)
   })
+}
+
+/** Looks at the process's memory now and then. */
+class Peaks {
+  readonly #peaks: number[] = []
+  #timer: NodeJS.Timeout | undefined
+
+  /** `round`: from 1 on, one after the other; when one begins whose update is in memory, the one before it is over. */
+  begin(round: number): void {
+    this.#peaks[round - 1] = process.memoryUsage.rss()
+    this.#timer ??= setInterval(() => this.#look(), LOOK_MS)
+  }
+
+  #look(): void {
+    const last = this.#peaks.length - 1
+    this.#peaks[last] = Math.max(this.#peaks[last]!, process.memoryUsage.rss())
+  }
+
+  end(): readonly number[] {
+    clearInterval(this.#timer)
+    this.#look()
+    return this.#peaks
+  }
 }
 
 /** Of this thread, which answers the network, and of the worker for vectors. */
