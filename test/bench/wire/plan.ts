@@ -54,6 +54,8 @@ export interface Measured {
 /** Of the timer that is held up. */
 const DELAY_STEP_MS = 5
 
+const SIDE = 100
+
 export function charterOf({ peers, parameters, rounds }: Case): Charter {
   return simCharter({
     members: Array.from({ length: peers }, (_, i) => `peer-${i}`),
@@ -70,7 +72,8 @@ export function charterOf({ peers, parameters, rounds }: Case): Charter {
       ...charter,
       model: {
         ...charter.model,
-        weights: [{ name: 'all', shape: [parameters], initialiser: 'zeros' }],
+        // No side of a tensor may be so long as the largest models here have parameters.
+        weights: [{ name: 'all', shape: [parameters / SIDE, SIDE], initialiser: 'zeros' }],
       },
     }),
   })
