@@ -42,7 +42,8 @@ export function encodedBytes(p: number, d: number): number {
 export function encodeState(state: ModelState): Uint8Array {
   const known = encodings.get(state)
   if (known) return known
-  const out = new Uint8Array(encodedBytes(state.parameters.length, state.mean.length))
+  // Where threads share it: it becomes the model that jobs are given, and none of them a copy.
+  const out = new Uint8Array(longMemory(encodedBytes(state.parameters.length, state.mean.length)))
   out.set(bytesOf(state.parameters), HEADER)
   writeRest(out, state)
   return out

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { initialState } from '../../../../protocol/model/initial.ts'
-import { decodeState, encodeState, stateHash, stateIn } from '../../../../protocol/model/state.ts'
+import { blankState, decodeState, encodeState, stateHash, stateIn } from '../../../../protocol/model/state.ts'
 import type { ModelState } from '../../../../protocol/ports.ts'
 import { testCharter } from '../../../support/consortium.ts'
 
@@ -32,6 +32,12 @@ describe('model state', () => {
     expect(stateHash(held)).toEqual(stateHash(state))
     const bare = initialState(charter)
     expect(stateIn(encodeState(bare), stateHash(bare))).toEqual(bare)
+  })
+
+  it('lies in memory that threads share, when it is large, however it came to be', () => {
+    const large = { ...state, parameters: new Float32Array(10_000) }
+    for (const encoding of [encodeState(large), encodeState(blankState(10_000, large.mean, large.deviation))])
+      expect(stateIn(encoding, stateHash(large)).parameters.buffer).toBeInstanceOf(SharedArrayBuffer)
   })
 
   it('has one byte layout: this is part of the protocol', () => {
