@@ -25,7 +25,6 @@ interface Row extends Case {
   readonly seconds: number
   /** Of the peer that sent most, relative to 2 V (n - 1) / n. */
   readonly bytesRatio: number
-  readonly cpuSecondsMax: number
   readonly cpuSecondsMean: number
   /** Of the peer that needed most, relative to V. */
   readonly memoryRatio: number
@@ -46,7 +45,6 @@ function rowOf(c: Case, all: readonly Measured[]): Row {
     ...c,
     seconds: (most(m => m.to) - Math.min(...all.map(m => m.from))) / 1000,
     bytesRatio: most(m => m.bytesSent) / ((2 * vector * (c.peers - 1)) / c.peers),
-    cpuSecondsMax: most(m => m.cpuSeconds),
     cpuSecondsMean: all.reduce((sum, m) => sum + m.cpuSeconds, 0) / all.length,
     memoryRatio: most(m => m.peakBytes) / vector,
     delayMs: most(m => m.delayMs),
