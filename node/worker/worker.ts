@@ -3,7 +3,7 @@
  * cannot open it says, and is over.
  */
 import { readlinkSync } from 'node:fs'
-import { constants, getPriority, setPriority } from 'node:os'
+import { getPriority, setPriority } from 'node:os'
 import { basename } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { MedmeshError } from '../../config/error.ts'
@@ -27,18 +27,15 @@ const port = parentPort!
 const setup = workerData as WorkerSetup
 const cancel = new Int32Array(setup.cancel)
 
-/**
- * As nice(1) has it, of 19: where cores are few, the thread that answers the network goes before this one. Less so for training:
- * it takes long, and whatever else the machine does must not stop it.
- */
-const NICENESS = { learn: 10, vectors: 19 }
+const NICEST = 19
+/** As nice(1) does it: where cores are few, the thread that answers the network goes before this one. */
+const NICENESS = 10
 
 /** Of this thread alone; where threads have no priorities of their own (all but Linux) it stays as it is. */
 function stepBack(): void {
   try {
     const thread = Number(basename(readlinkSync('/proc/thread-self')))
-    const niceness = setup.learn ? NICENESS.learn : NICENESS.vectors
-    setPriority(thread, Math.min(constants.priority.PRIORITY_LOW, getPriority() + niceness))
+    setPriority(thread, Math.min(NICEST, getPriority() + NICENESS))
   } catch {
     // A job is done without it too.
   }

@@ -106,7 +106,7 @@ test.runIf(process.platform === 'linux')(
     const before = nicenesses()
     lane = new Lane(() => undefined)
     await lane.run(1, sumJob(4))
-    const behind = Math.min(19, before[0]! + 19)
+    const behind = Math.min(19, before[0]! + 10)
     const count = (all: number[]) => all.filter(nice => nice === behind).length
     expect(count(nicenesses())).toBe(count(before) + 1)
     expect(nicenesses()[0]).toBe(before[0])
