@@ -13,6 +13,7 @@ import { roundingDeviation, sectionRange } from '../sum/layout.ts'
 import { dequantise, unpackInto } from '../sum/quantise.ts'
 import { rotateBack, rotatedLength, rotationFactor } from '../sum/rotation.ts'
 import { drawn } from '../sum/selection.ts'
+import { floats, integers, stepFloats } from '../sum/simd.ts'
 import { histogramAuc } from './metrics.ts'
 import { blankState } from './state.ts'
 
@@ -94,8 +95,8 @@ function stepped(
   if (section.rotated) {
     // What is not drawn is 0.
     const values = new Float32Array(whole)
-    for (const [from, integers] of pieces) {
-      for (let i = 0; i < integers.length; i++) values[places?.[from + i] ?? from + i] = integers[i]!
+    for (const [from, some] of pieces) {
+      for (let i = 0; i < some.length; i++) values[places?.[from + i] ?? from + i] = some[i]!
     }
     rotateBack(values, p, publicSeed!)
     const factor = rotationFactor(p)
@@ -108,18 +109,24 @@ function stepped(
   // What is not drawn stays as it is, and the drawn ones lie apart: then the next model needs memory of its own.
   const next = blankState(p, mean, deviation, places ? undefined : memory)
   if (places) next.parameters.set(parameters)
-  for (const [from, integers] of pieces) {
-    for (let i = 0; i < integers.length; i++) {
-      const at = places?.[from + i] ?? from + i
-      next.parameters[at] = Math.fround(parameters[at]! + integers[i]! / scale / weight)
+  for (const [from, some] of pieces) {
+    if (places) {
+      for (let i = 0; i < some.length; i++) {
+        const at = places[from + i]!
+        next.parameters[at] = Math.fround(parameters[at]! + some[i]! / scale / weight)
+      }
+    } else {
+      floats.set(parameters.subarray(from, from + some.length))
+      stepFloats(some.length, scale, weight)
+      next.parameters.set(floats.subarray(0, some.length), from)
     }
   }
   return next
 }
 
 /**
- * The first `length` integers in the elements of a sum, some at a time, which are there until the next are. From the end on, and
- * the first of them are kept at once: a model in the memory of its sum begins with a header.
+ * The first `length` integers in the elements of a sum, some at a time, which are there (in simd.ts) until the next are. From the
+ * end on, and the first of them are kept at once: a model in the memory of its sum begins with a header.
  */
 function unpacked(elements: Uint32Array, length: number, lanes: Lanes): Generator<[number, Int32Array]> {
   return fromTheEnd(elements, elements.slice(0, CHUNK / lanes), length, lanes)
@@ -131,9 +138,8 @@ function* fromTheEnd(
   length: number,
   lanes: Lanes,
 ): Generator<[number, Int32Array]> {
-  const integers = new Int32Array(Math.min(length, CHUNK))
   for (let from = CHUNK * Math.floor(Math.max(0, length - 1) / CHUNK); from >= 0; from -= CHUNK) {
-    const some = integers.subarray(0, length - from)
+    const some = integers.subarray(0, Math.min(CHUNK, length - from))
     unpackInto(some, from === 0 ? head : elements.subarray(from / lanes), lanes)
     yield [from, some]
   }

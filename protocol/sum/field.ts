@@ -6,6 +6,8 @@
  * A vector of residues is a Uint32Array with all elements in [0, p): the canonical form that functions here expect and
  * give. What comes from a peer is brought in by `residuesFromBytes`, which checks it.
  */
+import { piecesOf } from './pieces.ts'
+import { elements, elementsAreResidues } from './simd.ts'
 
 export const P = 0x7fff_ffff
 /** Largest integer whose sign survives: centred residues lie in [-HALF, HALF]. */
@@ -43,29 +45,21 @@ function fold(x: number): number {
 
 /** acc += vector, element by element. Throws RangeError when lengths differ. */
 export function addInto(acc: Uint32Array, vector: Uint32Array): void {
-  sameLength(acc, vector)
+  if (acc.length !== vector.length)
+    throw new RangeError(`vectors of ${acc.length} and ${vector.length} elements`)
   for (let i = 0; i < acc.length; i++) {
     const s = (acc[i]! - P + vector[i]!) | 0
     acc[i] = s + (P & (s >> 31))
   }
 }
 
-/** acc -= vector, element by element. Throws RangeError when lengths differ. */
-export function subInto(acc: Uint32Array, vector: Uint32Array): void {
-  sameLength(acc, vector)
-  for (let i = 0; i < acc.length; i++) {
-    const s = (acc[i]! - vector[i]!) | 0
-    acc[i] = s + (P & (s >> 31))
-  }
-}
-
 /** Whether every element is in [0, p). */
 export function areResidues(vector: Uint32Array): boolean {
-  // x has its top bit set if it is above p, and x + 1 (as 32 bits) if it is p. As signed integers, which need no doubles.
-  const words = new Int32Array(vector.buffer, vector.byteOffset, vector.length)
-  let bits = 0
-  for (let i = 0; i < words.length; i++) bits |= words[i]! | ((words[i]! + 1) | 0)
-  return bits >= 0
+  for (const [, piece] of piecesOf(vector)) {
+    elements.set(piece)
+    if (!elementsAreResidues(piece.length)) return false
+  }
+  return true
 }
 
 /** Little-endian bytes, four for each element: what is sent and what is hashed. Shares the vector's memory. */
@@ -88,8 +82,4 @@ export function residuesIn(record: Uint8Array, from: number, to: number): Uint32
   const at = record.byteOffset + 4 * from
   if (at % 4 === 0) return new Uint32Array(record.buffer, at, to - from)
   return new Uint32Array(record.slice(4 * from, 4 * to).buffer)
-}
-
-function sameLength(a: Uint32Array, b: Uint32Array): void {
-  if (a.length !== b.length) throw new RangeError(`vectors of ${a.length} and ${b.length} elements`)
 }

@@ -12,12 +12,13 @@ import { encodedBytes, encodeState, stateHash } from '../model/state.ts'
 import type { ModelState, Step, Stepped, Stored, Vector, VectorOutput, VectorWork } from '../ports.ts'
 import { assert, ok, type Result } from '../result.ts'
 import { isStored, lengthOf } from '../stored.ts'
-import { addInto, areResidues, residueBytes } from './field.ts'
+import { areResidues, residueBytes } from './field.ts'
 import { elementsOf, vectorLength } from './layout.ts'
 import { type Mask, masksInto } from './mask.ts'
 import { type Pieces, piecesOf } from './pieces.ts'
 import { quantiseInto } from './quantise.ts'
 import { shardRange } from './shards.ts'
+import { addWords, elements, words } from './simd.ts'
 import { tagger } from './tag.ts'
 
 type WorkOf<K extends VectorWork['kind']> = Extract<VectorWork, { kind: K }>
@@ -115,11 +116,12 @@ function sumShards(work: WorkOf<'sum'>, read: ReadStored): OutputOf<'sum'> {
   }
   const sum = longVector(first.length)
   for (const [from, part] of piecesOf(sum)) {
+    elements.fill(0, 0, part.length)
     for (const input of inputs) {
-      const words = input.subarray(from, from + part.length)
-      assert(areResidues(words), 'inputs of a sum are residues')
-      addInto(part, words)
+      words.set(input.subarray(from, from + part.length))
+      assert(addWords(part.length), 'inputs of a sum are residues')
     }
+    part.set(elements.subarray(0, part.length))
   }
   return { kind: 'sum', sum, hash: hashOf(sum) }
 }

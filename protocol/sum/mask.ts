@@ -5,7 +5,7 @@
  */
 import { CHUNK_WORDS, keyStream, release, sideStream } from '../crypto/keystream.ts'
 import { add, P, sub } from './field.ts'
-import { blend, sums, words } from './simd.ts'
+import { blend, elements, words } from './simd.ts'
 
 export interface Mask {
   /** AES-256 key, 32 bytes; for one vector of one attempt. */
@@ -35,14 +35,14 @@ export function masksInto(
   const streams = masks.map(mask => open(mask.key, offset))
   for (let from = 0; from < acc.length; from += CHUNK_WORDS) {
     const part = acc.subarray(from, Math.min(acc.length, from + CHUNK_WORDS))
-    sums.set(part)
+    elements.set(part)
     masks.forEach(({ key, sign }, k) => {
       const drawn = streams[k]!.take(part.length)
       words.set(drawn)
       release(drawn)
       if (blend(part.length, sign)) repair(part.length, sign, i => redraw(key, offset + from + i))
     })
-    part.set(sums.subarray(0, part.length))
+    part.set(elements.subarray(0, part.length))
   }
   // What a mask was is not left behind.
   words.fill(0, 0, Math.min(acc.length, CHUNK_WORDS))
@@ -51,7 +51,8 @@ export function masksInto(
 /** Once in 2^31 words one is p: it has added 0 so far, and its element gets the mask that it lacks. */
 function repair(count: number, sign: 1 | -1, again: (index: number) => number): void {
   for (let i = 0; i < count; i++) {
-    if (words[i]! >>> 1 === P) sums[i] = sign === 1 ? add(sums[i]!, again(i)) : sub(sums[i]!, again(i))
+    if (words[i]! >>> 1 === P)
+      elements[i] = sign === 1 ? add(elements[i]!, again(i)) : sub(elements[i]!, again(i))
   }
 }
 

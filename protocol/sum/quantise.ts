@@ -8,8 +8,8 @@ import { CHUNK_WORDS, type KeyStream, release } from '../crypto/keystream.ts'
 import type { Section } from '../ports.ts'
 import { assert } from '../result.ts'
 import { HALF, P } from './field.ts'
-
-const UNIT = 1 / 0x1_0000_0000
+import { piecesOf } from './pieces.ts'
+import { centreElements, doubles, elements, integers, roundDoubles, words } from './simd.ts'
 
 /** What quantising needs to know of a section. */
 export type Steps = Pick<Section, 'scale' | 'bound' | 'lanes'>
@@ -38,42 +38,22 @@ export function quantiseInto(
   const size = CHUNK_WORDS - (CHUNK_WORDS % lanes)
   for (let from = 0; from < values.length; from += size) {
     const to = Math.min(values.length, from + size)
-    const words = stream.take(to - from)
-    const finite = roundChunk(words, values.subarray(from, to), factor, scale, bound)
-    packInto(out.subarray(from / lanes, Math.ceil(to / lanes)), words, lanes)
-    release(words)
+    const drawn = stream.take(to - from)
+    words.set(drawn)
+    release(drawn)
+    doubles.set(values.subarray(from, to))
+    const finite = roundDoubles(to - from, factor, steps, lanes === 1 ? P : 0)
+    const rounded = words.subarray(0, to - from)
+    if (lanes === 1) out.set(rounded, from)
+    else packInto(out.subarray(from / lanes, Math.ceil(to / lanes)), rounded, lanes)
     assert(finite, 'all values are finite')
   }
-}
-
-/** Integers, in two's complement, in the place of the `words` that they are rounded by. Whether all values were finite. */
-function roundChunk(
-  words: Uint32Array,
-  values: Float64Array | Float32Array,
-  factor: number,
-  scale: number,
-  bound: number,
-): boolean {
-  let check = 0
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i]! * factor
-    // 0 for what is finite, else NaN, which no further addition mends.
-    check += value - value
-    const scaled = Math.min(bound, Math.max(-bound, value)) * scale
-    const lower = Math.floor(scaled)
-    // Up if u = word / 2^32 is below the fraction: floor(u - fraction) is then -1, else 0, exactly, and without a
-    // branch that no processor could predict.
-    words[i] = (lower - Math.floor(words[i]! * UNIT - (scaled - lower))) | 0
-  }
-  return check === 0
+  // What was learned is not left behind.
+  doubles.fill(0, 0, Math.min(values.length, size))
 }
 
 /** Integers in two's complement as lanes, the first one the lowest; those that the last element lacks are 0. */
 function packInto(out: Uint32Array, integers: Uint32Array, lanes: Lanes): void {
-  if (lanes === 1) {
-    for (let e = 0; e < out.length; e++) out[e] = integers[e]! + (P & -(integers[e]! >>> 31))
-    return
-  }
   const radix = radixOf(lanes)
   for (let e = 0; e < out.length; e++) {
     let x = 0
@@ -84,19 +64,22 @@ function packInto(out: Uint32Array, integers: Uint32Array, lanes: Lanes): void {
 }
 
 /**
- * The integers in the lanes of a sum's `elements`, from the first on. Any residue has some: those of a sum whose hospitals kept to
+ * The integers in the lanes of a sum's elements, from the first on. Any residue has some: those of a sum whose hospitals kept to
  * their bounds are the sums of the hospitals' integers.
  */
-export function unpackInto(out: Int32Array, elements: Uint32Array, lanes: Lanes): void {
+export function unpackInto(out: Int32Array, vector: Uint32Array, lanes: Lanes): void {
   if (lanes === 1) {
-    // `centre`, without a branch that no processor could predict.
-    for (let e = 0; e < out.length; e++) out[e] = elements[e]! - (P & ((HALF - elements[e]!) >> 31))
+    for (const [from, piece] of piecesOf(vector.subarray(0, out.length))) {
+      elements.set(piece)
+      centreElements(piece.length)
+      out.set(integers.subarray(0, piece.length), from)
+    }
     return
   }
   const radix = radixOf(lanes)
   const half = LANE_MAX[lanes]
   for (let e = 0; e * lanes < out.length; e++) {
-    let x = centre(elements[e]!)
+    let x = centre(vector[e]!)
     const to = Math.min(out.length, (e + 1) * lanes)
     for (let i = e * lanes; i < to; i++) {
       const rest = i + 1 < (e + 1) * lanes ? Math.floor((x + half) / radix) : 0

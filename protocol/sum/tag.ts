@@ -14,9 +14,9 @@ import { ascii, concatBytes, u32be } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { type KeyStream, keyStream } from '../crypto/keystream.ts'
 import { assert } from '../result.ts'
-import { add, areResidues, mul, P, reduce, sub } from './field.ts'
+import { add, mul, P, reduce, sub } from './field.ts'
 import { type Pieces, piecesOf } from './pieces.ts'
-import { BLOCK, COLUMNS, coefficients, elements, multiply, products } from './simd.ts'
+import { BLOCK, COLUMNS, coefficients, elements, elementsAreResidues, multiply, products } from './simd.ts'
 
 /** A tag: real and imaginary part of the first repetition, then of the second. */
 export const TAG_WORDS = COLUMNS
@@ -46,8 +46,8 @@ export function tagger(coin: Uint8Array, shard: number): (vector: Pieces) => Uin
     const tag = new Uint32Array(TAG_WORDS)
     coefficients.set(within.subarray(0, needed))
     for (const [start, piece] of piecesOf(vector)) {
-      assert(areResidues(piece), 'a tagged vector holds residues')
       elements.set(piece)
+      assert(elementsAreResidues(piece.length), 'a tagged vector holds residues')
       for (let from = 0; from < piece.length; from += BLOCK) {
         const k = (start + from) / BLOCK
         multiply(from, Math.min(piece.length, from + BLOCK))

@@ -15,7 +15,7 @@ import { sha256 } from '../../protocol/crypto/hash.ts'
 import { CHUNK_WORDS, keyStream, release } from '../../protocol/crypto/keystream.ts'
 import { joined } from '../../protocol/memory.ts'
 import type { VectorWork } from '../../protocol/ports.ts'
-import { addInto, areResidues, P, residueBytes } from '../../protocol/sum/field.ts'
+import { areResidues, P, residueBytes } from '../../protocol/sum/field.ts'
 import { runVectorWork } from '../../protocol/sum/kernels.ts'
 import { layoutFor } from '../../protocol/sum/layout.ts'
 import { masksInto } from '../../protocol/sum/mask.ts'
@@ -106,7 +106,6 @@ function bench(elements: number): Row[] {
       () => quantiseInto(other, delta, 1, { scale: 2 ** 20, bound: 1, lanes: 1 }, keyStream(key(1))),
     ],
     ['rotate', () => rotated(delta, 1, key(1))],
-    ['add', () => addInto(vector, other)],
     ['check residues', () => areResidues(vector)],
     ['hash', () => sha256(residueBytes(vector))],
     ['tag, both repetitions', () => tagger(key(1), 0)(vector)],

@@ -24,7 +24,7 @@ const SAMPLE_MICROS = 500
 const RULES: readonly (readonly [Step, RegExp])[] = [
   ['collector', /^\(garbage collector\)/],
   ['hash', /oneShotDigest|\bHash\b|crypto\/hash/],
-  ['tags', /sum\/tag\.ts|multiply|wasm-function\[2\]/],
+  ['tags', /sum\/tag\.ts|multiply|wasm-function\[7\]/],
   [
     'cipher',
     /crypto\/cipher|crypto\/keystream|CipherBase|chaCha20Poly1305|noise\.ts|^(update|final|setAAD|run) :/,
