@@ -92,7 +92,7 @@ const TrainingSchema = z.strictObject({
 })
 
 export const CompressionSchema = z.strictObject({
-  /** Bits on the wire of each value of an update (10: two thirds more, as three values share 32 bits). 32: with `oneIn` only. */
+  /** Bits on the wire of each value of an update (10: two thirds more, as three values share 32 bits). 32: with `oneIn` or `rank`. */
   bitsPerValue: z.literal([32, ...BITS_PER_VALUE]),
   /** Spread each update over all its values by a rotation that all share, before it is rounded: finer steps for most models. */
   rotation: z.boolean(),
@@ -101,6 +101,11 @@ export const CompressionSchema = z.strictObject({
    * not send it keeps in memory and adds to its next update.
    */
   oneIn: z.int().min(2).max(1024).optional(),
+  /**
+   * Of each matrix of weights only a factor of so many columns is summed each round, the left one and the right one in turn; what
+   * a hospital could not send it keeps as with `oneIn`.
+   */
+  rank: z.int().min(1).max(64).optional(),
 })
 
 const SecureSumSchema = z.strictObject({

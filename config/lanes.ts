@@ -20,14 +20,30 @@ export function lanesOf(secureSum: {
   return secureSum.compression ? LANES[secureSum.compression.bitsPerValue] : 1
 }
 
-/** What is wrong with a section `compression` in itself; undefined: nothing. */
+/** What is wrong with a section `compression` in itself, and with which field; undefined: nothing. */
 export function compressionProblem(
-  compression: { readonly bitsPerValue: BitsPerValue; readonly oneIn?: number | undefined } | undefined,
-): { readonly says: string; readonly fix: string } | undefined {
-  if (compression?.bitsPerValue !== 32 || compression.oneIn !== undefined) return undefined
+  compression:
+    | {
+        readonly bitsPerValue: BitsPerValue
+        readonly oneIn?: number | undefined
+        readonly rank?: number | undefined
+      }
+    | undefined,
+): { readonly field: 'bitsPerValue' | 'rank'; readonly says: string; readonly fix: string } | undefined {
+  if (compression === undefined) return undefined
+  const { bitsPerValue, oneIn, rank } = compression
+  if (oneIn !== undefined && rank !== undefined) {
+    return {
+      field: 'rank',
+      says: 'must not be set beside oneIn: of a factor all values are needed',
+      fix: 'leave one of the two out',
+    }
+  }
+  if (bitsPerValue !== 32 || oneIn !== undefined || rank !== undefined) return undefined
   return {
+    field: 'bitsPerValue',
     says: 'must be less than 32 where all values are summed: nothing is saved',
-    fix: `set it to ${BITS_PER_VALUE.join(', ')}, or set oneIn, or leave \`compression\` out`,
+    fix: `set it to ${BITS_PER_VALUE.join(', ')}, or set oneIn or rank, or leave \`compression\` out`,
   }
 }
 

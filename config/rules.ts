@@ -6,6 +6,7 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 import { hexToBytes } from '@noble/hashes/utils.js'
 import { type CharterDraft, quorum } from './charter.ts'
 import { bitsMin, compressionProblem, LANE_MAX, lanesOf } from './lanes.ts'
+import { isFactored } from './matrices.ts'
 import { type Path, type Problem, showPath } from './problem.ts'
 import { committeeProblems } from './rules-committees.ts'
 import { modelProblems } from './rules-model.ts'
@@ -232,7 +233,7 @@ const COUNTS_MAX = 2 ** 29
  * The members' values together must fit in p / 2 = 2^30 (n * bound * scale, protocol/sum), with steps left for
  * what is finer than a whole number.
  */
-function quantisationProblems({ members, training, evaluation, secureSum }: CharterDraft): Problem[] {
+function quantisationProblems({ members, model, training, evaluation, secureSum }: CharterDraft): Problem[] {
   const n = members.length
   const problems: Problem[] = []
   if (n * training.weightMax > WEIGHTS_MAX) {
@@ -260,8 +261,17 @@ function quantisationProblems({ members, training, evaluation, secureSum }: Char
   if (useless)
     problems.push({
       code: 'CHARTER_COMPRESSION',
-      path: ['secureSum', 'compression', 'bitsPerValue'],
-      ...useless,
+      path: ['secureSum', 'compression', useless.field],
+      says: useless.says,
+      fix: useless.fix,
+    })
+  const rank = secureSum.compression?.rank
+  if (rank !== undefined && !model.weights.some(({ shape }) => isFactored(shape, rank)))
+    problems.push({
+      code: 'CHARTER_COMPRESSION',
+      path: ['secureSum', 'compression', 'rank'],
+      says: `must be less: no weights of the model are a matrix with more than ${rank} rows and columns`,
+      fix: 'lower it, or leave it out',
     })
   const most = LANE_MAX[lanesOf(secureSum)]
   if (n > most) {

@@ -109,9 +109,17 @@ function numberProblems(scenario: Scenario): Problem[] {
       `set it to ${bitsMin(n)}, or leave compression out`,
     )
   }
-  const useless = compressionProblem(scenario.secureSum.compression)
+  const { compression } = scenario.secureSum
+  const useless = compressionProblem(compression)
   if (useless)
-    add('SCENARIO_COMPRESSION', ['secureSum', 'compression', 'bitsPerValue'], useless.says, useless.fix)
+    add('SCENARIO_COMPRESSION', ['secureSum', 'compression', useless.field], useless.says, useless.fix)
+  if (compression?.rank !== undefined && scenario.study.learner === 'synthetic')
+    add(
+      'SCENARIO_COMPRESSION',
+      ['secureSum', 'compression', 'rank'],
+      'must be left out: the synthetic model has no matrix',
+      'leave it out, or set study.learner to tfjs and study.data to a study whose model has one',
+    )
   return [...problems, ...committeeProblems(committees, n, f)]
 }
 

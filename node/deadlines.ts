@@ -20,7 +20,8 @@ export function bandwidthWarnings(charter: Charter, bandwidth: BandwidthMax): st
   const { secureSum, members, committees } = charter
   const { maliciousMax } = committees ?? charter
   const cohort = committees ? committeeLargest(members.length, committees.size) : members.length
-  const vector = 4 * vectorLength(layoutFor(charter, 'train', members.length))
+  const lengths = [1, 2].map(round => vectorLength(layoutFor(charter, 'train', members.length, round)))
+  const vector = 4 * Math.max(...lengths)
   if (vector <= secureSum.gossipBytesMax) return []
   // Slices before the one deadline and sums before the other: as many come as go.
   const slice = vector / cohort

@@ -5,6 +5,7 @@
 import type { Charter } from '../config/charter.ts'
 import type { Lanes } from '../config/lanes.ts'
 import type { Fault } from './fault.ts'
+import type { Factor } from './sum/factors.ts'
 import type { Body } from './wire/messages.ts'
 
 /** Milliseconds of the host's clock, Unix time. */
@@ -101,6 +102,8 @@ export interface ModelState {
   /** For each feature, in the charter's expanded order; empty before the statistics round. */
   readonly mean: Float64Array
   readonly deviation: Float64Array
+  /** Where updates are summed as factors: the ones that the next round does not sum; undefined before the first. */
+  readonly basis?: Float32Array | undefined
 }
 
 /** Work that does not belong on the thread that answers the network. */
@@ -156,6 +159,8 @@ export interface Section {
   readonly rotated: boolean
   /** Its values are one of each so many of a vector's, drawn by the public seed; 1: all of them. */
   readonly oneIn: number
+  /** Its values are these factors of an update's matrices, and then what is in none (factors.ts); undefined: the update's own. */
+  readonly factor: Factor | undefined
 }
 
 export interface PairKey {
@@ -178,6 +183,8 @@ export type VectorWork =
       readonly publicSeed: Uint8Array
       /** What this hospital still has to add of former updates, unweighted; length P. */
       readonly residual?: Float32Array | undefined
+      /** The model's. */
+      readonly basis?: Float32Array | undefined
       /** Rounding randomness, 32 bytes: private to this hospital. */
       readonly roundingKey: Uint8Array
       readonly selfKey: Uint8Array

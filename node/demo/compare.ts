@@ -65,7 +65,7 @@ export async function trainAlone(
         model,
         seed: digest(`${seed} ${round}`),
       })
-      const sections = layoutFor(whole, task, 1)
+      const sections = layoutFor(whole, task, 1, round)
       const roundingKey = digest(`${seed} ${round} rounding`)
       const input = quantisedInput({ charter: whole, task, sections, learned, roundingKey })
       if (!input.ok) throw new MedmeshError('DEMO_COMPARISON', input.error, 'lower training.learningRate')

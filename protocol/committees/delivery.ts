@@ -31,7 +31,8 @@ export interface Delivery {
 /** The sections of the coming round for all members' inputs; `state` is between rounds. */
 export function roundSections(state: LedgerState): readonly Section[] {
   const { phase, charter } = state
-  return phase.kind === 'between' ? layoutFor(charter, phase.task, charter.members.length) : []
+  if (phase.kind !== 'between') return []
+  return layoutFor(charter, phase.task, charter.members.length, phase.round)
 }
 
 /** What a message delivers in the round that `state` is before, or what is wrong with it. */

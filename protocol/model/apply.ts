@@ -9,6 +9,14 @@ import type { Charter, Feature } from '../../config/charter.ts'
 import type { Lanes } from '../../config/lanes.ts'
 import type { Metrics, ModelState, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
+import {
+  addUnfactored,
+  factoredLength,
+  factorsOf,
+  firstBasis,
+  nextBasis,
+  otherFactor,
+} from '../sum/factors.ts'
 import { roundingDeviation, sectionRange } from '../sum/layout.ts'
 import { dequantise, unpackInto } from '../sum/quantise.ts'
 import { rotateBack, rotatedLength, rotationFactor } from '../sum/rotation.ts'
@@ -30,7 +38,7 @@ export interface Applied {
 
 /**
  * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort; `publicSeed`: as in the
- * inputs, needed where a section is rotated or drawn from. Never throws on account of what the residues are.
+ * inputs, needed where a section is rotated or drawn from or has factors. Never throws on account of what the residues are.
  *
  * `memory`: where the next model may lie; that of the residues too, which then are none any more.
  */
@@ -58,12 +66,11 @@ export function applySum(
       return { state: { ...state, ...normalisation }, metrics: undefined, samples }
     }
     case 'train': {
-      const weightMin = 1 / charter.training.weightMax
       const section = sections.find(s => s.name === 'update')!
       const update = residues.subarray(...sectionRange(sections, 'update'))
       const weight = read('weight')[0]!
       const found = { metrics: measured(read), samples: samplesIn(sections, residues) }
-      return { state: stepped(state, update, section, weight, weightMin, publicSeed, memory), ...found }
+      return { state: stepped(charter, state, update, section, weight, publicSeed, memory), ...found }
     }
     case 'evaluate':
       return { state, metrics: measured(read), samples: 0 }
@@ -72,42 +79,57 @@ export function applySum(
 
 /** Sample-weighted FedAvg (McMahan 2017, Algorithm 1): parameters + sum(w_i delta_i) / sum(w_i). */
 function stepped(
+  charter: Charter,
   state: ModelState,
   update: Uint32Array,
   section: Section,
   weight: number,
-  weightMin: number,
   publicSeed: Uint8Array | undefined,
   memory: ArrayBufferLike | undefined,
 ): ModelState {
-  // Nobody had a training row: whoever has one weighs at least weightMin, but for rounding.
-  if (weight < weightMin / 2) return state
-  const { parameters, mean, deviation } = state
-  const p = parameters.length
-  const { lanes, scale, oneIn } = section
+  const { parameters } = state
+  const { lanes, scale, oneIn, factor: summed } = section
   assert(
-    publicSeed !== undefined || (oneIn === 1 && !section.rotated),
+    publicSeed !== undefined || (oneIn === 1 && !section.rotated && !summed),
     'a section of which it is needed has a seed',
   )
-  const whole = section.rotated ? rotatedLength(p) : p
+  const factors = summed && factorsOf(charter)
+  // Nobody had a training row: whoever has one weighs at least so much, but for rounding.
+  if (weight < 1 / charter.training.weightMax / 2) {
+    return factors ? { ...state, basis: firstBasis(factors, otherFactor(summed!), publicSeed!) } : state
+  }
+  const p = parameters.length
+  const length = factors ? factoredLength(factors, summed!) : p
+  const whole = section.rotated ? rotatedLength(length) : length
   const places = oneIn === 1 ? undefined : drawn(whole, oneIn, publicSeed!)
   const pieces = unpacked(update, section.length, lanes)
-  if (section.rotated) {
+  if (section.rotated || factors) {
     // What is not drawn is 0.
-    const values = new Float32Array(whole)
+    const integers = section.rotated ? new Float32Array(whole) : new Float64Array(whole)
     for (const [from, some] of pieces) {
-      for (let i = 0; i < some.length; i++) values[places?.[from + i] ?? from + i] = some[i]!
+      for (let i = 0; i < some.length; i++) integers[places?.[from + i] ?? from + i] = some[i]!
     }
-    rotateBack(values, p, publicSeed!)
-    const factor = rotationFactor(p)
-    const next = blankState(p, mean, deviation, memory)
-    for (let i = 0; i < p; i++) {
-      next.parameters[i] = Math.fround(parameters[i]! + (values[i]! * factor) / scale / weight)
+    if (section.rotated) rotateBack(integers as Float32Array, length, publicSeed!)
+    const turns = section.rotated ? rotationFactor(length) : 1
+    const valueAt = (i: number) => (integers[i]! * turns) / scale / weight
+    if (factors) {
+      const values = Float64Array.from({ length }, (_, i) => valueAt(i))
+      const basis = state.basis ?? firstBasis(factors, summed!, publicSeed!)
+      const next = blankState(p, { ...state, basis: nextBasis(factors, summed!, values) }, memory)
+      addUnfactored(factors, summed!, values, basis, {
+        out: next.parameters,
+        start: parameters,
+        factor: 1,
+        sign: 1,
+      })
+      return next
     }
+    const next = blankState(p, state, memory)
+    for (let i = 0; i < p; i++) next.parameters[i] = Math.fround(parameters[i]! + valueAt(i))
     return next
   }
   // What is not drawn stays as it is, and the drawn ones lie apart: then the next model needs memory of its own.
-  const next = blankState(p, mean, deviation, places ? undefined : memory)
+  const next = blankState(p, state, places ? undefined : memory)
   if (places) next.parameters.set(parameters)
   for (const [from, some] of pieces) {
     if (places) {

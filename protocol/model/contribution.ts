@@ -3,6 +3,7 @@ import { type Charter, parameterCount } from '../../config/charter.ts'
 import { longMemory, SHARED_BYTES_MIN } from '../memory.ts'
 import type { Evaluation, Learned, Section, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
+import { addUnfactored, factored, factorsOf, firstBasis } from '../sum/factors.ts'
 import { rotateBack, rotated, rotationFactor } from '../sum/rotation.ts'
 import { drawn } from '../sum/selection.ts'
 
@@ -24,18 +25,26 @@ export interface Part {
  */
 type Put = (name: string, values: Part['values'], factor?: number, norm?: number) => string | undefined
 
+/** How an update is sent of which not all values are, or not as they are. */
+export interface Sending {
+  /** Needed where the layout has a section that is rotated or drawn from, or of factors without a basis. */
+  readonly publicSeed?: Uint8Array | undefined
+  /** What this hospital still has to add of former updates. */
+  readonly residual?: Float32Array | undefined
+  /** The model's. */
+  readonly basis?: Float32Array | undefined
+}
+
 /**
  * The parts of the unquantised vector, in the order of `sections`. A hospital without training rows adds zeros with weight
- * 0. `publicSeed`: needed where the layout has a section that is rotated or drawn from. `residual`: what this hospital still has to
- * add of former updates. Errors name what is wrong with the learner's result, never a value of it: nothing is sent then.
+ * 0. Errors name what is wrong with the learner's result, never a value of it: nothing is sent then.
  */
 export function contribution(
   charter: Charter,
   task: Task,
   sections: readonly Section[],
   learned: Learned,
-  publicSeed?: Uint8Array,
-  residual?: Float32Array,
+  { publicSeed, residual, basis }: Sending = {},
 ): Result<readonly Part[], string> {
   const parts = new Map<string, Part>()
   const put: Put = (name, values, factor = 1, norm = Number.NaN) => {
@@ -77,7 +86,7 @@ export function contribution(
     wrong.push(put('update', update, weight * clip, norm))
     wrong.push(put('weight', Float64Array.of(weight)))
     const part = parts.get('update')
-    if (part) parts.set('update', compressed(part.section, update, weight, clip, publicSeed))
+    if (part) parts.set('update', sent(charter, part.section, update, weight, clip, { publicSeed, basis }))
   }
   if (task !== 'statistics') wrong.push(...evaluated(put, learned.evaluation, charter.evaluation))
   const first = wrong.find(w => w !== undefined)
@@ -92,21 +101,45 @@ function owed(delta: Float32Array, residual: Float32Array | undefined): Float32A
   return sum
 }
 
-/** An update as its section has it: whole, or rotated, or of either the values that are drawn, and then what is left. */
-function compressed(
+/** An update as its section has it: whole or as factors, and then what is left. */
+function sent(
+  charter: Charter,
   section: Section,
   update: Float32Array,
+  weight: number,
+  clip: number,
+  { publicSeed, basis }: Sending,
+): Part {
+  const factors = section.factor && factorsOf(charter)
+  if (!factors) return compressed(section, update, weight, clip, publicSeed)
+  const summed = section.factor!
+  const known = basis ?? firstBasis(factors, summed, seedOf(publicSeed))
+  const values = factored(factors, summed, update, clip, known)
+  const part = compressed(section, values, weight, 1, publicSeed)
+  const unsent = new Float32Array(longMemory(4 * update.length))
+  addUnfactored(factors, summed, values, known, { out: unsent, start: update, factor: clip, sign: -1 })
+  return { ...part, unsent }
+}
+
+function seedOf(publicSeed: Uint8Array | undefined): Uint8Array {
+  assert(publicSeed !== undefined, 'a section that is not the update itself has a seed')
+  return publicSeed
+}
+
+/** All values, or rotated, or of either those that are drawn, and then what is left. */
+function compressed(
+  section: Section,
+  update: Float32Array | Float64Array,
   weight: number,
   clip: number,
   publicSeed: Uint8Array | undefined,
 ): Part {
   const turns = section.rotated ? rotationFactor(update.length) : 1
   if (section.oneIn === 1 && !section.rotated) return { section, values: update, factor: weight * clip }
-  assert(publicSeed !== undefined, 'a section that is rotated or drawn from has a seed')
-  if (section.oneIn === 1)
-    return { section, values: rotated(update, weight * clip, publicSeed), factor: turns }
-  const rest = section.rotated ? rotated(update, clip, publicSeed) : scaled(update, clip)
-  const places = drawn(rest.length, section.oneIn, publicSeed)
+  const seed = seedOf(publicSeed)
+  if (section.oneIn === 1) return { section, values: rotated(update, weight * clip, seed), factor: turns }
+  const rest = section.rotated ? rotated(update, clip, seed) : scaled(update, clip)
+  const places = drawn(rest.length, section.oneIn, seed)
   const values = new Float32Array(places.length)
   for (let i = 0; i < places.length; i++) {
     values[i] = rest[places[i]!]!
@@ -114,12 +147,12 @@ function compressed(
   }
   const part = { section, values, factor: weight * turns }
   if (!section.rotated) return { ...part, unsent: rest }
-  rotateBack(rest, update.length, publicSeed)
+  rotateBack(rest, update.length, seed)
   return { ...part, unsent: scaled(rest.subarray(0, update.length), turns * turns) }
 }
 
 /** In memory that threads share: the machine keeps it and lends it to the next input's job. */
-function scaled(values: Float32Array, factor: number): Float32Array {
+function scaled(values: Float32Array | Float64Array, factor: number): Float32Array {
   const out = new Float32Array(longMemory(4 * values.length))
   for (let i = 0; i < out.length; i++) out[i] = values[i]! * factor
   return out

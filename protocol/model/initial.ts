@@ -8,7 +8,8 @@ import { blankState } from './state.ts'
 
 /** Initial parameters by the charter's initialisers and seed; no normalisation yet. */
 export function initialState(charter: Charter): ModelState {
-  const state = blankState(parameterCount(charter), new Float64Array(0), new Float64Array(0))
+  const none = new Float64Array(0)
+  const state = blankState(parameterCount(charter), { mean: none, deviation: none })
   const { parameters } = state
   let from = 0
   charter.model.weights.forEach((weight, index) => {

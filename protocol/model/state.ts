@@ -5,6 +5,7 @@ import { Memo } from '../memo.ts'
 import { longMemory } from '../memory.ts'
 import type { ModelState } from '../ports.ts'
 import { err, ok, type Result } from '../result.ts'
+import { basisLength, factorSummed, factorsOf } from '../sum/factors.ts'
 
 /** 'mmod' and the format's version. */
 const MAGIC = 0x6d6d6f64
@@ -21,30 +22,31 @@ const hashes = new Memo<ModelState, Uint8Array>()
  */
 export function blankState(
   p: number,
-  mean: Float64Array,
-  deviation: Float64Array,
-  memory: ArrayBufferLike = longMemory(encodedBytes(p, mean.length)),
+  { mean, deviation, basis }: Omit<ModelState, 'parameters'>,
+  memory?: ArrayBufferLike,
 ): ModelState {
-  const encoding = new Uint8Array(memory, 0, encodedBytes(p, mean.length))
+  const bytes = encodedBytes(p, mean.length, basis?.length)
+  const encoding = new Uint8Array(memory ?? longMemory(bytes), 0, bytes)
   const parameters = new Float32Array(encoding.buffer, HEADER, p)
-  const state = { parameters, mean, deviation }
+  const state = { parameters, mean, deviation, ...(basis && { basis }) }
   writeRest(encoding, state)
   encodings.set(state, encoding)
   return state
 }
 
-/** Of the encoding of a model with `p` parameters and `d` features. */
-export function encodedBytes(p: number, d: number): number {
-  return HEADER + 4 * p + 16 * d
+/** Of the encoding of a model with `p` parameters, `d` features and a basis of `b` values. */
+export function encodedBytes(p: number, d: number, b = 0): number {
+  return HEADER + 4 * p + 16 * d + 4 * b
 }
 
-/** Little-endian: magic, version, P, d, then P float32 parameters, d float64 means, d float64 deviations. */
+/** Little-endian: magic, version, P, d, then P float32 parameters, d float64 means, d float64 deviations, the basis in float32. */
 export function encodeState(state: ModelState): Uint8Array {
   const known = encodings.get(state)
   if (known) return known
   // Where threads share it: it becomes the model that jobs are given, and none of them a copy.
-  const out = new Uint8Array(longMemory(encodedBytes(state.parameters.length, state.mean.length)))
-  out.set(bytesOf(state.parameters), HEADER)
+  const { parameters, mean, basis } = state
+  const out = new Uint8Array(longMemory(encodedBytes(parameters.length, mean.length, basis?.length)))
+  out.set(bytesOf(parameters), HEADER)
   writeRest(out, state)
   return out
 }
@@ -63,6 +65,7 @@ function writeRest(out: Uint8Array, state: ModelState): void {
     view.setFloat64(means + 8 * j, state.mean[j]!, true)
     view.setFloat64(means + 8 * (d + j), state.deviation[j]!, true)
   }
+  if (state.basis) out.set(bytesOf(state.basis), means + 16 * d)
 }
 
 /** From a peer's bytes; the sizes must be the charter's and every number finite. Errors say what, never a value. */
@@ -76,11 +79,13 @@ export function decodeState(bytes: Uint8Array, charter: Charter): Result<ModelSt
   if (p !== parameterCount(charter)) return err(`${p} parameters instead of ${parameterCount(charter)}`)
   if (d !== 0 && d !== expandedFeatureCount(charter))
     return err(`${d} features instead of ${expandedFeatureCount(charter)}`)
-  if (bytes.length !== encodedBytes(p, d)) return err('length does not fit the header')
-  const [mean, deviation] = restOf(view, p, d)
+  const bases = [0, 1, 2].map(round => basisLengthAfter(charter, round))
+  if (!bases.some(b => bytes.length === encodedBytes(p, d, b))) return err('length does not fit the header')
+  const { mean, deviation, basis } = restOf(bytes, p, d)
   if (!mean.every(Number.isFinite)) return err('a number is not finite')
   if (!deviation.every(x => Number.isFinite(x) && x > 0)) return err('a deviation is not positive')
-  const state = blankState(p, mean, deviation)
+  if (basis?.every(Number.isFinite) === false) return err('a number is not finite')
+  const state = blankState(p, { mean, deviation, basis })
   bytesOf(state.parameters).set(bytes.subarray(HEADER, HEADER + 4 * p))
   if (!areFinite(state.parameters)) return err('a number is not finite')
   return ok(state)
@@ -90,24 +95,48 @@ export function decodeState(bytes: Uint8Array, charter: Charter): Result<ModelSt
 export function stateIn(encoding: Uint8Array, hash: Uint8Array): ModelState {
   const view = new DataView(encoding.buffer)
   const p = view.getUint32(8, true)
-  const [mean, deviation] = restOf(view, p, view.getUint32(12, true))
-  const state = { parameters: new Float32Array(encoding.buffer, HEADER, p), mean, deviation }
+  const rest = restOf(encoding, p, view.getUint32(12, true))
+  const state = { parameters: new Float32Array(encoding.buffer, HEADER, p), ...rest }
   encodings.set(state, encoding)
   hashes.set(state, hash)
   return state
 }
 
-/** Means and deviations. */
-function restOf(view: DataView, p: number, d: number): [mean: Float64Array, deviation: Float64Array] {
+/** Values of the basis of a model after round `round` of the study. */
+function basisLengthAfter(charter: Charter, round: number): number {
+  const factors = factorsOf(charter)
+  const trained = Math.min(round, charter.training.rounds)
+  return factors && trained >= 1 ? basisLength(factors, factorSummed(trained)) : 0
+}
+
+/** Bytes of the encoding of a model after round `round` of the study, which has been normalised. */
+export function encodedBytesAfter(charter: Charter, round: number): number {
+  return encodedBytes(
+    parameterCount(charter),
+    expandedFeatureCount(charter),
+    basisLengthAfter(charter, round),
+  )
+}
+
+/** Of the longest of these. */
+export function encodedBytesMax(charter: Charter): number {
+  return Math.max(encodedBytesAfter(charter, 1), encodedBytesAfter(charter, 2))
+}
+
+/** All but the parameters. */
+function restOf(encoding: Uint8Array, p: number, d: number): Omit<ModelState, 'parameters'> {
+  const view = new DataView(encoding.buffer, encoding.byteOffset, encoding.length)
   const at = HEADER + 4 * p
   const read = (first: number) =>
     Float64Array.from({ length: d }, (_, j) => view.getFloat64(first + 8 * j, true))
-  return [read(at), read(at + 8 * d)]
+  const b = (encoding.length - encodedBytes(p, d)) / 4
+  const basis = Float32Array.from({ length: b }, (_, i) => view.getFloat32(at + 16 * d + 4 * i, true))
+  return { mean: read(at), deviation: read(at + 8 * d), ...(b > 0 && { basis }) }
 }
 
 /** As they are in memory, on little-endian machines, which is all that tfjs runs on. */
-function bytesOf(parameters: Float32Array): Uint8Array {
-  return new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength)
+function bytesOf(values: Float32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }
 
 /** SHA-256 of the encoding; 32 bytes. */

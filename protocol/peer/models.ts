@@ -2,11 +2,11 @@
  * The model that the ledger names, on its way between peers (SPEC D1, W7): who lacks it fetches it in parts from those that
  * say they have it; who has it gives it out of memory, where its encoding lies in any case. It outlasts attempts.
  */
-import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
+import type { Charter } from '../../config/charter.ts'
 import { equalBytes } from '../bytes.ts'
 import { fault } from '../fault.ts'
 import type { LedgerState } from '../ledger/state.ts'
-import { decodeState, encodedBytes, encodeState } from '../model/state.ts'
+import { decodeState, encodedBytesAfter, encodeState } from '../model/state.ts'
 import type { MemberId, Millis, ModelState, Verdict } from '../ports.ts'
 import { Transfers, type Wish } from '../round/transfers.ts'
 import { residueBytes, residuesIn } from '../sum/field.ts'
@@ -104,16 +104,16 @@ export class Models {
   }
 
   #wish(come: (model: ModelState) => void): Wish {
-    const { charter } = this.#b.config
+    const { config, state } = this.#b
     return {
       key: 'model',
       what: 'model',
       hash: this.#hash,
-      length: wordsOf(charter),
+      length: wordsOf(state),
       sources: [...this.#said].filter(([, hash]) => equalBytes(hash, this.#hash)).map(([member]) => member),
       into: undefined,
       come: words => {
-        const model = decodeState(residueBytes(words), charter)
+        const model = decodeState(residueBytes(words), config.charter)
         this.dueAt = undefined
         if (model.ok) come(model.value)
         else this.#useless = true
@@ -124,7 +124,7 @@ export class Models {
   /** For one model: whoever has been given enough of it may ask for the next again. */
   #begin(): Transfers {
     const b = this.#b
-    return new Transfers(wordsOf(b.config.charter), {
+    return new Transfers(wordsOf(b.state), {
       now: () => b.now,
       connected: member => b.connected.has(member),
       ask: (to, what) => b.send(to, 'modelAsk', what),
@@ -146,9 +146,10 @@ export class Models {
   }
 }
 
-/** Elements of the encoding of any model but the first one, which nobody fetches: it follows from the charter. */
-function wordsOf(charter: Charter): number {
-  return encodedBytes(parameterCount(charter), expandedFeatureCount(charter)) / 4
+/** Elements of the encoding of the model that the ledger names, but of the first one, which nobody fetches: it follows from the charter. */
+function wordsOf({ charter, phase, plan }: LedgerState): number {
+  const open = phase.kind === 'between' ? phase : 'opened' in phase ? phase.opened : undefined
+  return encodedBytesAfter(charter, open ? open.round - 1 : plan.last) / 4
 }
 
 /** How long who gives the model may be silent before the next is asked: as with sums in the charter's deadline (SPEC S10). */

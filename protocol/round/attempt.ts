@@ -227,7 +227,7 @@ export class Attempt {
       keys: setup.keys,
       threshold: quorum(cohort.length, charter.maliciousMax),
     }
-    this.sections = layoutFor(charter, body.task, plan.hospitals ?? cohort.length)
+    this.sections = layoutFor(charter, body.task, plan.hospitals ?? cohort.length, body.round)
     this.publicSeed = publicSeedOf(plan.start ?? setup.opened, body.round)
     this.length = vectorLength(this.sections)
     this.shards = 4 * this.length <= charter.secureSum.gossipBytesMax ? 1 : cohort.length

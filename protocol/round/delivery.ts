@@ -1,7 +1,6 @@
 /** Which slices and sums a peer fetches, and from whom: what it owns, what it takes over, and what is in dispute (SPEC S8, S10, S13). */
-import { expandedFeatureCount, parameterCount } from '../../config/charter.ts'
 import { longMemory } from '../memory.ts'
-import { encodedBytes } from '../model/state.ts'
+import { encodedBytesMax } from '../model/state.ts'
 import type { MemberId, Millis, Vector } from '../ports.ts'
 import { isStored } from '../stored.ts'
 import { shardRange } from '../sum/shards.ts'
@@ -157,7 +156,7 @@ function placeOf(a: Attempt, o: Opening, shard: number, name: string): Uint32Arr
 /** Room for all sums and, after them, for the model that they make. */
 function memoryFor({ length, setup: { charter, plan, body } }: Attempt): Uint32Array {
   const makesModel = plan.applies && body.task === 'train'
-  const bytes = makesModel ? encodedBytes(parameterCount(charter), expandedFeatureCount(charter)) : 0
+  const bytes = makesModel ? encodedBytesMax(charter) : 0
   return new Uint32Array(longMemory(Math.max(4 * length, bytes)), 0, length)
 }
 

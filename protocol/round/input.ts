@@ -66,6 +66,7 @@ function mask(a: Attempt): void {
   if (a.shares.size < a.cohort.length || !a.cohort.every(m => a.shares.has(m))) return
   const { charter, body } = a.setup
   const { sections, learned } = a
+  assert(a.model !== undefined, 'who has learned has the model')
   a.learned = undefined
   a.masking = true
   const me = { id: a.hands.self, maskSeed: own.maskSeed, pair: own.mask }
@@ -82,6 +83,7 @@ function mask(a: Attempt): void {
       learned,
       publicSeed: a.publicSeed,
       residual: a.setup.residual,
+      basis: a.model.basis,
       roundingKey: houseKey(a.context, own, 'rounding'),
       selfKey: selfMaskKey(a.context, own.selfSeed),
       pairs: pairs.filter(p => p !== undefined),

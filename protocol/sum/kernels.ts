@@ -8,8 +8,8 @@ import { keyStream } from '../crypto/keystream.ts'
 import { joined, longVector } from '../memory.ts'
 import { applySum } from '../model/apply.ts'
 import { contribution, type Part } from '../model/contribution.ts'
-import { encodedBytes, encodeState, stateHash } from '../model/state.ts'
-import type { ModelState, Step, Stepped, Stored, Vector, VectorOutput, VectorWork } from '../ports.ts'
+import { encodedBytesMax, encodeState, stateHash } from '../model/state.ts'
+import type { Step, Stepped, Stored, Vector, VectorOutput, VectorWork } from '../ports.ts'
 import { assert, ok, type Result } from '../result.ts'
 import { isStored, lengthOf } from '../stored.ts'
 import { areResidues, residueBytes } from './field.ts'
@@ -68,12 +68,11 @@ function maskInput(work: WorkOf<'mask'>): OutputOf<'mask'> | OutputOf<'refused'>
 
 /** What a hospital masks: what it learned, in residues, and what of it is left. An error names what is wrong with it. */
 export function quantisedInput(
-  work: Pick<WorkOf<'mask'>, 'charter' | 'task' | 'sections' | 'learned' | 'roundingKey' | 'residual'> & {
-    readonly publicSeed?: Uint8Array
-  },
+  work: Pick<WorkOf<'mask'>, 'charter' | 'task' | 'sections' | 'learned' | 'roundingKey'> &
+    Partial<Pick<WorkOf<'mask'>, 'publicSeed' | 'residual' | 'basis'>>,
 ): Result<{ readonly residues: Uint32Array; readonly unsent: Float32Array | undefined }, string> {
-  const { charter, task, sections, learned, publicSeed, residual } = work
-  const parts = contribution(charter, task, sections, learned, publicSeed, residual)
+  const { charter, task, sections, learned } = work
+  const parts = contribution(charter, task, sections, learned, work)
   if (!parts.ok) return parts
   const residues = quantiseParts(parts.value, work.roundingKey)
   return ok({ residues, unsent: parts.value.find(p => p.unsent)?.unsent })
@@ -159,13 +158,13 @@ function unmaskSum(work: WorkOf<'unmask'>): OutputOf<'unmask'> {
   ]
   masksInto(sum, masks)
   const hash = hashOf(sum)
-  const stepped = apply && applied(apply, sum, memory && roomFor(apply.model, memory))
+  const stepped = apply && applied(apply, sum, memory && roomFor(apply, memory))
   return { kind: 'unmask', sum: stepped?.model.buffer === sum.buffer ? undefined : sum, hash, stepped }
 }
 
 /** Memory in which the next model may lie: shared, as it is the sum's whose worker will not be the last to read it. */
-function roomFor({ parameters, mean }: ModelState, { buffer }: Uint32Array): SharedArrayBuffer | undefined {
-  const hasRoom = buffer.byteLength >= encodedBytes(parameters.length, mean.length)
+function roomFor({ charter }: Step, { buffer }: Uint32Array): SharedArrayBuffer | undefined {
+  const hasRoom = buffer.byteLength >= encodedBytesMax(charter)
   return buffer instanceof SharedArrayBuffer && hasRoom ? buffer : undefined
 }
 

@@ -6,6 +6,7 @@ import { type Charter, expandedFeatureCount, parameterCount } from '../../config
 import { LANE_MAX, lanesOf } from '../../config/lanes.ts'
 import type { Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
+import { factoredLength, factorSummed, factorsOf } from './factors.ts'
 import { HALF } from './field.ts'
 import { rotatedLength } from './rotation.ts'
 import { drawnLength } from './selection.ts'
@@ -14,6 +15,9 @@ import { drawnLength } from './selection.ts'
 const STEPS_MIN = 2 ** 10
 
 const BELOW_ONE = 1 - 2 ** -50
+
+/** Of what is not an update in fewer bytes. */
+const PLAIN = { lanes: 1, rotated: false, oneIn: 1, factor: undefined } as const
 
 /**
  * Where a rotated update is cut, in standard deviations of the values of one at the clipping norm; they are nearly normal and
@@ -31,29 +35,33 @@ function cutAt(steps: number): number {
  * sections are stochastically rounded at n * (bound * scale + 1) = (p - 1) / 2, and a compressed update at the whole number
  * bound * scale of steps that n times fit in a lane. Throws when that cannot be: the charter's rules
  * (CHARTER_QUANTISATION) let no such charter be signed.
+ *
+ * `round`: the study's, which says where factors are summed which of them are.
  */
-export function layoutFor(charter: Charter, task: Task, n: number): readonly Section[] {
+export function layoutFor(charter: Charter, task: Task, n: number, round = 1): readonly Section[] {
   assert(Number.isInteger(n) && n > 0 && HALF / n - 1 >= STEPS_MIN, `${n} hospitals leave enough steps`)
   const { weightMax, clipNorm } = charter.training
   const real = (name: string, length: number, bound: number): Section => {
-    return { name, length, bound, scale: (HALF / n - 1) / bound, lanes: 1, rotated: false, oneIn: 1 }
+    return { ...PLAIN, name, length, bound, scale: (HALF / n - 1) / bound }
   }
   const count = (name: string, length: number, bound: number): Section => {
     assert(n * bound <= HALF, `counts of section ${name} fit for ${n} hospitals`)
-    return { name, length, bound, scale: 1, lanes: 1, rotated: false, oneIn: 1 }
+    return { ...PLAIN, name, length, bound, scale: 1 }
   }
   const { compression } = charter.secureSum
   const lanes = lanesOf(charter.secureSum)
-  const packed = ({ rotation, oneIn = 1 }: NonNullable<Charter['secureSum']['compression']>): Section => {
+  const packed = ({ rotation, oneIn = 1 }: NonNullable<typeof compression>): Section => {
     const steps = Math.floor(LANE_MAX[lanes] / n)
     assert(steps >= 1, `${n} hospitals leave steps in a lane`)
-    const parameters = parameterCount(charter)
-    const whole = rotation ? rotatedLength(parameters) : parameters
+    const factors = factorsOf(charter)
+    const factor = factors && factorSummed(round)
+    const values = factors ? factoredLength(factors, factor!) : parameterCount(charter)
+    const whole = rotation ? rotatedLength(values) : values
     const bound = rotation ? Math.min(1, cutAt(steps) / Math.sqrt(whole)) * clipNorm : clipNorm
     // No product with a bound is rounded to more than so many steps.
     const scale = (steps / bound) * BELOW_ONE
     const length = drawnLength(whole, oneIn)
-    return { name: 'update', length, bound, scale, lanes, rotated: rotation, oneIn }
+    return { name: 'update', length, bound, scale, lanes, rotated: rotation, oneIn, factor }
   }
   const { bins, rowsMax, lossMax } = charter.evaluation
   const evaluation = [

@@ -152,7 +152,8 @@ class Bounds extends Judge {
 /** Elements of the longest vector that a round sums. */
 function longestVector({ charter }: CheckContext): number {
   const tasks: Task[] = ['statistics', 'train', 'evaluate']
-  return Math.max(...tasks.map(t => vectorLength(layoutFor(charter, t, charter.members.length))))
+  const n = charter.members.length
+  return Math.max(...tasks.flatMap(t => [1, 2].map(round => vectorLength(layoutFor(charter, t, n, round)))))
 }
 
 /** Sums and tags of each shard, what has come and is checked, a model too, and the few jobs of a whole vector. */

@@ -91,7 +91,8 @@ export class Exactness extends Judge implements Checker {
     const [config] = context.configs.values()
     this.#applies = config?.part?.plan.applies !== false
     this.#residuals = context.residuals ?? new Residuals()
-    this.#hasResiduals = context.charter.secureSum.compression?.oneIn !== undefined
+    const { oneIn, rank } = context.charter.secureSum.compression ?? {}
+    this.#hasResiduals = oneIn !== undefined || rank !== undefined
     this.#part = this.#applies ? undefined : config?.part?.plan.first
     this.#model = initialState(context.charter)
   }
@@ -275,7 +276,7 @@ export class Exactness extends Judge implements Checker {
     const before = this.#model
     this.#model = undefined
     if (sum && before) {
-      const sections = layoutFor(charter, this.#task, this.#cohort)
+      const sections = layoutFor(charter, this.#task, this.#cohort, body.round)
       const publicSeed = publicSeedOf(this.#opened, body.round)
       const next = applySum(charter, this.#task, sections, sum, before, publicSeed).state
       this.checked++

@@ -53,8 +53,8 @@ const known = new WeakMap<MaskWork, Clear>()
 export function clearOf(work: MaskWork): Clear | undefined {
   const before = known.get(work)
   if (before) return before
-  const { charter, task, sections, learned, publicSeed, residual } = work
-  const parts = contribution(charter, task, sections, learned, publicSeed, residual)
+  const { charter, task, sections, learned } = work
+  const parts = contribution(charter, task, sections, learned, work)
   if (!parts.ok) return undefined
   const numbers = parts.value.flatMap(({ values, factor }) => Array.from(values, x => x * factor))
   const clear = {

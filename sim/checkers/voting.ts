@@ -206,7 +206,7 @@ class Voting extends Judge {
   #isWhole({ round, hashes, data }: Body<'input'>, cohort: number): boolean {
     if (data.length === 0) return hashes.length === 32 * cohort
     const { charter } = this.context
-    const length = vectorLength(layoutFor(charter, taskOf(charter, round)!, cohort))
+    const length = vectorLength(layoutFor(charter, taskOf(charter, round)!, cohort, round))
     return data.length === 4 * length && hashes.length === 32 && equalBytes(sha256(data), hashes)
   }
 

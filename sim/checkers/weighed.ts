@@ -35,8 +35,10 @@ export function isWeightedMean(
   const off = mean.map((x, i) => Math.abs(before[i]! + x - after[i]!))
   const blur = (x: number) => (2 * Math.abs(x) * step(of('weight'))) / weight
   if (!update.rotated) {
+    // Of factors a value of the update has one of each column, against a row of the basis: of length 1 at most.
+    const terms = Math.sqrt(charter.secureSum.compression?.rank ?? 1)
     return off.every(
-      (x, i) => x <= (2 * step(update)) / weight + blur(mean[i]!) + 1e-6 * (1 + Math.abs(after[i]!)),
+      (x, i) => x <= (2 * terms * step(update)) / weight + blur(mean[i]!) + 1e-6 * (1 + Math.abs(after[i]!)),
     )
   }
   // The rotation keeps norms: of rounding, and of what was cut at the bound.

@@ -104,7 +104,7 @@ export function consortiumInWords(scenario: Scenario): string {
     secureSum.delivery === 'gossip' ? 'small inputs by gossip' : 'inputs in shards over streams'
   const { compression } = secureSum
   const bits = compression
-    ? `, ${compression.rotation ? 'rotated, ' : ''}${compression.bitsPerValue} bits for each value${compression.oneIn ? `, one value in ${compression.oneIn} each round` : ''}`
+    ? `, ${compression.rotation ? 'rotated, ' : ''}${compression.bitsPerValue} bits for each value${compression.oneIn ? `, one value in ${compression.oneIn} each round` : ''}${compression.rank ? `, factors of rank ${compression.rank}` : ''}`
     : ''
   const tree = committees ? `, in committees of ${committees.size}` : ''
   return `${plural(n, 'hospital')}${behind}${tree}; ${plural(study.rounds, 'training round')}, ${learner}, ${delivery}${bits}.`

@@ -13,10 +13,21 @@ const compressed = (charter: Charter, compression: Charter['secureSum']['compres
   secureSum: { ...charter.secureSum, compression },
 })
 
+/** With a model of one matrix, and so many values beside it. */
+const matrix = (charter: Charter, rows: number, columns: number, others = 0): Charter => {
+  const weights: Charter['model']['weights'] = [
+    { name: 'matrix', shape: [rows, columns], initialiser: 'zeros' },
+    ...(others > 0 ? [{ name: 'others', shape: [others], initialiser: 'zeros' as const }] : []),
+  ]
+  return { ...charter, model: { ...charter.model, weights } }
+}
+
 const SPARSE = [
   { bitsPerValue: 32, rotation: false, oneIn: 3 },
   { bitsPerValue: 8, rotation: false, oneIn: 2 },
   { bitsPerValue: 16, rotation: true, oneIn: 4 },
+  { bitsPerValue: 32, rotation: false, rank: 2 },
+  { bitsPerValue: 16, rotation: true, rank: 1 },
 ] as const
 
 /** The learner's own numbers, but for an update that is the same everywhere: `given` in the first training round, then nothing. */
@@ -34,7 +45,7 @@ const wave = (length: number) => Float32Array.from({ length }, (_, i) => (Math.s
 describe('updates of which a part is summed each round', () => {
   for (const gossipBytesMax of [32_768, 0]) {
     it.each(SPARSE)(
-      `$bitsPerValue bits, rotation $rotation, one in $oneIn (${gossipBytesMax})`,
+      `$bitsPerValue bits, rotation $rotation, one in $oneIn, rank $rank (${gossipBytesMax})`,
       compression => {
         const { c, audit } = audited({
           n: 4,
@@ -42,7 +53,7 @@ describe('updates of which a part is summed each round', () => {
           features: 40,
           rounds: 4,
           gossipBytesMax,
-          edit: charter => compressed(charter, compression),
+          edit: charter => compressed(matrix(charter, 8, 5, 1), compression),
         })
         c.world.startAll()
         expect(c.world.run(() => c.finished(), 120_000)).toBe(true)
@@ -86,6 +97,61 @@ describe('updates of which a part is summed each round', () => {
         expect(Math.abs(x - given[k]!)).toBeLessThan(1e-5)
       })
     }
+  })
+})
+
+describe('updates whose factors are summed', () => {
+  it.each<[string, Partial<ConsortiumOptions>]>([
+    ['all together', { n: 4, f: 1 }],
+    ['in committees, which are others each round', { n: 8, f: 0 }],
+  ])('have come whole after some rounds: %s', (_name, { n, f }) => {
+    const given = wave(24)
+    const c = consortium({
+      n: n!,
+      f: f!,
+      rounds: 12,
+      features: given.length - 1,
+      edit: charter => ({
+        ...compressed(matrix(charter, 6, 4), { bitsPerValue: 32, rotation: false, rank: 1 }),
+        ...(n === 8 && { committees: { size: 4, maliciousMax: 0 } }),
+      }),
+      learner: once(given)!,
+    })
+    c.world.startAll()
+    expect(c.world.run(() => c.finished(), 600_000)).toBe(true)
+    for (let i = 0; i < n!; i++) {
+      c.world.host(memberName(i)).peer!.model!.parameters.forEach((x, k) => {
+        expect(Math.abs(x - given[k]!)).toBeLessThan(1e-5)
+      })
+    }
+  })
+
+  it('bring the same model, with its basis, to who was away and to who was restarted', () => {
+    const [away, restarted] = [memberName(1), memberName(2)]
+    const { c, audit } = audited({
+      n: 4,
+      f: 1,
+      rounds: 6,
+      features: 40,
+      gossipBytesMax: 0,
+      edit: charter => compressed(matrix(charter, 8, 5, 1), { bitsPerValue: 32, rotation: false, rank: 2 }),
+    })
+    c.world.startAll()
+    const roundOf = () => {
+      const phase = c.world.host(memberName(0)).peer!.state.phase
+      return phase.kind === 'between' ? phase.round : 0
+    }
+    expect(c.world.run(() => roundOf() === 2, 120_000)).toBe(true)
+    c.world.at(60_000, c.world.isolate(away))
+    expect(c.world.run(() => roundOf() === 4, 240_000)).toBe(true)
+    expect(c.world.host(away).peer!.state.height).toBeLessThan(c.world.host(memberName(0)).peer!.state.height)
+    c.world.crash(restarted)
+    c.world.at(10, () => c.world.start(restarted))
+    const models = () => Array.from({ length: 4 }, (_, i) => c.world.host(memberName(i)).peer!.model)
+    expect(c.world.run(() => c.finished() && models().every(m => m !== undefined), 240_000)).toBe(true)
+    for (const model of models()) expect(model).toEqual(models()[0])
+    expect(models()[0]!.basis!.length).toBe(2 * 5)
+    expect(audit.problems).toEqual([])
   })
 })
 

@@ -5,11 +5,16 @@ import { type BitsRow, judged, lossOf, measureBits, SETTINGS, STUDIES } from './
 const HEART = STUDIES.filter(s => s.file.startsWith('heart-disease') && !('clipNorm' in s))
 
 test.each(HEART)('$name', async of => {
-  // Of the settings with a part of the values one, in which both meet.
-  const some = SETTINGS.filter(c => c?.oneIn === undefined || (c.rotation && c.oneIn === 2))
+  // Of the settings with a part of the values one, in which both meet, and one of those with factors.
+  const some = SETTINGS.filter(c => {
+    if (c?.oneIn !== undefined) return c.rotation && c.oneIn === 2
+    return c?.rank === undefined || (!c.rotation && c.rank === 2)
+  })
   const rows = await measureBits(of, [0, 1], some)
   const row = (bits: number, rotation: boolean) =>
-    rows.find(({ compression: c }) => c?.bitsPerValue === bits && c.rotation === rotation && !c.oneIn)!
+    rows.find(
+      ({ compression: c }) => c?.bitsPerValue === bits && c.rotation === rotation && !c.oneIn && !c.rank,
+    )!
   const whole = rows[0]!
   const limits = judged(rows)
   expect(limits.length).toBe(3)
@@ -20,6 +25,13 @@ test.each(HEART)('$name', async of => {
   const sparse = rows.find(r => r.compression?.oneIn === 2)!
   expect(sparse.bits).toBeLessThanOrEqual(row(16, true).bits / 2 + 32 / whole.parameters)
   expect(Math.abs(lossOf(sparse, whole).mean)).toBeLessThan(0.005)
+  // Of a model with layers a factor in turn, a quarter of the values.
+  const factored = rows.find(r => r.compression?.rank === 2)
+  expect(factored !== undefined).toBe(whole.parameters > 100)
+  if (factored) {
+    expect(factored.bits).toBeLessThan(row(16, false).bits / 3.5)
+    expect(Math.abs(lossOf(factored, whole).mean)).toBeLessThan(0.005)
+  }
   // Of a model with layers the rotation makes all steps finer.
   if (whole.parameters > 100)
     for (const bits of [16, 10, 8]) expect(row(bits, true).error).toBeLessThan(0.6 * row(bits, false).error)

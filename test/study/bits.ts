@@ -1,6 +1,6 @@
 /**
- * What fewer bits for each value of an update cost, and fewer values of it in each round: the heart-disease and the stroke study,
- * with the protocol's own arithmetic, in each number of bits, as it is and rotated. `npm run study:bits`, or with --seeds N,
+ * What fewer bits for each value of an update cost, and fewer values or only factors of it in each round: the heart-disease and the
+ * stroke study, with the protocol's own arithmetic, in each number of bits, as it is and rotated. `npm run study:bits`, or with --seeds N,
  * --study NAME, --json FILE. Fails where a study as agreed misses a limit.
  */
 import { writeFileSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { joinRows, scoreOn } from '../../node/evaluation.ts'
 import type { Learner } from '../../node/training/learner.ts'
 import { clipFactor, normOf } from '../../protocol/model/contribution.ts'
 import type { Learned, ModelState } from '../../protocol/ports.ts'
+import { factorsOf } from '../../protocol/sum/factors.ts'
 import { elementsOf, layoutFor } from '../../protocol/sum/layout.ts'
 import { mean, openStudy } from './heart.ts'
 import { federateWith, learnersOf, type OnRound, type Study } from './models.ts'
@@ -46,6 +47,8 @@ export const SETTINGS: readonly Compression[] = [
   ]),
   { bitsPerValue: 32, rotation: false, oneIn: 2 },
   ...[2, 4].map(oneIn => ({ bitsPerValue: 16 as const, rotation: true, oneIn })),
+  ...[4, 2, 1].map(rank => ({ bitsPerValue: 16 as const, rotation: false, rank })),
+  { bitsPerValue: 16, rotation: true, rank: 2 },
 ]
 
 export interface BitsRow {
@@ -106,10 +109,13 @@ async function measure(
     for (const [r, state] of all.entries()) courses[s]![r] = (await scoreOn(charter, state, [test]))[0]!.auc!
   const course = courses[0]!.map((_, r) => mean(courses.map(c => c[r]!)))
   const aucs = courses.map(c => c.at(-1)!)
-  const section = layoutFor(charter, 'train', learners.length).find(s => s.name === 'update')!
+  // Of two rounds one after the other, where factors take turns.
+  const sections = [1, 2].map(
+    round => layoutFor(charter, 'train', learners.length, round).find(s => s.name === 'update')!,
+  )
   const parameters = parameterCount(charter)
-  const bits = (32 * elementsOf(section)) / parameters
-  const steps = Math.round(section.bound * section.scale)
+  const bits = (32 * mean(sections.map(elementsOf))) / parameters
+  const steps = Math.round(sections[0]!.bound * sections[0]!.scale)
   return {
     hospitals: learners.length,
     parameters,
@@ -135,8 +141,13 @@ export async function measureBits(
   const study = { ...agreed, charter: { ...agreed.charter, training: { ...training, weightMax, clipNorm } } }
   const learners = await learnersOf(study)
   const rows: BitsRow[] = []
-  for (const compression of settings)
+  for (const compression of settings) {
+    const { model, secureSum } = study.charter
+    const factors = factorsOf({ model, secureSum: { ...secureSum, compression } })
+    // Of a model without matrices there is nothing to see.
+    if (factors?.matrices.length === 0) continue
     rows.push({ study: of.name, ...(await measure(study, learners, compression, seeds)) })
+  }
   for (const learner of learners) learner.dispose()
   return rows
 }
@@ -150,14 +161,14 @@ export function lossOf(row: BitsRow, whole: BitsRow): { readonly mean: number; r
 
 /** Largest difference of AUC, to either side, that a setting may make in a study as agreed; undefined: none is promised. */
 export function limitOf(compression: Compression): number | undefined {
-  if (compression?.oneIn !== undefined) return undefined
+  if (compression?.oneIn !== undefined || compression?.rank !== undefined) return undefined
   if (compression?.bitsPerValue === 16) return 0.005
   return compression?.bitsPerValue === 8 && compression.rotation ? 0.01 : undefined
 }
 
 function nameOf(c: Compression): string {
   if (!c) return 'all'
-  return `${c.bitsPerValue}${c.rotation ? ' rotated' : ''}${c.oneIn ? `, one in ${c.oneIn}` : ''}`
+  return `${c.bitsPerValue}${c.rotation ? ' rotated' : ''}${c.oneIn ? `, one in ${c.oneIn}` : ''}${c.rank ? `, rank ${c.rank}` : ''}`
 }
 
 /** The first training round after which AUC is within .005 of what it is in the end with all bits; undefined: none. */

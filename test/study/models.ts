@@ -39,7 +39,7 @@ export function federateWith(
   const residuals = new Map<Learner, Float32Array | undefined>()
   for (let round = 0; round <= charter.training.rounds; round++) {
     const task: Task = round === 0 ? 'statistics' : 'train'
-    const sections = layoutFor(charter, task, learners.length)
+    const sections = layoutFor(charter, task, learners.length, round)
     const publicSeed = seedOf(seed, round, learners.length)
     const sum = new Uint32Array(vectorLength(sections))
     const all = learners.map((learner, i) => {
@@ -47,7 +47,8 @@ export function federateWith(
       const learned = learner.learn({ kind: 'learn', task, round, model: state, seed: key })
       const residual = residuals.get(learner)
       const roundingKey = sha256(key)
-      const work = { charter, task, sections, learned, publicSeed, roundingKey, residual }
+      const { basis } = state
+      const work = { charter, task, sections, learned, publicSeed, roundingKey, residual, basis }
       const input = quantisedInput(work)
       if (!input.ok) throw new Error(input.error)
       residuals.set(learner, input.value.unsent)

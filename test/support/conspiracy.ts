@@ -327,8 +327,8 @@ export class Conspiracy {
 
   #vector(context: CohortContext, member: MemberId, variant: number): Uint32Array {
     const { phase } = this.peer.state
-    const task = 'opened' in phase ? phase.opened.task : 'statistics'
-    const length = vectorLength(layoutFor(this.config.charter, task, this.n))
+    const { task, round } = 'opened' in phase ? phase.opened : { task: 'statistics' as const, round: 0 }
+    const length = vectorLength(layoutFor(this.config.charter, task, this.n, round))
     const random = new Random(context.cohort.indexOf(member) + 100 * context.attempt + 1000 * variant)
     return Uint32Array.from({ length }, () => random.u32() >>> 1).map(x => x % 2_147_483_647)
   }

@@ -213,11 +213,14 @@ function describeCompression(
   n: number,
   compression: NonNullable<Charter['secureSum']['compression']>,
 ): string {
-  const { bitsPerValue, rotation, oneIn } = compression
+  const { bitsPerValue, rotation, oneIn, rank } = compression
   const steps = Math.floor(LANE_MAX[lanesOf({ compression })] / n)
   const first = rotation ? 'rotated, then ' : ''
   const some = oneIn ? `; one in ${oneIn} is summed each round, the rest is kept for later ones` : ''
-  return `  ${bitsPerValue} bits for each value of an update: ${first}rounded by chance to one of ${2 * steps + 1} steps${some}`
+  const factors = rank
+    ? `; of each matrix a factor of rank ${rank} is summed each round, the rest is kept for later ones`
+    : ''
+  return `  ${bitsPerValue} bits for each value of an update: ${first}rounded by chance to one of ${2 * steps + 1} steps${some}${factors}`
 }
 
 /** Who decides where not all do, and how sure it is that a lot draws good ones. */

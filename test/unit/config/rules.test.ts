@@ -514,6 +514,33 @@ describe('compression', () => {
       fix: expect.stringContaining('or set oneIn'),
     })
   })
+
+  it('may have factors summed in place of matrices, of a model that has some', () => {
+    const factored = (weights: readonly number[][], rank: unknown, oneIn?: number) => {
+      const c = testCharter({ n: 4 })
+      const model = { ...c.model, weights: weights.map(shape => ({ name: 'w', shape })) }
+      const compression = { bitsPerValue: 32, rotation: true, rank, oneIn }
+      const broken = { ...c, model, secureSum: { ...c.secureSum, compression } } as unknown as CharterDraft
+      return ruleProblems(broken).filter(p => p.code === 'CHARTER_COMPRESSION')
+    }
+    expect(factored([[9], [7, 5], [3, 1]], 4)).toEqual([])
+    expect(factored([[3, 3, 8, 16]], 15)).toEqual([])
+    expect(factored([[9], [7, 5], [3, 1]], 5)).toMatchObject([
+      {
+        path: ['secureSum', 'compression', 'rank'],
+        says: expect.stringContaining('a matrix with more than 5 rows and columns'),
+      },
+    ])
+    expect(factored([[7, 5]], 2, 4)).toMatchObject([
+      { path: ['secureSum', 'compression', 'rank'], says: expect.stringContaining('beside oneIn') },
+    ])
+    for (const rank of [0, 65, 1.5, null]) {
+      const wrong = changed(charter, c => {
+        c.secureSum.compression = { bitsPerValue: 16, rotation: false, rank }
+      })
+      expect(errorOf(() => parseCharter(wrong)).message).toContain('secureSum.compression.rank')
+    }
+  })
 })
 
 describe('committees', () => {

@@ -308,6 +308,21 @@ describe('rules', () => {
       'secureSum.compression.bitsPerValue must be less than 32',
     ],
     [
+      'SCENARIO_COMPRESSION',
+      (s: Any) => {
+        s.secureSum = { compression: { bitsPerValue: 16, rotation: true, oneIn: 2, rank: 2 } }
+        s.study = { ...s.study, learner: 'tfjs', data: 'heart-disease' }
+      },
+      'secureSum.compression.rank must not be set beside oneIn',
+    ],
+    [
+      'SCENARIO_COMPRESSION',
+      (s: Any) => {
+        s.secureSum = { compression: { bitsPerValue: 16, rotation: true, rank: 2 } }
+      },
+      'secureSum.compression.rank must be left out: the synthetic model has no matrix',
+    ],
+    [
       'SCENARIO_COMMITTEES',
       (s: Any) => {
         s.committees = { size: 8, maliciousMax: 2 }

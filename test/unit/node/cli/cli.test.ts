@@ -179,6 +179,9 @@ describe('charter', () => {
     expect(says({ compression: { bitsPerValue: 8, rotation: false, oneIn: 4 } })).toContain(
       'one of 53 steps; one in 4 is summed each round, the rest is kept for later ones',
     )
+    expect(says({ compression: { bitsPerValue: 8, rotation: false, rank: 2 } })).toContain(
+      'one of 53 steps; of each matrix a factor of rank 2 is summed each round, the rest is kept for later ones',
+    )
   })
 })
 

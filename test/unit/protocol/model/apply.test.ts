@@ -92,7 +92,10 @@ describe('training round', () => {
       const sections = layoutFor(c, 'train', 4)
       const sums = [Uint32Array.from({ length: vectorLength(sections) }, (_, i) => (i * 1_000_003) % P)]
       sums[0]![sectionRange(sections, 'weight')[0]] = 2 ** 28
-      const model = blankState(parameters, Float64Array.of(1, 2, 3), Float64Array.of(4, 5, 6))
+      const model = blankState(parameters, {
+        mean: Float64Array.of(1, 2, 3),
+        deviation: Float64Array.of(4, 5, 6),
+      })
       model.parameters.forEach((_, i) => {
         model.parameters[i] = Math.sin(i)
       })

@@ -60,7 +60,20 @@ describe('any sum', () => {
       }),
     ),
   )
-  const charters = [ranges(-10, 10), ranges(-8e307, 8e307), ranges(0, 5e-324), ...compressed]
+  const factored = [false, true].map(rotation => {
+    const compression = { bitsPerValue: 32 as const, rotation, rank: 2 }
+    const weights = [{ name: 'w', shape: [3, 5], initialiser: 'zeros' as const }]
+    return testCharter({
+      n: 4,
+      edit: c => ({
+        ...c,
+        model: { ...c.model, weights },
+        secureSum: { ...c.secureSum, compression },
+      }),
+    })
+  })
+  const plain = [ranges(-10, 10), ranges(-8e307, 8e307), ranges(0, 5e-324)]
+  const charters = [...plain, ...compressed, ...factored]
 
   for (const task of TASKS) {
     it(`of a ${task} round gives what peers and entries accept`, () => {

@@ -52,7 +52,10 @@ function learnedOf(charter: Charter, delta: Float32Array, samples = 500): Learne
 
 /** The update's part of what a hospital gives. */
 function partOf(charter: Charter, learned: Learned, residual?: Float32Array) {
-  const parts = contribution(charter, 'train', layoutFor(charter, 'train', 4), learned, SEED, residual)
+  const parts = contribution(charter, 'train', layoutFor(charter, 'train', 4), learned, {
+    publicSeed: SEED,
+    residual,
+  })
   if (!parts.ok) throw new Error(parts.error)
   return parts.value.find(p => p.section.name === 'update')!
 }
@@ -151,7 +154,7 @@ describe('what is sent and what is left', () => {
       const seed = new Uint8Array(32).fill(round)
       const learned = learnedOf(charter, round === 0 ? delta : new Float32Array(PARAMETERS))
       const sections = layoutFor(charter, 'train', 4)
-      const parts = contribution(charter, 'train', sections, learned, seed, residual)
+      const parts = contribution(charter, 'train', sections, learned, { publicSeed: seed, residual })
       const part = parts.ok ? parts.value[0]! : expect.fail()
       drawn(PARAMETERS, 4, seed).forEach((at, i) => {
         sent[at]! += part.values[i]!
@@ -207,7 +210,8 @@ describe('the sum', () => {
     const residual = new Float32Array(PARAMETERS)
     residual[3] = Number.POSITIVE_INFINITY
     const learned = learnedOf(charter, new Float32Array(PARAMETERS))
-    const refused = contribution(charter, 'train', layoutFor(charter, 'train', 4), learned, SEED, residual)
+    const sections = layoutFor(charter, 'train', 4)
+    const refused = contribution(charter, 'train', sections, learned, { publicSeed: SEED, residual })
     expect(refused).toEqual({ ok: false, error: 'update is not finite at 3' })
   })
 })

@@ -36,7 +36,7 @@ describe('model state', () => {
 
   it('lies in memory that threads share, when it is large, however it came to be', () => {
     const large = { ...state, parameters: new Float32Array(10_000) }
-    for (const encoding of [encodeState(large), encodeState(blankState(10_000, large.mean, large.deviation))])
+    for (const encoding of [encodeState(large), encodeState(blankState(10_000, large))])
       expect(stateIn(encoding, stateHash(large)).parameters.buffer).toBeInstanceOf(SharedArrayBuffer)
   })
 

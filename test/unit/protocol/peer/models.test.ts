@@ -32,7 +32,7 @@ type Sent =
   | { readonly to: MemberId; readonly type: 'modelPart'; readonly body: Body<'modelPart'> }
 
 function modelOf(fill: number): ModelState {
-  const model = blankState(P, new Float64Array(D), new Float64Array(D).fill(1))
+  const model = blankState(P, { mean: new Float64Array(D), deviation: new Float64Array(D).fill(1) })
   model.parameters.fill(fill)
   return model
 }

@@ -59,6 +59,13 @@ describe('a scenario in words', () => {
     expect(consortiumInWords(sparse)).toContain(
       'small inputs by gossip, rotated, 16 bits for each value, one value in 4 each round.',
     )
+    const factored = {
+      ...scenario.secureSum,
+      compression: { bitsPerValue: 32 as const, rotation: false, rank: 2 },
+    }
+    expect(consortiumInWords({ ...scenario, secureSum: factored })).toContain(
+      'small inputs by gossip, 32 bits for each value, factors of rank 2.',
+    )
     expect(adversariesInWords(scenario)).toEqual(['1 hospital: delivers its input as late as it can.'])
     expect(siteRows(scenario)[2]).toEqual([
       'small',
