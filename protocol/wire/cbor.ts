@@ -68,12 +68,28 @@ function roomFor(value: unknown): number {
   return room
 }
 
-/** The value of exactly these bytes. Throws Error, in words without bytes of theirs, where they are not its encoding. */
+/** A message out of which cborg takes long byte strings as they lie there; short ones, which are kept, do not keep the message. */
+class Message extends Uint8Array {
+  static get [Symbol.species](): Uint8ArrayConstructor {
+    return Uint8Array
+  }
+
+  override slice(from: number, to: number): Uint8Array<ArrayBuffer> {
+    const part = this.subarray(from, to) as Uint8Array<ArrayBuffer>
+    return part.length < LARGE_BYTES ? part.slice() : part
+  }
+}
+
+function messageOf({ buffer, byteOffset, length }: Uint8Array): Message {
+  return new Message(buffer as ArrayBuffer, byteOffset, length)
+}
+
+/** The value of exactly these bytes, in whose memory its long byte strings are. Throws Error, in words without bytes of theirs, where they are not its encoding. */
 export function decodeCbor(bytes: Uint8Array): unknown {
   const isPlain = readStructure(bytes)
   let value: unknown
   try {
-    value = decode(bytes, decodeOptions)
+    value = decode(bytes.length < LARGE_BYTES ? bytes : messageOf(bytes), decodeOptions)
   } catch {
     throw new Error('not CBOR of the allowed types')
   }

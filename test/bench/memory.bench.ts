@@ -26,7 +26,7 @@ const [peers, parameters, rounds] = [values.peers, values.parameters, values.rou
   number,
 ]
 if (!(rounds >= 3 * WINDOW)) throw new Error(`${3 * WINDOW} rounds at least: tens of them are compared`)
-const measured = await runPeers({ peers, parameters, rounds, way: 'secure' })
+const measured = await runPeers({ peers, parameters, rounds, way: 'secure', watched: true })
 const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(0)
 const peaks = measured.map(m => m.roundPeaks!)
 const ofAll = Array.from({ length: rounds }, (_, k) => Math.max(...peaks.map(p => p[k]!)))

@@ -14,6 +14,8 @@ export interface Case {
    * `bare`: the bytes of a reduce-scatter and its way back over plain libp2p streams.
    */
   readonly way: 'secure' | 'profiled' | 'open' | 'bare'
+  /** Looks at its memory all the time, which costs some processor time. */
+  readonly watched?: boolean
 }
 
 export interface ChildPlan extends Case {
@@ -45,7 +47,7 @@ export interface Measured {
   readonly peakBytes: number
   /** How long the thread that answers the network was held up, at the 99th percentile. */
   readonly delayMs: number
-  /** Highest resident memory that was seen while a round went, from round 1 on; of the ways that have rounds. */
+  /** Highest resident memory that was seen while a round went, from round 1 on; of what is `watched`. */
   readonly roundPeaks?: readonly number[]
   /** Where the seconds of the thread that answers the network went, and the worker's; of the way `profiled`. */
   readonly breakdown?: { readonly main: Breakdown; readonly worker: Breakdown }

@@ -9,14 +9,14 @@ import { type Breakdown, PROFILE_CHANNEL, type Sampling, sample } from './profil
 const LOOK_MS = 20
 
 export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
-  const { index, ports, peers, dir, way, rounds } = plan
+  const { index, ports, peers, dir, way, rounds, watched } = plan
   const charter = charterOf(plan)
   const addresses = ports.map(port => `/ip4/127.0.0.1/tcp/${port}`)
   const profile = way === 'profiled' ? new Profile() : undefined
   const vectors = new Lane(() => undefined, profile?.worker)
   if ((await masksAreZeros(vectors)) !== (way === 'open'))
     throw new Error('masked where it must not be, or not where it must')
-  const peaks = new Peaks()
+  const peaks = watched ? new Peaks() : undefined
   const met = Promise.withResolvers<void>()
   let bytesBefore = 0
   let measured = meter()
@@ -30,7 +30,7 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
       vectors,
       update: round => {
         const update = madeUpUpdate(charter, index, round)
-        peaks.begin(round)
+        peaks?.begin(round)
         if (round === rounds) {
           bytesBefore = node.net.bytesSent()
           measured = meter()
@@ -42,7 +42,10 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
         if (event.kind === 'jobFailed') reject(new Error(event.reason))
         if (event.kind === 'roundAborted') reject(new Error(`round ${event.round} given up: ${event.reason}`))
         if (event.kind !== 'roundClosed' || event.round !== rounds) return
-        const of = { ...measured(node.net.bytesSent() - bytesBefore), roundPeaks: peaks.end() }
+        const of = {
+          ...measured(node.net.bytesSent() - bytesBefore),
+          ...(peaks && { roundPeaks: peaks.end() }),
+        }
         if (profile) profile.stop().then(breakdown => resolve({ ...of, breakdown }), reject)
         else resolve(of)
       },

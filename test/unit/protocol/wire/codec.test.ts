@@ -42,6 +42,27 @@ describe('round trip', () => {
     expect(encode({ b: 1, aa: 2, a: 3 })).toEqual(encode({ a: 3, aa: 2, b: 1 }))
   })
 
+  test('long byte strings stay where they are in a message, short ones do not keep it', () => {
+    const [long, short] = [new Uint8Array(20_000).fill(7), new Uint8Array(100).fill(8)]
+    for (const at of [0, 3]) {
+      const message = new Uint8Array(25_000).subarray(at)
+      const written = encode({ long, short, text: 'x' })
+      message.set(written)
+      const read = decode(message.subarray(0, written.length), anything)
+      const value = (read.ok ? read.value : undefined) as {
+        long: Uint8Array
+        short: Uint8Array
+        text: string
+      }
+      expect(value).toEqual({ long, short, text: 'x' })
+      expect(value.long.buffer).toBe(message.buffer)
+      expect(value.short.buffer).not.toBe(message.buffer)
+      // What is read is no other kind of bytes.
+      for (const bytes of [value.long, value.short]) expect(bytes.constructor).toBe(Uint8Array)
+      expect(value.long.slice(0, 5).buffer.byteLength).toBe(5)
+    }
+  })
+
   test('the form is RFC 8949 4.2.1 with floats of 64 bits', () => {
     // Keys bytewise by their encoding: 61 before 62 before 63 6161.. by length head; shortest integers.
     expect(encode({ aa: 24, b: [0, -1, 23, 65_536], a: new Uint8Array([1]) })).toEqual(
