@@ -84,7 +84,10 @@ function messageOf({ buffer, byteOffset, length }: Uint8Array): Message {
   return new Message(buffer as ArrayBuffer, byteOffset, length)
 }
 
-/** The value of exactly these bytes, in whose memory its long byte strings are. Throws Error, in words without bytes of theirs, where they are not its encoding. */
+/**
+ * The value of exactly these bytes, in whose memory its long byte strings are. Throws Error, in words without bytes of theirs,
+ * where they are not its encoding.
+ */
 export function decodeCbor(bytes: Uint8Array): unknown {
   const isPlain = readStructure(bytes)
   let value: unknown
