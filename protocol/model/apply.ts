@@ -11,6 +11,7 @@ import type { Metrics, ModelState, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import {
   addUnfactored,
+  basisFor,
   factoredLength,
   factorsOf,
   firstBasis,
@@ -88,9 +89,9 @@ function stepped(
   memory: ArrayBufferLike | undefined,
 ): ModelState {
   const { parameters } = state
-  const { lanes, scale, oneIn, factor: summed } = section
+  const { lanes, scale, oneIn, rotated, factor: summed } = section
   assert(
-    publicSeed !== undefined || (oneIn === 1 && !section.rotated && !summed),
+    publicSeed !== undefined || (oneIn === 1 && !rotated && !summed),
     'a section of which it is needed has a seed',
   )
   const factors = summed && factorsOf(charter)
@@ -99,36 +100,25 @@ function stepped(
     return factors ? { ...state, basis: firstBasis(factors, otherFactor(summed!), publicSeed!) } : state
   }
   const p = parameters.length
-  const length = factors ? factoredLength(factors, summed!) : p
-  const whole = section.rotated ? rotatedLength(length) : length
-  const places = oneIn === 1 ? undefined : drawn(whole, oneIn, publicSeed!)
-  const pieces = unpacked(update, section.length, lanes)
-  if (section.rotated || factors) {
-    // What is not drawn is 0.
-    const integers = section.rotated ? new Float32Array(whole) : new Float64Array(whole)
-    for (const [from, some] of pieces) {
-      for (let i = 0; i < some.length; i++) integers[places?.[from + i] ?? from + i] = some[i]!
-    }
-    if (section.rotated) rotateBack(integers as Float32Array, length, publicSeed!)
-    const turns = section.rotated ? rotationFactor(length) : 1
-    const valueAt = (i: number) => (integers[i]! * turns) / scale / weight
-    if (factors) {
-      const values = Float64Array.from({ length }, (_, i) => valueAt(i))
-      const basis = state.basis ?? firstBasis(factors, summed!, publicSeed!)
-      const next = blankState(p, { ...state, basis: nextBasis(factors, summed!, values) }, memory)
-      addUnfactored(factors, summed!, values, basis, {
-        out: next.parameters,
-        start: parameters,
-        factor: 1,
-        sign: 1,
-      })
-      return next
-    }
+  if (factors) {
+    const length = factoredLength(factors, summed!)
+    const meanAt = meanOf(update, section, length, weight, publicSeed)
+    const values = Float64Array.from({ length }, (_, i) => meanAt(i))
+    const basis = basisFor(factors, summed!, state.basis, publicSeed)
+    const next = blankState(p, { ...state, basis: nextBasis(factors, summed!, values) }, memory)
+    const into = { out: next.parameters, start: parameters, factor: 1, sign: 1 } as const
+    addUnfactored(factors, summed!, values, basis, into)
+    return next
+  }
+  if (rotated) {
+    const meanAt = meanOf(update, section, p, weight, publicSeed)
     const next = blankState(p, state, memory)
-    for (let i = 0; i < p; i++) next.parameters[i] = Math.fround(parameters[i]! + valueAt(i))
+    for (let i = 0; i < p; i++) next.parameters[i] = Math.fround(parameters[i]! + meanAt(i))
     return next
   }
   // What is not drawn stays as it is, and the drawn ones lie apart: then the next model needs memory of its own.
+  const places = oneIn === 1 ? undefined : drawn(p, oneIn, publicSeed!)
+  const pieces = unpacked(update, section.length, lanes)
   const next = blankState(p, state, places ? undefined : memory)
   if (places) next.parameters.set(parameters)
   for (const [from, some] of pieces) {
@@ -144,6 +134,25 @@ function stepped(
     }
   }
   return next
+}
+
+/** The mean of what the hospitals gave, rotated back: its `length` values, one at a time. What was not drawn is 0. */
+function meanOf(
+  update: Uint32Array,
+  { length: given, lanes, scale, oneIn, rotated }: Section,
+  length: number,
+  weight: number,
+  publicSeed: Uint8Array | undefined,
+): (at: number) => number {
+  const whole = rotated ? rotatedLength(length) : length
+  const places = oneIn === 1 ? undefined : drawn(whole, oneIn, publicSeed!)
+  const numbers = rotated ? new Float32Array(whole) : new Float64Array(whole)
+  for (const [from, some] of unpacked(update, given, lanes)) {
+    for (let i = 0; i < some.length; i++) numbers[places?.[from + i] ?? from + i] = some[i]!
+  }
+  if (numbers instanceof Float32Array) rotateBack(numbers, length, publicSeed!)
+  const turns = rotated ? rotationFactor(length) : 1
+  return at => (numbers[at]! * turns) / scale / weight
 }
 
 /**

@@ -3,7 +3,7 @@ import { type Charter, parameterCount } from '../../config/charter.ts'
 import { longMemory, SHARED_BYTES_MIN } from '../memory.ts'
 import type { Evaluation, Learned, Section, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
-import { addUnfactored, factored, factorsOf, firstBasis } from '../sum/factors.ts'
+import { addUnfactored, basisFor, factored, factorsOf } from '../sum/factors.ts'
 import { rotateBack, rotated, rotationFactor } from '../sum/rotation.ts'
 import { drawn } from '../sum/selection.ts'
 
@@ -113,17 +113,12 @@ function sent(
   const factors = section.factor && factorsOf(charter)
   if (!factors) return compressed(section, update, weight, clip, publicSeed)
   const summed = section.factor!
-  const known = basis ?? firstBasis(factors, summed, seedOf(publicSeed))
+  const known = basisFor(factors, summed, basis, publicSeed)
   const values = factored(factors, summed, update, clip, known)
   const part = compressed(section, values, weight, 1, publicSeed)
   const unsent = new Float32Array(longMemory(4 * update.length))
   addUnfactored(factors, summed, values, known, { out: unsent, start: update, factor: clip, sign: -1 })
   return { ...part, unsent }
-}
-
-function seedOf(publicSeed: Uint8Array | undefined): Uint8Array {
-  assert(publicSeed !== undefined, 'a section that is not the update itself has a seed')
-  return publicSeed
 }
 
 /** All values, or rotated, or of either those that are drawn, and then what is left. */
@@ -136,10 +131,11 @@ function compressed(
 ): Part {
   const turns = section.rotated ? rotationFactor(update.length) : 1
   if (section.oneIn === 1 && !section.rotated) return { section, values: update, factor: weight * clip }
-  const seed = seedOf(publicSeed)
-  if (section.oneIn === 1) return { section, values: rotated(update, weight * clip, seed), factor: turns }
-  const rest = section.rotated ? rotated(update, clip, seed) : scaled(update, clip)
-  const places = drawn(rest.length, section.oneIn, seed)
+  assert(publicSeed !== undefined, 'a section that is rotated or drawn from has a seed')
+  if (section.oneIn === 1)
+    return { section, values: rotated(update, weight * clip, publicSeed), factor: turns }
+  const rest = section.rotated ? rotated(update, clip, publicSeed) : scaled(update, clip)
+  const places = drawn(rest.length, section.oneIn, publicSeed)
   const values = new Float32Array(places.length)
   for (let i = 0; i < places.length; i++) {
     values[i] = rest[places[i]!]!
@@ -147,7 +143,7 @@ function compressed(
   }
   const part = { section, values, factor: weight * turns }
   if (!section.rotated) return { ...part, unsent: rest }
-  rotateBack(rest, update.length, seed)
+  rotateBack(rest, update.length, publicSeed)
   return { ...part, unsent: scaled(rest.subarray(0, update.length), turns * turns) }
 }
 

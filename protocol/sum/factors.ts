@@ -105,6 +105,24 @@ export function firstBasis(f: Factors, summed: Factor, seed: Uint8Array): Float3
   return orthonormal(f, otherFactor(summed), values)
 }
 
+/** The basis for a round that sums `summed`: the model's, or where it has none yet the first. */
+export function basisFor(
+  f: Factors,
+  summed: Factor,
+  basis: Float32Array | undefined,
+  publicSeed: Uint8Array | undefined,
+): Float32Array {
+  if (basis) {
+    assert(
+      basis.length === factorLength(f, otherFactor(summed)),
+      'a basis of the factors that are not summed',
+    )
+    return basis
+  }
+  assert(publicSeed !== undefined, 'where there is no basis there is a seed')
+  return firstBasis(f, summed, publicSeed)
+}
+
 /** The basis that follows from the summed factors, in the first of `values`: for a round that sums the others. */
 export function nextBasis(f: Factors, summed: Factor, values: Float64Array): Float32Array {
   return orthonormal(f, summed, values)
