@@ -1,15 +1,17 @@
 /**
- * What shows a fault to anybody (SPEC F3), and whether this peer agrees that an entry names a member: it has found the
- * member at fault itself, or the evidence in the entry speaks for itself.
+ * What shows a fault to anybody (SPEC F3), and whether this peer agrees that an entry names a member: it has found a fault of the
+ * member itself, as grave as that, or the evidence in the entry speaks for itself.
  */
 import { equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { type FaultCode, fault, verdictOf } from '../fault.ts'
 import type { Accusation } from '../ledger/entry.ts'
 import type { MemberId } from '../ports.ts'
 import { decode } from '../wire/codec.ts'
 import { BODIES } from '../wire/messages.ts'
 import type { Attempt } from './attempt.ts'
 import { membersOf } from './bitmap.ts'
+import type { Finding } from './hands.ts'
 import { wrongShares } from './reveals.ts'
 import { contradict } from './slots.ts'
 
@@ -40,7 +42,18 @@ export function bounded(list: readonly Accusation[]): Accusation[] {
 
 /** Whether this peer agrees with all that an entry holds against members. */
 export function concur(a: Attempt, accused: readonly Accusation[]): boolean {
-  return accused.every(c => a.findings.some(own => own.member === c.member) || proves(a, c))
+  return accused.every(
+    c => a.findings.some(own => own.member === c.member && supports(own, c)) || proves(a, c),
+  )
+}
+
+/** Who has found a member to be only late does not agree that it lied: liars would name the slow (seed 1128939). */
+function supports(own: Finding, { code }: Accusation): boolean {
+  return isLie(own.code) || !isLie(code)
+}
+
+function isLie(code: FaultCode): boolean {
+  return verdictOf(fault(code, '')) === 'reject'
 }
 
 /** Whether the evidence alone shows the fault to a peer of this attempt. */
