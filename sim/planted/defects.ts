@@ -228,10 +228,9 @@ export const DEFECTS: readonly Defect[] = [
     'wrong-reduction',
     'a sum is masked to 31 bits instead of reduced modulo p',
     edit(
-      'protocol/sum/field.ts',
-      `    const s = (acc[i]! - P + vector[i]!) | 0
-    acc[i] = s + (P & (s >> 31))`,
-      `    acc[i] = (acc[i]! + vector[i]!) & P`,
+      'protocol/sum/kernels.ts',
+      `assert(addWords(part.length), 'inputs of a sum are residues')`,
+      `for (let i = 0; i < part.length; i++) elements[i] = (elements[i]! + words[i]!) & 0x7fff_ffff`,
     ),
   ),
   // --- bounds ---
