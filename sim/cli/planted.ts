@@ -82,8 +82,15 @@ function searchApart(name: string, from: number, seeds: number): Promise<Found> 
 }
 
 async function main(): Promise<void> {
+  const names = [CONTROL, ...DEFECTS.map(d => d.name)]
   const only = values.only?.split(',')
-  const queue = [CONTROL, ...DEFECTS.map(d => d.name)].filter(name => !only || only.includes(name))
+  const unknown = only?.filter(name => !names.includes(name)) ?? []
+  if (unknown.length > 0) {
+    console.error(`--only: there is no defect ${unknown.join(', ')}; there are ${names.join(', ')}`)
+    process.exitCode = 2
+    return
+  }
+  const queue = names.filter(name => !only || only.includes(name))
   const found: Found[] = []
   const from = Number(values.from)
   console.log(`${queue.length} searches of at most ${values.seeds} random scenarios each, from seed ${from}`)
