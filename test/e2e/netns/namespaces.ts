@@ -11,6 +11,7 @@ import { existsSync, readFileSync } from 'node:fs'
 
 const PREFIX = 'medmesh-'
 const SUBNET = '10.77.0'
+let taps = 0
 
 export interface Namespaces {
   /** Of the hospitals, in order. */
@@ -60,7 +61,8 @@ export function makeNamespaces(hospitals: number): Namespaces {
     inHub('add', 'lines', 'type', 'veth', 'peer', 'name', 'far')
     inHub('set', 'lines', 'up', 'promisc', 'on')
     inHub('set', 'far', 'up')
-    inHub('add', 'link', 'far', 'name', 'tap', 'type', 'macvtap', 'mode', 'passthru')
+    const index = tapIndex()
+    inHub('add', 'link', 'far', 'name', 'tap', 'index', index, 'type', 'macvtap', 'mode', 'passthru')
     inHub('set', 'tap', 'up')
     for (const [i, name] of names.entries()) {
       ip('netns', 'add', name)
@@ -74,12 +76,19 @@ export function makeNamespaces(hospitals: number): Namespaces {
       inside('link', 'set', 'eth0', 'up')
       inside('link', 'set', 'lo', 'up')
     }
-    const index = /^(\d+):/.exec(ip('-n', hub, '-o', 'link', 'show', 'tap'))?.[1]
     return { names, addresses, device: `/dev/tap${index}`, remove }
   } catch (error) {
     remove()
     throw error
   }
+}
+
+/**
+ * One that no namespace before had: its file under /dev is named by it, and goes only some time after its namespace. A new
+ * device of that name would get no file.
+ */
+function tapIndex(): string {
+  return String(1000 + 16 * process.pid + taps++)
 }
 
 /** What runs of processes that are no more have left. */
