@@ -202,6 +202,7 @@ export class Lines {
 
   /** What the transport sends back for a message, whatever becomes of it above. */
   #answer(from: number, to: number): void {
+    this.#pipes[from]?.[to]?.used(this.#w.now())
     this.#sent[from]! += TRANSPORT.answerBytes
     this.#received[to]! += TRANSPORT.answerBytes
   }

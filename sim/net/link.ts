@@ -27,6 +27,8 @@ export const TRANSPORT = {
   rtoMinMs: 200,
   /** Segments behind a lost one that must arrive for it to be sent again at once. */
   fastRetransmitSegments: 3,
+  /** Round trips that the sender waits for more after news of fewer of them (RFC 8985, section 6.2). */
+  reorderRtts: 0.25,
   /** Round trips until a loss at the end of what is in flight is probed (RFC 8985), where more than one segment is. */
   tailProbeRtts: 2,
   /** Congestion window in segments: at first and after a pause, and at most (RFC 6928). */
@@ -64,6 +66,9 @@ export function anyOf(p: number, n: number): number {
   return 1 - none
 }
 
+/** Gaps of a pipe that are remembered. */
+const GAPS = 16
+
 export class Pipe {
   #link: Link
   /** Means of this direction, and of the round trip by the opposite one. */
@@ -79,6 +84,10 @@ export class Pipe {
   #flightAt: Millis = 0
   #inFlight = 0
   #lastSendAt: Millis = 0
+  /** Where packets are lost: the last gaps between what was sent, round and round. */
+  #gaps: Float64Array | undefined
+  #uses = 0
+  #usedAt: Millis = 0
   #stalledUntil: Millis = 0
   /** Of the last message: packets that were lost and sent again, and whether others may overtake it. */
   losses = 0
@@ -135,6 +144,16 @@ export class Pipe {
     this.#inFlight = 0
     this.#flightAt = now
     this.#lastSendAt = now
+    this.#uses = 0
+  }
+
+  /** Something goes that way, if only the transport's answer to a message: by it a loss before it shows. */
+  used(now: Millis): void {
+    if (this.#link.lossRate === 0) return
+    this.#gaps ??= new Float64Array(GAPS)
+    if (this.#uses > 0) this.#gaps[this.#uses % GAPS] = Math.max(0, now - this.#usedAt)
+    this.#uses++
+    this.#usedAt = now
   }
 
   /** Nothing leaves before. */
@@ -161,7 +180,10 @@ export class Pipe {
     this.losses = 0
     this.reordered = false
     const { lossRate, reorderRate } = this.#link
-    if (lossRate > 0) at += this.#retransmissions(lossRate, segments, random)
+    if (lossRate > 0) {
+      at += this.#retransmissions(lossRate, segments, random)
+      this.used(now)
+    }
     if (at < this.#last) at = this.#last
     const channel = via === 'stream' && wire > LARGE_BYTES ? 'large' : via
     if (at < this.#lastOf[channel]) at = this.#lastOf[channel]
@@ -205,9 +227,11 @@ export class Pipe {
     // Which segment it was decides who notices: the receiver by what follows, or the sender's timer.
     const behind = segments - 1 - random.below(segments)
     let rto = rtt + TRANSPORT.rtoMinMs
-    let late = rto
-    if (behind >= TRANSPORT.fastRetransmitSegments) late = rtt
-    else if (segments > 1) late = Math.min(rto, TRANSPORT.tailProbeRtts * rtt)
+    const timer = segments > 1 ? Math.min(rto, TRANSPORT.tailProbeRtts * rtt) : rto
+    const shown = (1 + TRANSPORT.reorderRtts) * rtt
+    let late = rtt
+    if (behind === 0) late = Math.min(timer, this.#gap(random) + shown)
+    else if (behind < TRANSPORT.fastRetransmitSegments) late = Math.min(timer, shown)
     while (random.chance(p) && this.losses < 16) {
       this.losses++
       late += rto
@@ -215,6 +239,12 @@ export class Pipe {
     }
     this.#window = Math.max(TRANSPORT.windowFirst, Math.floor(this.#window / 2))
     return late
+  }
+
+  /** Until the next thing is sent, which nobody knows yet: one of the last gaps. */
+  #gap(random: Random): Millis {
+    const known = Math.min(GAPS, this.#uses - 1)
+    return known > 0 ? this.#gaps![(this.#uses - 1 - random.below(known)) % GAPS]! : Number.POSITIVE_INFINITY
   }
 }
 

@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "cb5bfc829759090fb531c1e8735234cce1969ee296fc3169ce580d0b1078cad2",
-        "3": "871c18a81d520a1f5a7dff3e7d91c24e3c3392f7d633ee0dfb57a01d07ae24e4",
-        "31": "81a8d49a83ab0b7deedd1dbad06260cfb01a0b8811b2680db7246b6654e680d4",
+        "28": "2feff752a7c0470d1e7a5eac8f77f9ad1a57c11870044fc402ea22472a426f25",
+        "3": "556e86206ce9a25087d794a29bb4d51d6d95bbeed529644a7cd62b0c3c783f8d",
+        "31": "4da4a8b6f842d47346eecfcc79f2f978c19ff93909722ce970cbcc3c44d65387",
       }
     `)
   })

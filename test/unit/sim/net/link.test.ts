@@ -114,7 +114,59 @@ describe('loss', () => {
     const many = late(13_000, 0.02, 3000).filter(ms => ms > 0)
     expect(Math.min(...many)).toBe(100)
     expect(many.filter(ms => ms === 100).length).toBeGreaterThan(many.length / 2)
+    expect(many.some(ms => ms === (1 + TRANSPORT.reorderRtts) * 100)).toBe(true)
     expect(many.some(ms => ms === TRANSPORT.tailProbeRtts * 100)).toBe(true)
+  })
+
+  it.each([
+    ['messages', false],
+    ['answers to the other side', true],
+  ] as const)(
+    'of a small message shows by the next of the %s that follow each other quickly',
+    (_, answers) => {
+      const gapMs = 20
+      const latesAfter = (n: number): Set<number> => {
+        const random = new Random(3)
+        const found = new Set<number>()
+        for (let i = 0; i < 400; i++) {
+          const pipe = new Pipe({ ...PLAIN, lossRate: 0.3 }, PLAIN)
+          for (let k = 0; k < n; k++) {
+            if (answers) pipe.used(1000 + k * gapMs)
+            else pipe.send(1000 + k * gapMs, 800, 'stream', random)
+          }
+          // After all of them have arrived: only its own loss counts.
+          const at = 100_000
+          const late = pipe.send(at, 800, 'stream', random) - at - 50
+          if (pipe.losses === 1) found.add(late)
+        }
+        return found
+      }
+      const rto = 100 + TRANSPORT.rtoMinMs
+      expect(latesAfter(0)).toEqual(new Set([rto]))
+      expect(latesAfter(10)).toEqual(new Set([gapMs + (1 + TRANSPORT.reorderRtts) * 100]))
+    },
+  )
+
+  it('of a small message waits for the timer where things come seldom', () => {
+    const random = new Random(3)
+    const pipe = new Pipe({ ...PLAIN, lossRate: 0.3 }, PLAIN)
+    for (let i = 1; i < 400; i++) {
+      const late = pipe.send(10_000 * i, 800, 'stream', random) - 10_000 * i - 50
+      if (pipe.losses === 1) expect(late).toBe(100 + TRANSPORT.rtoMinMs)
+    }
+  })
+
+  it('forgets with its connection how quickly things came', () => {
+    const random = new Random(3)
+    const lates = new Set<number>()
+    for (let i = 0; i < 100; i++) {
+      const pipe = new Pipe({ ...PLAIN, lossRate: 0.3 }, PLAIN)
+      for (let k = 0; k < 20; k++) pipe.used(k)
+      pipe.reset(20)
+      const at = pipe.send(20, 800, 'stream', random)
+      if (pipe.losses === 1) lates.add(at - 70)
+    }
+    expect(lates).toEqual(new Set([100 + TRANSPORT.rtoMinMs]))
   })
 
   it('delays everything behind it on the connection', () => {
