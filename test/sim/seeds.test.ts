@@ -1,4 +1,7 @@
-/** Every seed that ever found a bug, with the scenario that it was played with, is played again: test/seeds/*.json. */
+/**
+ * Every seed that ever found a bug, with the scenario that it was played with, is played again: test/seeds/*.json. A seed that took
+ * another course when the simulated network changed has made way for one by which the same scenario shows the bug again.
+ */
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { checkScenario } from '../../config/scenario-parse.ts'
@@ -8,6 +11,8 @@ const FOLDER = new URL('../seeds/', import.meta.url)
 
 interface Kept {
   readonly seed: number
+  /** The seed that found it, where another one shows it now. */
+  readonly found?: number
   /** What it was, in a sentence, and the checker that said so. */
   readonly bug: string
   readonly checker: string
