@@ -105,8 +105,7 @@ async function main(): Promise<void> {
     }
   }
   await Promise.all(Array.from({ length: Number(values.workers) }, worker))
-  const order = new Map(DEFECTS.map((d, i) => [d.name, i]))
-  found.sort((a, b) => (order.get(a.name) ?? -1) - (order.get(b.name) ?? -1))
+  found.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name))
   const rows = found.map(f => [
     f.name,
     f.checker ?? (f.name === CONTROL ? 'nothing, as it must' : 'NOT FOUND'),
