@@ -18,6 +18,8 @@ const UNIT = 1 / 0x1_0000_0000
 const WORDS = 4096
 /** Of a column's squared norm: what is left of one that is no more than a sum of those before it, but for rounding. */
 const DEPENDENT = 1e-20
+/** A squared norm below it is nothing: squares of what makes it up fall below what a double holds, and no unit comes of it. */
+const NOTHING = 1e-200
 
 /** The one that is summed has a row for each row of the matrix (left) or for each of its columns (right). */
 export type Factor = 'left' | 'right'
@@ -219,7 +221,8 @@ function orthonormalise(part: Float64Array, rank: number): void {
   for (let k = 0; k < rank; k++) {
     const before = squares(part, rank, k)
     const left = straightened(part, rank, k)
-    const norm = Math.sqrt(left > DEPENDENT * before ? left : replaced(part, rank, k))
+    const stands = left > DEPENDENT * before && left > NOTHING
+    const norm = Math.sqrt(stands ? left : replaced(part, rank, k))
     for (let at = k; at < part.length; at += rank) part[at] = part[at]! / norm
   }
 }
