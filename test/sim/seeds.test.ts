@@ -1,6 +1,6 @@
 /**
  * Every seed that ever found a bug, with the scenario that it was played with, is played again: test/seeds/*.json. A seed that took
- * another course when the simulated network changed has made way for one by which the same scenario shows the bug again.
+ * another course when the simulated network changed has made way for one by which the same scenario shows the bug again, where there is one.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'

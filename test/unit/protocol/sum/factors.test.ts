@@ -100,17 +100,13 @@ describe('a basis', () => {
         { weight: 3, arbitrary: fc.double({ min: -1e18, max: 1e18, noNaN: true }) },
         fc.constantFrom(0, 1, -1, 1e-30, 1e18),
       )
+      // Squares of them are nothing, or nearly.
+      const tiny = fc.double({ min: -1e-150, max: 1e-150, noNaN: true })
       return fc.oneof(
         fc.array(value, { minLength: length, maxLength: length }),
-        // So small that squares of them are nothing, or nearly.
-        fc.array(fc.double({ min: -1e-150, max: 1e-150, noNaN: true }), {
-          minLength: length,
-          maxLength: length,
-        }),
+        fc.array(tiny, { minLength: length, maxLength: length }),
         // Columns that are the same.
-        fc
-          .oneof(value, fc.double({ min: -1e-150, max: 1e-150, noNaN: true }))
-          .map(x => new Array<number>(length).fill(x)),
+        fc.oneof(value, tiny).map(x => new Array<number>(length).fill(x)),
         fc.constant(new Array<number>(length).fill(0)),
       )
     }

@@ -118,34 +118,27 @@ describe('loss', () => {
     expect(many.some(ms => ms === TRANSPORT.tailProbeRtts * 100)).toBe(true)
   })
 
-  it.each([
-    ['messages', false],
-    ['answers to the other side', true],
-  ] as const)(
-    'of a small message shows by the next of the %s that follow each other quickly',
-    (_, answers) => {
-      const gapMs = 20
-      const latesAfter = (n: number): Set<number> => {
-        const random = new Random(3)
-        const found = new Set<number>()
-        for (let i = 0; i < 400; i++) {
-          const pipe = new Pipe({ ...PLAIN, lossRate: 0.3 }, PLAIN)
-          for (let k = 0; k < n; k++) {
-            if (answers) pipe.used(1000 + k * gapMs)
-            else pipe.send(1000 + k * gapMs, 800, 'stream', random)
-          }
-          // After all of them have arrived: only its own loss counts.
-          const at = 100_000
-          const late = pipe.send(at, 800, 'stream', random) - at - 50
-          if (pipe.losses === 1) found.add(late)
-        }
-        return found
+  it.each<[string, (pipe: Pipe, at: number, random: Random) => void]>([
+    ['messages', (pipe, at, random) => void pipe.send(at, 800, 'stream', random)],
+    ['answers to the other side', (pipe, at) => pipe.used(at)],
+  ])('of a small message shows by the next of the %s that follow each other quickly', (_, use) => {
+    const gapMs = 20
+    const latesAfter = (n: number): Set<number> => {
+      const random = new Random(3)
+      const found = new Set<number>()
+      for (let i = 0; i < 400; i++) {
+        const pipe = new Pipe({ ...PLAIN, lossRate: 0.3 }, PLAIN)
+        for (let k = 0; k < n; k++) use(pipe, 1000 + k * gapMs, random)
+        // After all of them have arrived: only its own loss counts.
+        const at = 100_000
+        const late = pipe.send(at, 800, 'stream', random) - at - 50
+        if (pipe.losses === 1) found.add(late)
       }
-      const rto = 100 + TRANSPORT.rtoMinMs
-      expect(latesAfter(0)).toEqual(new Set([rto]))
-      expect(latesAfter(10)).toEqual(new Set([gapMs + (1 + TRANSPORT.reorderRtts) * 100]))
-    },
-  )
+      return found
+    }
+    expect(latesAfter(0)).toEqual(new Set([100 + TRANSPORT.rtoMinMs]))
+    expect(latesAfter(10)).toEqual(new Set([gapMs + (1 + TRANSPORT.reorderRtts) * 100]))
+  })
 
   it('of a small message waits for the timer where things come seldom', () => {
     const random = new Random(3)
