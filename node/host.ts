@@ -181,7 +181,7 @@ export class NodeHost {
   #recordsOf(job: Job): Records {
     const records = new Map<string, string | Uint8Array>()
     const { store } = this.#p
-    for (const { record } of job.kind === 'vector' ? storedOf(job.work) : []) {
+    for (const { record } of storedOf(job)) {
       const where = records.has(record) ? undefined : (store.fileOf(record) ?? store.get(record))
       if (where) records.set(record, where)
     }

@@ -131,7 +131,7 @@ function waits(effect: Effect): boolean {
     case 'sendPart':
       return true
     case 'job':
-      return effect.job.kind === 'vector' && storedOf(effect.job.work).length > 0
+      return storedOf(effect.job).length > 0
     default:
       return false
   }

@@ -2,14 +2,14 @@
 import { CommitteePeer } from './committees/peer.ts'
 import type { LedgerState } from './ledger/state.ts'
 import { type Footprint, Peer, type PeerConfig } from './peer.ts'
-import type { Machine, ModelState } from './ports.ts'
+import type { HeldModel, Machine } from './ports.ts'
 
 /** A machine of a study, and what a host may look at. */
 export interface StudyMachine extends Machine {
   /** The state of the study's ledger. */
   readonly state: LedgerState
   /** The model that the ledger names, if it is here. */
-  readonly model: ModelState | undefined
+  readonly model: HeldModel | undefined
   /** How much it keeps of what others send. */
   readonly footprint: Footprint
 }

@@ -12,7 +12,17 @@ import { tell } from './peer/catchup.ts'
 import { newConsensus } from './peer/decide.ts'
 import { type Footprint, footprint } from './peer/footprint.ts'
 import { receive } from './peer/receive.ts'
-import type { Effect, Input, Machine, MemberId, Millis, ModelState, Output, Verdict } from './ports.ts'
+import type {
+  Effect,
+  HeldModel,
+  Input,
+  Machine,
+  MemberId,
+  Millis,
+  ModelState,
+  Output,
+  Verdict,
+} from './ports.ts'
 import { encode } from './wire/codec.ts'
 import { plainEnvelope } from './wire/envelope.ts'
 
@@ -32,8 +42,8 @@ export class Peer implements Machine {
     return this.#books.state
   }
 
-  /** The global model of the last closed round, if this peer holds it. */
-  get model(): ModelState | undefined {
+  /** The global model of the last closed round, if this peer holds it; a long one in its record. */
+  get model(): HeldModel | undefined {
     return this.#books.model
   }
 
@@ -95,13 +105,13 @@ export function recordMessage(self: MemberId, record: Uint8Array): Uint8Array {
   return plainEnvelope('entry', self, record)
 }
 
-/** The message in which a part of a vector travels: what the effect `sendPart` sends. */
+/** The message in which a part of a vector or model travels: what the effect `sendPart` sends. */
 export function partMessage(
   self: MemberId,
-  { of, within }: Pick<Effect & { kind: 'sendPart' }, 'of' | 'within'>,
+  { type, of, within }: Pick<Effect & { kind: 'sendPart' }, 'type' | 'of' | 'within'>,
   data: Uint8Array,
 ): Uint8Array {
-  const message = plainEnvelope('part', self, encode({ ...of, data }))
+  const message = plainEnvelope(type, self, encode({ ...of, data }))
   return within ? plainEnvelope('committee', self, encode({ ...within, message })) : message
 }
 

@@ -35,7 +35,7 @@ export type Input =
 /** The records of a store, by key, as they were last made durable. */
 export type Durable = ReadonlyMap<string, Uint8Array>
 
-/** Residues that a durable record holds, from element `from` up to `to`: a vector that need not lie in memory. */
+/** Words of 4 bytes that a durable record holds, from element `from` up to `to`: a vector that need not lie in memory. */
 export interface Stored {
   readonly record: string
   readonly from: number
@@ -59,11 +59,12 @@ export type Effect =
     }
   /** Sends a durable record to a peer as it is stored: old ledger entries need not stay in memory. */
   | { readonly kind: 'sendRecord'; readonly to: MemberId; readonly key: string }
-  /** Sends a part of a vector whose data are the bytes of a durable record. Nothing is sent when that is gone. */
+  /** Sends a part of a vector or model whose data are the bytes of a durable record. Nothing is sent when that is gone. */
   | {
       readonly kind: 'sendPart'
       readonly to: MemberId
-      readonly of: Omit<Body<'part'>, 'data'>
+      readonly type: 'part' | 'modelPart'
+      readonly of: Omit<Body<'part'>, 'data'> | Omit<Body<'modelPart'>, 'data'>
       readonly key: string
       /** Bytes of the record, from `from` up to `end`. */
       readonly from: number
@@ -106,17 +107,21 @@ export interface ModelState {
   readonly basis?: Float32Array | undefined
 }
 
+/** A model of which the parameters, where it is long, lie in the record of its encoding alone. */
+export type HeldModel = Omit<ModelState, 'parameters'> & { readonly parameters: Float32Array | Stored }
+
 /** Work that does not belong on the thread that answers the network. */
-export type Job =
-  | {
-      readonly kind: 'learn'
-      readonly task: Task
-      readonly round: number
-      readonly model: ModelState
-      /** 32 bytes: the one source of randomness for minibatches and dropout. */
-      readonly seed: Uint8Array
-    }
-  | { readonly kind: 'vector'; readonly work: VectorWork }
+export type Job = LearnJob | { readonly kind: 'vector'; readonly work: VectorWork }
+
+/** A learner has the whole model. */
+export interface LearnJob<Model extends HeldModel = HeldModel> {
+  readonly kind: 'learn'
+  readonly task: Task
+  readonly round: number
+  readonly model: Model
+  /** 32 bytes: the one source of randomness for minibatches and dropout. */
+  readonly seed: Uint8Array
+}
 
 export type JobResult =
   | { readonly kind: 'learn'; readonly learned: Learned }
@@ -219,16 +224,15 @@ export interface Step {
   readonly charter: Charter
   readonly task: Task
   readonly sections: readonly Section[]
-  readonly model: ModelState
+  readonly model: HeldModel
   /** As in the inputs. */
   readonly publicSeed: Uint8Array
 }
 
 /** What a sum makes of a model. */
 export interface Stepped {
-  /** Encoding of the next model, `state.ts`, and its SHA-256. */
-  readonly model: Uint8Array
-  readonly modelHash: Uint8Array
+  /** Encoding of the next model, `state.ts`, and its SHA-256; undefined where it is the one before it. */
+  readonly next: { readonly model: Uint8Array; readonly hash: Uint8Array } | undefined
   /** Of the model that the round started from; undefined where nothing was measured. */
   readonly metrics: Metrics | undefined
   /** Training rows of all survivors, each hospital's counted up to weightMax. */

@@ -39,6 +39,17 @@ export class Disk {
     return this.#pending.length
   }
 
+  /** A record as the process that writes it sees it: as of the last commit that has begun. */
+  read(key: string): Uint8Array | undefined {
+    for (let i = this.#pending.length - 1; i >= 0; i--) {
+      const { puts, deletes } = this.#pending[i]!
+      const put = puts.findLast(([k]) => k === key)
+      if (put) return put[1]
+      if (deletes.includes(key)) return undefined
+    }
+    return this.records.get(key)
+  }
+
   begin(commit: Commit): void {
     this.#pending.push(commit)
   }

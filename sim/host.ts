@@ -4,15 +4,18 @@
  */
 import { Driver, type HostPorts } from '../protocol/driver.ts'
 import { isStudyMachine, machineFor, type StudyMachine } from '../protocol/machine.ts'
+import { wholeModel } from '../protocol/model/state.ts'
 import type { PeerConfig } from '../protocol/peer.ts'
 import type {
   Input,
   Job,
   JobResult,
   Learned,
+  LearnJob,
   Machine,
   MemberId,
   Millis,
+  ModelState,
   Output,
   Stored,
   Verdict,
@@ -26,7 +29,7 @@ import type { Observer, Via } from './observer.ts'
 import type { Random } from './random.ts'
 
 /** What a host does at its learner's place: the real one or a synthetic one. */
-export type Learner = (job: Job & { kind: 'learn' }) => Learned
+export type Learner = (job: LearnJob<ModelState>) => Learned
 
 /** What a hospital is, whatever network it is in. */
 export interface HostSetup {
@@ -154,6 +157,12 @@ export class SimHost {
   /** The production peer of this life, for checks. */
   get peer(): StudyMachine | undefined {
     return this.#machine && isStudyMachine(this.#machine) ? this.#machine : undefined
+  }
+
+  /** The model that the peer of this life holds. */
+  get model(): ModelState | undefined {
+    const model = this.peer?.model
+    return model && wholeModel(model, v => this.#stored(v))
   }
 
   /** Begins a life. Only the world calls this, and `crash`, `pause` and `slow`. */
@@ -372,7 +381,7 @@ export class SimHost {
   }
 
   #stored({ record, from, to }: Stored): Uint32Array {
-    const bytes = this.#disk.records.get(record)
+    const bytes = this.#disk.read(record)
     if (!bytes) throw new Error(`no record ${record}`)
     return residuesIn(bytes, from, to)
   }
@@ -382,12 +391,13 @@ export class SimHost {
     const ms = this.#slowed(this.#s.jobMs?.(job, this.#random) ?? JOB_MS)
     this.#later(this.#w.now() + ms, () => {
       if (!this.#jobs.delete(id)) return
+      const stored = (v: Stored) => this.#stored(v)
       let result: JobResult
       try {
         result =
           job.kind === 'learn'
-            ? { kind: 'learn', learned: this.#s.learner(job) }
-            : { kind: 'vector', output: runVectorWork(job.work, v => this.#stored(v)) }
+            ? { kind: 'learn', learned: this.#s.learner({ ...job, model: wholeModel(job.model, stored) }) }
+            : { kind: 'vector', output: runVectorWork(job.work, stored) }
       } catch (error) {
         this.input({ kind: 'jobFailed', id, reason: error instanceof Error ? error.message : 'unknown' })
         return

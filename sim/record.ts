@@ -231,7 +231,7 @@ export class Recorder implements Observer {
   #closed(host: SimHost, event: Event & { kind: 'roundClosed' }, at: Millis): void {
     this.#rounds.closed(event, host.id, at, this.#sent, this.#up())
     const { distance } = this.#o
-    const model = host.peer?.model
+    const { model } = host
     if (!distance || !model || !this.#rounds.lacksDistance(event.round)) return
     // Who catches up may hold a later model by the time it tells of this round.
     if (toHex(stateHash(model)) !== event.modelHash) return

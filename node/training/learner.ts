@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core'
 import type { Charter } from '../../config/charter.ts'
 import { MedmeshError } from '../../config/error.ts'
-import type { Evaluation, Job, Learned, ModelState } from '../../protocol/ports.ts'
+import type { Evaluation, LearnJob as JobOf, Learned, ModelState } from '../../protocol/ports.ts'
 import type { Backend } from './backend.ts'
 import type { Dataset, Rows } from './dataset.ts'
 import { evaluate } from './evaluate.ts'
@@ -14,7 +14,7 @@ import { minibatches } from './minibatch.ts'
 import { buildModel, logitsOf, type TrainedModel } from './model.ts'
 import { normalise, sumFeatures } from './statistics.ts'
 
-export type LearnJob = Extract<Job, { kind: 'learn' }>
+export type LearnJob = JobOf<ModelState>
 
 export interface Learner {
   /**

@@ -7,7 +7,9 @@ import { getPriority, setPriority } from 'node:os'
 import { basename } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { MedmeshError } from '../../config/error.ts'
+import { readParameters } from '../../protocol/model/state.ts'
 import type { Job, JobResult, Stored } from '../../protocol/ports.ts'
+import { lengthOf } from '../../protocol/stored.ts'
 import { residuesIn } from '../../protocol/sum/field.ts'
 import { collect } from '../collect.ts'
 import type { Records } from '../host.ts'
@@ -86,8 +88,10 @@ async function perform({ job, records }: ToWorker, learner: Learner | undefined)
     return { kind: 'vector', output: runVectorWork(job.work, stored => readStored(records, stored)) }
   }
   if (learner === undefined) throw new Error('this worker has no learner')
-  // tfjs does not say that it reads shared memory.
-  const model = { ...job.model, parameters: job.model.parameters.slice() }
+  // Not in shared memory: tfjs does not say that it reads that.
+  const parameters = new Float32Array(lengthOf(job.model.parameters))
+  readParameters(job.model, parameters, 0, stored => readStored(records, stored))
+  const model = { ...job.model, parameters }
   const learned = learner.learn({ ...job, model }, () => Atomics.load(cancel, 0) !== 0)
   return { kind: 'learn', learned }
 }

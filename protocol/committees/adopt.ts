@@ -4,7 +4,7 @@ import { encodeRecord, type LedgerRecord, recordKey } from '../ledger/certificat
 import type { Body, CommitteesSummed } from '../ledger/entry.ts'
 import type { LedgerState } from '../ledger/state.ts'
 import { encodeState } from '../model/state.ts'
-import { MODEL_RECORD } from '../peer/books.ts'
+import { MODEL_RECORD } from '../peer/models.ts'
 import type { Event, ModelState } from '../ports.ts'
 import { runVectorWork } from '../sum/kernels.ts'
 import { Ballot } from './ballot.ts'

@@ -155,9 +155,7 @@ function translate(b: CommitteeBooks, inner: Inner, effect: Effect): void {
 
 /** The job, with the study's names for the records that it reads. */
 function renamed(job: Job): Job {
-  if (job.kind !== 'vector') return job
-  const work = withStored(job.work, stored => ({ ...stored, record: RECORD.inner + stored.record }))
-  return { ...job, work }
+  return withStored(job, stored => ({ ...stored, record: RECORD.inner + stored.record }))
 }
 
 function translateStore(b: CommitteeBooks, inner: Inner, effect: Effect & { kind: 'store' }): void {

@@ -7,8 +7,9 @@
  */
 import type { Charter, Feature } from '../../config/charter.ts'
 import type { Lanes } from '../../config/lanes.ts'
-import type { Metrics, ModelState, Section, Task } from '../ports.ts'
+import type { HeldModel, Metrics, ModelState, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
+import { lengthOf, nothingStored, type ReadStored } from '../stored.ts'
 import {
   addUnfactored,
   basisFor,
@@ -24,13 +25,14 @@ import { rotateBack, rotatedLength, rotationFactor } from '../sum/rotation.ts'
 import { drawn } from '../sum/selection.ts'
 import { floats, integers, stepFloats } from '../sum/simd.ts'
 import { histogramAuc } from './metrics.ts'
-import { blankState } from './state.ts'
+import { blankState, readParameters } from './state.ts'
 
 /** Values that are read at a time, so that there is no second vector of them; whole elements, however many lanes they have. */
 const CHUNK = 12 * 1024
 
-export interface Applied {
-  readonly state: ModelState
+export interface Applied<Model extends HeldModel = ModelState> {
+  /** The one before it where nothing has changed. */
+  readonly state: Model | ModelState
   /** Of the model that the round started from; undefined where nothing was measured. */
   readonly metrics: Metrics | undefined
   /** Training rows of all survivors, each hospital's counted up to weightMax. */
@@ -41,17 +43,18 @@ export interface Applied {
  * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort; `publicSeed`: as in the
  * inputs, needed where a section is rotated or drawn from or has factors. Never throws on account of what the residues are.
  *
- * `memory`: where the next model may lie; that of the residues too, which then are none any more.
+ * `host.memory`: where the next model may lie; that of the residues too, which then are none any more. `host.read`: of a
+ * model's parameters that lie in the store.
  */
-export function applySum(
+export function applySum<Model extends HeldModel>(
   charter: Charter,
   task: Task,
   sections: readonly Section[],
   residues: Uint32Array,
-  state: ModelState,
+  state: Model,
   publicSeed?: Uint8Array,
-  memory?: ArrayBufferLike,
-): Applied {
+  host: Host = {},
+): Applied<Model> {
   const read = (name: string): Float64Array => {
     const [from, to] = sectionRange(sections, name)
     const { scale } = sections.find(s => s.name === name)!
@@ -71,24 +74,29 @@ export function applySum(
       const update = residues.subarray(...sectionRange(sections, 'update'))
       const weight = read('weight')[0]!
       const found = { metrics: measured(read), samples: samplesIn(sections, residues) }
-      return { state: stepped(charter, state, update, section, weight, publicSeed, memory), ...found }
+      return { state: stepped(charter, state, update, section, weight, publicSeed, host), ...found }
     }
     case 'evaluate':
       return { state, metrics: measured(read), samples: 0 }
   }
 }
 
+/** What of the machine that applies a sum it may use. */
+export interface Host {
+  readonly memory?: ArrayBufferLike | undefined
+  readonly read?: ReadStored
+}
+
 /** Sample-weighted FedAvg (McMahan 2017, Algorithm 1): parameters + sum(w_i delta_i) / sum(w_i). */
-function stepped(
+function stepped<Model extends HeldModel>(
   charter: Charter,
-  state: ModelState,
+  state: Model,
   update: Uint32Array,
   section: Section,
   weight: number,
   publicSeed: Uint8Array | undefined,
-  memory: ArrayBufferLike | undefined,
-): ModelState {
-  const { parameters } = state
+  { memory, read = nothingStored }: Host,
+): Model | ModelState {
   const { lanes, scale, oneIn, rotated, factor: summed } = section
   assert(
     publicSeed !== undefined || (oneIn === 1 && !rotated && !summed),
@@ -99,38 +107,44 @@ function stepped(
   if (weight < 1 / charter.training.weightMax / 2) {
     return factors ? { ...state, basis: firstBasis(factors, otherFactor(summed!), publicSeed!) } : state
   }
-  const p = parameters.length
+  const p = lengthOf(state.parameters)
+  const start = (next: ModelState) => readParameters(state, next.parameters, 0, read)
   if (factors) {
     const length = factoredLength(factors, summed!)
     const meanAt = meanOf(update, section, length, weight, publicSeed)
     const values = Float64Array.from({ length }, (_, i) => meanAt(i))
     const basis = basisFor(factors, summed!, state.basis, publicSeed)
     const next = blankState(p, { ...state, basis: nextBasis(factors, summed!, values) }, memory)
-    const into = { out: next.parameters, start: parameters, factor: 1, sign: 1 } as const
+    start(next)
+    const into = { out: next.parameters, start: next.parameters, factor: 1, sign: 1 } as const
     addUnfactored(factors, summed!, values, basis, into)
     return next
   }
   if (rotated) {
     const meanAt = meanOf(update, section, p, weight, publicSeed)
     const next = blankState(p, state, memory)
-    for (let i = 0; i < p; i++) next.parameters[i] = Math.fround(parameters[i]! + meanAt(i))
+    const { parameters } = next
+    start(next)
+    for (let i = 0; i < p; i++) parameters[i] = Math.fround(parameters[i]! + meanAt(i))
     return next
   }
   // What is not drawn stays as it is, and the drawn ones lie apart: then the next model needs memory of its own.
   const places = oneIn === 1 ? undefined : drawn(p, oneIn, publicSeed!)
   const pieces = unpacked(update, section.length, lanes)
   const next = blankState(p, state, places ? undefined : memory)
-  if (places) next.parameters.set(parameters)
+  const { parameters } = next
+  if (places) start(next)
   for (const [from, some] of pieces) {
     if (places) {
       for (let i = 0; i < some.length; i++) {
         const at = places[from + i]!
-        next.parameters[at] = Math.fround(parameters[at]! + some[i]! / scale / weight)
+        parameters[at] = Math.fround(parameters[at]! + some[i]! / scale / weight)
       }
     } else {
-      floats.set(parameters.subarray(from, from + some.length))
+      const values = floats.subarray(0, some.length)
+      readParameters(state, values, from, read)
       stepFloats(some.length, scale, weight)
-      next.parameters.set(floats.subarray(0, some.length), from)
+      parameters.set(values, from)
     }
   }
   return next

@@ -3,9 +3,11 @@ import { type Charter, expandedFeatureCount, parameterCount } from '../../config
 import { sha256 } from '../crypto/hash.ts'
 import { Memo } from '../memo.ts'
 import { longMemory } from '../memory.ts'
-import type { ModelState } from '../ports.ts'
+import type { HeldModel, ModelState } from '../ports.ts'
 import { err, ok, type Result } from '../result.ts'
+import { isStored, isWhole, lengthOf, nothingStored, type ReadStored } from '../stored.ts'
 import { basisLength, factorSummed, factorsOf } from '../sum/factors.ts'
+import { PIECE } from '../sum/pieces.ts'
 
 /** 'mmod' and the format's version. */
 const MAGIC = 0x6d6d6f64
@@ -39,14 +41,18 @@ export function encodedBytes(p: number, d: number, b = 0): number {
   return HEADER + 4 * p + 16 * d + 4 * b
 }
 
+/** Of this model's encoding. */
+export function encodedBytesOf({ parameters, mean, basis }: HeldModel): number {
+  return encodedBytes(lengthOf(parameters), mean.length, basis?.length)
+}
+
 /** Little-endian: magic, version, P, d, then P float32 parameters, d float64 means, d float64 deviations, the basis in float32. */
 export function encodeState(state: ModelState): Uint8Array {
   const known = encodings.get(state)
   if (known) return known
   // Where threads share it: it becomes the model that jobs are given, and none of them a copy.
-  const { parameters, mean, basis } = state
-  const out = new Uint8Array(longMemory(encodedBytes(parameters.length, mean.length, basis?.length)))
-  out.set(bytesOf(parameters), HEADER)
+  const out = new Uint8Array(longMemory(encodedBytesOf(state)))
+  out.set(bytesOf(state.parameters), HEADER)
   writeRest(out, state)
   return out
 }
@@ -100,6 +106,40 @@ export function stateIn(encoding: Uint8Array, hash: Uint8Array): ModelState {
   encodings.set(state, encoding)
   hashes.set(state, hash)
   return state
+}
+
+/** What is left in memory of a model whose encoding is `record`: all but its parameters. */
+export function storedModel(model: ModelState, record: string): HeldModel {
+  const from = HEADER / 4
+  return { ...model, parameters: { record, from, to: from + model.parameters.length } }
+}
+
+/** The whole of a model, in memory; itself where it is there already. */
+export function wholeModel(model: HeldModel, read: ReadStored = nothingStored): ModelState {
+  if (isWhole(model)) return model
+  const { parameters, ...rest } = model
+  const whole = blankState(lengthOf(parameters), rest)
+  readParameters(model, whole.parameters, 0, read)
+  return whole
+}
+
+/** A model's parameters from `from` on, as many as `out` takes. */
+export function readParameters(
+  { parameters }: HeldModel,
+  out: Float32Array,
+  from: number,
+  read: ReadStored,
+): void {
+  if (!isStored(parameters)) {
+    out.set(parameters.subarray(from, from + out.length))
+    return
+  }
+  const words = new Uint32Array(out.buffer, out.byteOffset, out.length)
+  for (let at = 0; at < words.length; at += PIECE) {
+    const first = parameters.from + from + at
+    const to = Math.min(first + PIECE, parameters.from + from + words.length)
+    words.set(read({ ...parameters, from: first, to }), at)
+  }
 }
 
 /** Values of the basis of a model after round `round` of the study. */

@@ -17,9 +17,10 @@ import { PATIENCE_VIEWS, stuckAt } from '../round/propose.ts'
 import { receiptMs } from '../round/receipts.ts'
 import { RECORDS } from '../round/records.ts'
 import { restoreAttempt } from '../round/restore.ts'
-import { type Books, CONSENSUS_PREFIX, MODEL_RECORD } from './books.ts'
+import { type Books, CONSENSUS_PREFIX } from './books.ts'
 import { fetchModel, inform } from './catchup.ts'
 import { apply, decide, newConsensus, openSum, sumOf } from './decide.ts'
+import { keptModel, MODEL_RECORD } from './models.ts'
 import { receive } from './receive.ts'
 
 /** First input of a life: the ledger, and what was said and promised at its end, as the store holds them. */
@@ -42,7 +43,8 @@ export function start(b: Books, entropy: Uint8Array, durable: Durable): void {
   }
   const stored = durable.get(MODEL_RECORD)
   const model = stored && decodeState(stored, b.config.charter)
-  if (model?.ok && equalBytes(stateHash(model.value), b.state.modelHash)) b.model = model.value
+  if (model?.ok && equalBytes(stateHash(model.value), b.state.modelHash))
+    b.model = keptModel(model.value, b.config.charter)
   else if (!equalBytes(b.state.modelHash, initial)) b.model = undefined
   restoreKeys(b, decodeSeed(durable.get(RECORDS.seed)))
   b.consensus = newConsensus(b)

@@ -11,7 +11,7 @@ import type { Plan } from '../ledger/plan.ts'
 import { genesis, type LedgerState } from '../ledger/state.ts'
 import { initialState } from '../model/initial.ts'
 import { stateHash } from '../model/state.ts'
-import type { Durable, MemberId, Millis, ModelState, Verdict } from '../ports.ts'
+import type { Durable, HeldModel, MemberId, Millis, ModelState, Verdict } from '../ports.ts'
 import { assert } from '../result.ts'
 import type { Attempt, Opening, Outcome } from '../round/attempt.ts'
 import { Future } from '../round/future.ts'
@@ -51,8 +51,7 @@ export interface PeerConfig {
   }
 }
 
-/** Keys of durable records beside those of the ledger and of an attempt. */
-export const MODEL_RECORD = 'model'
+/** Keys of durable records beside those of the ledger, of the model and of an attempt. */
 export const CONSENSUS_PREFIX = 'consensus/'
 
 export class Books {
@@ -73,8 +72,8 @@ export class Books {
   state: LedgerState
   /** When the last entry was adopted here, or this life began. */
   since: Millis = 0
-  /** The model that the ledger names; undefined while it must be fetched. */
-  model: ModelState | undefined
+  /** The model that the ledger names; undefined while it must be fetched. A long one in `MODEL_RECORD`. */
+  model: HeldModel | undefined
   readonly models: Models
   /**
    * What this hospital could not send of its updates and still has to add, where the charter has that (SPEC D4); in memory alone:
@@ -171,7 +170,7 @@ export class Books {
       deliver: (to, slot, type, body) => this.sync.keepDirect(to, slot, this.send(to, type, body)),
       send: (to, type, body) => void this.send(to, type, body),
       sendStored: (to, of, key, from, end) =>
-        this.effects.emit({ kind: 'sendPart', to, of, key, from, end, within: undefined }),
+        this.effects.emit({ kind: 'sendPart', to, type: 'part', of, key, from, end, within: undefined }),
       store: (puts, release) => this.effects.store(puts, [], release),
       authentic: message => {
         const raw = openEnvelope(message)

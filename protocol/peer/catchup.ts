@@ -8,9 +8,11 @@ import type { MemberId, ModelState, Verdict } from '../ports.ts'
 import { waitsFor } from '../round/describe.ts'
 import { prefixOf } from '../round/known.ts'
 import { ANSWER_BYTES_MAX, readHave } from '../round/sync.ts'
+import { isWhole } from '../stored.ts'
 import type { Body } from '../wire/messages.ts'
-import { type Books, MODEL_RECORD } from './books.ts'
+import type { Books } from './books.ts'
 import { adopt } from './decide.ts'
+import { keptModel, MODEL_RECORD } from './models.ts'
 
 /** A status to one peer, unless it has just had one. */
 export function tell(b: Books, peer: MemberId): void {
@@ -65,14 +67,15 @@ function isComing(b: Books): boolean {
   const { coming } = b
   if (coming && !b.model && !coming.outcome && !coming.unmaskFailed) return true
   b.coming = undefined
-  if (coming?.outcome && !b.model && equalBytes(coming.outcome.modelHash, b.state.modelHash))
-    takeModel(b, coming.outcome.model)
+  const outcome = coming?.outcome
+  if (outcome && !b.model && isWhole(outcome.model) && equalBytes(outcome.modelHash, b.state.modelHash))
+    takeModel(b, outcome.model)
   return false
 }
 
 function takeModel(b: Books, model: ModelState): void {
-  b.model = model
-  if (b.attempt) b.attempt.model = model
+  b.model = keptModel(model, b.config.charter)
+  if (b.attempt) b.attempt.model = b.model
   b.effects.store([[MODEL_RECORD, encodeState(model)]], [], () => {})
 }
 

@@ -16,8 +16,10 @@ import { beginOpening } from '../round/opening.ts'
 import { judge, proposable } from '../round/propose.ts'
 import { RECORDS, sliceOf } from '../round/records.ts'
 import { restoreReveal } from '../round/restore.ts'
+import { isWhole } from '../stored.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
-import { type Books, CONSENSUS_PREFIX, MODEL_RECORD } from './books.ts'
+import { type Books, CONSENSUS_PREFIX } from './books.ts'
+import { keptModel, MODEL_RECORD } from './models.ts'
 
 /** For the entry after the last. */
 export function newConsensus(b: Books): Consensus {
@@ -98,13 +100,16 @@ function outcomePuts(b: Books): (readonly [string, Uint8Array])[] {
   const outcome = b.attempt?.opening?.outcome
   if (!outcome || outcome === b.outcomeStored) return []
   b.outcomeStored = outcome
-  return [[RECORDS.outcome, outcome.sum ? residueBytes(outcome.sum) : encodeState(outcome.model)]]
+  const { sum, model } = outcome
+  if (sum) return [[RECORDS.outcome, residueBytes(sum)]]
+  // One that is not in memory is the one before, in its record.
+  return isWhole(model) ? [[RECORDS.outcome, encodeState(model)]] : []
 }
 
 /** The model with this hash, as this life or the one before it computed it; undefined: it must be fetched. */
 function modelOf(b: Books, hash: Uint8Array): ModelState | undefined {
   const outcome = b.attempt?.opening?.outcome
-  if (outcome && equalBytes(outcome.modelHash, hash)) return outcome.model
+  if (outcome && isWhole(outcome.model) && equalBytes(outcome.modelHash, hash)) return outcome.model
   const record = b.restored.get(RECORDS.outcome)
   const stored = record && decodeState(record, b.config.charter)
   return stored?.ok && equalBytes(stateHash(stored.value), hash) ? stored.value : undefined
@@ -127,8 +132,9 @@ export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
   const puts: [string, Uint8Array][] = [[recordKey(next.height), encodeRecord(record)]]
   const deletes = b.consensusRecords
   if (!equalBytes(next.modelHash, b.state.modelHash)) {
-    b.model = modelOf(b, next.modelHash)
-    if (b.model) puts.push([MODEL_RECORD, encodeState(b.model)])
+    const model = modelOf(b, next.modelHash)
+    if (model) puts.push([MODEL_RECORD, encodeState(model)])
+    b.model = model && keptModel(model, b.config.charter)
   }
   if (entry.body.kind === 'SurvivorsFixed') settleResidual(b, entry.body)
   if (!next.plan.applies && entry.body.kind === 'RoundClosed') b.sum = sumOf(b, entry.body.sum)

@@ -1,14 +1,15 @@
 /**
- * The model that the ledger names, on its way between peers (SPEC D1, W7): who lacks it fetches it in parts from those that
- * say they have it; who has it gives it out of memory, where its encoding lies in any case. It outlasts attempts.
+ * The model that the ledger names: how it is kept, and its way between peers (SPEC D1, W7): who lacks it fetches it in parts
+ * from those that say they have it; who has it gives it. It outlasts attempts.
  */
 import type { Charter } from '../../config/charter.ts'
 import { equalBytes } from '../bytes.ts'
 import { fault } from '../fault.ts'
 import type { LedgerState } from '../ledger/state.ts'
-import { decodeState, encodedBytesAfter, encodeState } from '../model/state.ts'
-import type { MemberId, Millis, ModelState, Verdict } from '../ports.ts'
+import { decodeState, encodedBytesAfter, encodedBytesOf, encodeState, storedModel } from '../model/state.ts'
+import type { HeldModel, MemberId, Millis, ModelState, Vector, Verdict } from '../ports.ts'
 import { Transfers, type Wish } from '../round/transfers.ts'
+import { isWhole } from '../stored.ts'
 import { residueBytes, residuesIn } from '../sum/field.ts'
 import type { Body } from '../wire/messages.ts'
 import type { Books } from './books.ts'
@@ -16,11 +17,23 @@ import type { Books } from './books.ts'
 /** Each time that a holder was silent the next one is waited for longer, up to so many times as long as the first. */
 const PATIENCE_MAX = 32
 
+/** Key of the durable record that holds the encoding of the model. */
+export const MODEL_RECORD = 'model'
+
+/**
+ * What of a model that is in its record, or will be before anything else leaves, is kept in memory: all of a short one, of a long
+ * one all but its parameters. As with vectors the charter says which is long.
+ */
+export function keptModel(model: ModelState, { secureSum }: Charter): HeldModel {
+  const isLong = encodeState(model).length > secureSum.gossipBytesMax
+  return isLong ? storedModel(model, MODEL_RECORD) : model
+}
+
 /** What it needs of a peer's books, with committees or without. */
 export interface ModelBooks extends Pick<Books, 'config' | 'connected' | 'effects' | 'blame'> {
   readonly now: Millis
   readonly state: LedgerState
-  readonly model: ModelState | undefined
+  readonly model: HeldModel | undefined
   send<T extends 'modelAsk' | 'modelPart'>(to: MemberId, type: T, body: Body<T>): void
 }
 
@@ -78,8 +91,7 @@ export class Models {
     const { model, state } = this.#b
     if (!model || !equalBytes(ask.hash, state.modelHash)) return 'accept'
     this.#follow(state.modelHash)
-    const encoding = encodeState(model)
-    this.#transfers.hold(ask.hash, residuesIn(encoding, 0, encoding.length / 4), 'model')
+    this.#transfers.hold(ask.hash, this.#encodingOf(model), 'model')
     this.#transfers.give(from, ask)
     return 'accept'
   }
@@ -101,6 +113,13 @@ export class Models {
     this.#patience = 1
     this.#useless = false
     this.dueAt = undefined
+  }
+
+  #encodingOf(model: HeldModel): Vector {
+    const length = encodedBytesOf(model) / 4
+    return isWhole(model)
+      ? residuesIn(encodeState(model), 0, length)
+      : { record: MODEL_RECORD, from: 0, to: length }
   }
 
   #wish(come: (model: ModelState) => void): Wish {
@@ -129,7 +148,8 @@ export class Models {
       connected: member => b.connected.has(member),
       ask: (to, what) => b.send(to, 'modelAsk', what),
       give: (to, what) => b.send(to, 'modelPart', what),
-      giveStored: () => {},
+      giveStored: (to, of, key, from, end) =>
+        b.effects.emit({ kind: 'sendPart', to, type: 'modelPart', of, key, from, end, within: undefined }),
       check: (words, done) => {
         const job = { kind: 'vector', work: { kind: 'check', words } } as const
         this.#check = b.effects.run(

@@ -8,7 +8,7 @@ import { ascii, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { RoundOpened, SurvivorsFixed } from '../ledger/entry.ts'
 import type { Plan } from '../ledger/plan.ts'
-import type { Learned, MemberId, Metrics, Millis, ModelState, Section, Vector } from '../ports.ts'
+import type { HeldModel, Learned, MemberId, Metrics, Millis, Section, Vector } from '../ports.ts'
 import { layoutFor, vectorLength } from '../sum/layout.ts'
 import { EVIDENCE_BYTES_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
@@ -45,7 +45,7 @@ export interface Outcome {
   /** The sum itself, where it is handed on and not applied. */
   readonly sum: Uint32Array | undefined
   /** After the round. */
-  readonly model: ModelState
+  readonly model: HeldModel
   readonly modelHash: Uint8Array
   readonly metrics: Metrics | undefined
   readonly samples: number
@@ -156,7 +156,7 @@ export class Attempt {
   /** Each further attempt of a round waits longer, so that a network slower than its charter still gets on. */
   readonly patience: number
 
-  model: ModelState | undefined
+  model: HeldModel | undefined
   readonly offers = new Map<MemberId, Body<'offer'>>()
   readonly offerMessages = new Map<MemberId, Uint8Array>()
   /** Members that have sent two different inputs, or one that is wrong in itself: nothing of theirs goes into a sum. */
@@ -212,7 +212,7 @@ export class Attempt {
   opening: Opening | undefined
   #offersHash: Uint8Array | undefined
 
-  constructor(setup: AttemptSetup, model: ModelState | undefined, hands: Hands) {
+  constructor(setup: AttemptSetup, model: HeldModel | undefined, hands: Hands) {
     const { charter, plan, body } = setup
     this.setup = setup
     this.hands = hands

@@ -6,7 +6,7 @@ import { concatBytes, equalBytes } from '../bytes.ts'
 import type { SurvivorsFixed } from '../ledger/entry.ts'
 import { samplesIn } from '../model/apply.ts'
 import { stateIn } from '../model/state.ts'
-import type { MemberId, Millis, ModelState, PairKey, Vector, VectorOutput } from '../ports.ts'
+import type { HeldModel, MemberId, Millis, PairKey, Vector, VectorOutput } from '../ports.ts'
 import { assert } from '../result.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import type { Body } from '../wire/messages.ts'
@@ -262,7 +262,7 @@ function unmask(a: Attempt, o: Opening): void {
   )
 }
 
-function outcomeOf(a: Attempt, start: ModelState, opened: VectorOutput & { kind: 'unmask' }): Outcome {
+function outcomeOf(a: Attempt, start: HeldModel, opened: VectorOutput & { kind: 'unmask' }): Outcome {
   const { sum, hash: sumHash, stepped } = opened
   const at = a.hands.now()
   if (!stepped) {
@@ -270,16 +270,10 @@ function outcomeOf(a: Attempt, start: ModelState, opened: VectorOutput & { kind:
     const samples = samplesIn(a.sections, sum)
     return { sumHash, sum, model: start, modelHash: a.setup.body.model, metrics: undefined, samples, at }
   }
-  const { modelHash, metrics, samples } = stepped
-  return {
-    sumHash,
-    sum: undefined,
-    model: stateIn(stepped.model, modelHash),
-    modelHash,
-    metrics,
-    samples,
-    at,
-  }
+  const { next, metrics, samples } = stepped
+  const model = next ? stateIn(next.model, next.hash) : start
+  const modelHash = next?.hash ?? a.setup.body.model
+  return { sumHash, sum: undefined, model, modelHash, metrics, samples, at }
 }
 
 /** The masks between dropouts and survivors, with the sign that the survivor applied. */

@@ -8,10 +8,10 @@ import { keyStream } from '../crypto/keystream.ts'
 import { joined, longVector } from '../memory.ts'
 import { applySum } from '../model/apply.ts'
 import { contribution, type Part } from '../model/contribution.ts'
-import { encodedBytesMax, encodeState, stateHash } from '../model/state.ts'
-import type { Step, Stepped, Stored, Vector, VectorOutput, VectorWork } from '../ports.ts'
+import { encodedBytesMax, encodeState, stateHash, wholeModel } from '../model/state.ts'
+import type { Step, Stepped, Vector, VectorOutput, VectorWork } from '../ports.ts'
 import { assert, ok, type Result } from '../result.ts'
-import { isStored, lengthOf } from '../stored.ts'
+import { isStored, lengthOf, nothingStored, type ReadStored } from '../stored.ts'
 import { areResidues, residueBytes } from './field.ts'
 import { elementsOf, vectorLength } from './layout.ts'
 import { type Mask, masksInto } from './mask.ts'
@@ -23,13 +23,6 @@ import { tagger } from './tag.ts'
 
 type WorkOf<K extends VectorWork['kind']> = Extract<VectorWork, { kind: K }>
 type OutputOf<K extends VectorOutput['kind']> = Extract<VectorOutput, { kind: K }>
-
-/** Gives the residues that a record holds; they are good until it is asked for the next. */
-export type ReadStored = (vector: Stored) => Uint32Array
-
-function nothingStored({ record }: Stored): never {
-  throw new Error(`${record} is not stored here`)
-}
 
 /**
  * Does `work`; its inputs stay as they are, but for what belongs to the job. Same work, same output, on every machine.
@@ -49,7 +42,7 @@ export function runVectorWork(work: VectorWork, read: ReadStored = nothingStored
     case 'tag':
       return tagVectors(work, read)
     case 'unmask':
-      return unmaskSum(work)
+      return unmaskSum(work, read)
   }
 }
 
@@ -148,7 +141,7 @@ function tagVectors(work: WorkOf<'tag'>, read: ReadStored): OutputOf<'tag'> {
 }
 
 /** The survivors' sum without its masks: self masks subtracted, pairwise masks with dropouts taken back; and its step. */
-function unmaskSum(work: WorkOf<'unmask'>): OutputOf<'unmask'> {
+function unmaskSum(work: WorkOf<'unmask'>, read: ReadStored): OutputOf<'unmask'> {
   const { apply, memory } = work
   for (const sum of work.sums) assert(areResidues(sum), 'a sum holds residues')
   const sum = joined(work.sums, memory)
@@ -158,8 +151,8 @@ function unmaskSum(work: WorkOf<'unmask'>): OutputOf<'unmask'> {
   ]
   masksInto(sum, masks)
   const hash = hashOf(sum)
-  const stepped = apply && applied(apply, sum, memory && roomFor(apply, memory))
-  return { kind: 'unmask', sum: stepped?.model.buffer === sum.buffer ? undefined : sum, hash, stepped }
+  const stepped = apply && applied(apply, sum, memory && roomFor(apply, memory), read)
+  return { kind: 'unmask', sum: stepped?.next?.model.buffer === sum.buffer ? undefined : sum, hash, stepped }
 }
 
 /** Memory in which the next model may lie: shared, as it is the sum's whose worker will not be the last to read it. */
@@ -172,9 +165,13 @@ function applied(
   { charter, task, sections, model, publicSeed }: Step,
   sum: Uint32Array,
   memory: SharedArrayBuffer | undefined,
+  read: ReadStored,
 ): Stepped {
-  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, publicSeed, memory)
-  return { model: encodeState(state), modelHash: stateHash(state), metrics, samples }
+  const host = { memory, read }
+  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, publicSeed, host)
+  if (state === model) return { next: undefined, metrics, samples }
+  const next = wholeModel(state, read)
+  return { next: { model: encodeState(next), hash: stateHash(next) }, metrics, samples }
 }
 
 function hashOf(vector: Uint32Array): Uint8Array {

@@ -7,9 +7,12 @@ import { toHex } from '../../protocol/bytes.ts'
 import { type ConsensusMessage, isConsensusType, parseConsensus } from '../../protocol/consensus/message.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import type { LedgerState } from '../../protocol/ledger/state.ts'
+import { wholeModel } from '../../protocol/model/state.ts'
+import { MODEL_RECORD } from '../../protocol/peer/models.ts'
 import { type Footprint, Peer, type PeerConfig, partMessage } from '../../protocol/peer.ts'
 import type {
   Effect,
+  HeldModel,
   Input,
   Machine,
   MemberId,
@@ -20,7 +23,8 @@ import type {
   Verdict,
 } from '../../protocol/ports.ts'
 import { RECORDS, sliceOf } from '../../protocol/round/records.ts'
-import { residueBytes } from '../../protocol/sum/field.ts'
+import { isWhole } from '../../protocol/stored.ts'
+import { residueBytes, residuesIn } from '../../protocol/sum/field.ts'
 import { decode, encode } from '../../protocol/wire/codec.ts'
 import { openEnvelope, plainEnvelope, sealEnvelope } from '../../protocol/wire/envelope.ts'
 import { GOSSIP_MESSAGE_BYTES_MAX, PART_BYTES, STREAM_MESSAGE_BYTES_MAX } from '../../protocol/wire/limits.ts'
@@ -114,8 +118,16 @@ export class Liar implements Machine {
     return this.peer.state
   }
 
-  get model(): ModelState | undefined {
+  get model(): HeldModel | undefined {
     return this.peer.model
+  }
+
+  /** The same in memory. */
+  get wholeModel(): ModelState | undefined {
+    const { model } = this
+    if (!model || isWhole(model)) return model
+    const record = this.#vectors.get(MODEL_RECORD)
+    return record && wholeModel(model, ({ from, to }) => residuesIn(record, from, to))
   }
 
   get sum(): Uint32Array | undefined {
@@ -301,7 +313,7 @@ export class Liar implements Machine {
 }
 
 function isVector(key: string): boolean {
-  return key === RECORDS.masked || sliceOf(key) !== undefined
+  return key === RECORDS.masked || key === MODEL_RECORD || sliceOf(key) !== undefined
 }
 
 /** The machine of a hospital that tells these lies, the first that applies to each message. */

@@ -121,9 +121,9 @@ class Agreement extends Judge {
     if (!first) this.#models.set(round, { hash: modelHash, host: host.id })
     else if (first.hash !== modelHash)
       this.fail(`${first.host} and ${host.id} end round ${round} with different models`)
-    if (!host.peer?.model) return
-    const { model, state } = host.peer
-    if (!equalBytes(stateHash(model), state.modelHash))
+    const { model, peer } = host
+    if (!peer || !model) return
+    if (!equalBytes(stateHash(model), peer.state.modelHash))
       this.fail(`${host.id} holds another model than its ledger names, round ${round}`)
   }
 }

@@ -285,7 +285,7 @@ export class Exactness extends Judge implements Checker {
       else this.#model = next
       if (this.#task === 'train') this.#weighed(fixed, before, next, what)
     }
-    const held = host.peer?.model
+    const held = host.model
     if (!this.#model && held && equalBytes(stateHash(held), body.model)) this.#model = held
   }
 

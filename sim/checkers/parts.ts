@@ -9,7 +9,7 @@ import { CommitteePeer } from '../../protocol/committees/peer.ts'
 import { committeePlan } from '../../protocol/ledger/plan.ts'
 import { applyEntry, genesis, type LedgerState } from '../../protocol/ledger/state.ts'
 import { initialState } from '../../protocol/model/initial.ts'
-import { stateHash } from '../../protocol/model/state.ts'
+import { stateHash, wholeModel } from '../../protocol/model/state.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
 import type { Effect, Input, Job, JobResult, MemberId, Millis, Output } from '../../protocol/ports.ts'
 import type { SimHost } from '../host.ts'
@@ -281,6 +281,11 @@ class PartHost {
   get peer(): SimHost['peer'] {
     const inner = innerOf(this.#host)
     return inner?.committee === this.#committee ? inner.peer : undefined
+  }
+
+  get model(): SimHost['model'] {
+    const model = this.peer?.model
+    return model && wholeModel(model)
   }
 }
 

@@ -19,7 +19,7 @@ const MINUTE_MS = 60_000
 const SMALL = { n: 16, f: 1, size: 4, faulty: 1, rounds: 1 } as const
 
 function expectOneModel(c: Consortium): void {
-  const models = [...c.world.hosts.values()].map(h => h.peer?.model && modelHashHex(h.peer.model))
+  const models = [...c.world.hosts.values()].map(h => h.model && modelHashHex(h.model))
   expect(new Set(models).size).toBe(1)
   expect(models[0]).toBeDefined()
 }

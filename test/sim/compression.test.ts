@@ -81,7 +81,7 @@ describe('updates of which a part is summed each round', () => {
       learner: once(given)!,
     })
     c.world.startAll()
-    const modelOf = (i: number) => c.world.host(memberName(i)).peer?.model?.parameters
+    const modelOf = (i: number) => c.world.host(memberName(i)).model?.parameters
     // After the first training round half of the values are there, and none of the others.
     const closed = () => c.world.hosts.get(memberName(0))!.peer!
     const roundOf = () => {
@@ -120,7 +120,7 @@ describe('updates whose factors are summed', () => {
     c.world.startAll()
     expect(c.world.run(() => c.finished(), 600_000)).toBe(true)
     for (let i = 0; i < n!; i++) {
-      c.world.host(memberName(i)).peer!.model!.parameters.forEach((x, k) => {
+      c.world.host(memberName(i)).model!.parameters.forEach((x, k) => {
         expect(Math.abs(x - given[k]!)).toBeLessThan(1e-5)
       })
     }
@@ -265,7 +265,7 @@ describe('rotated updates', () => {
     c.world.startAll()
     expect(c.world.run(() => c.finished(), 600_000)).toBe(true)
     for (let i = 0; i < 8; i++) {
-      const { parameters: made } = c.world.host(memberName(i)).peer!.model!
+      const { parameters: made } = c.world.host(memberName(i)).model!
       // The model starts from zeros, and everybody gives the same.
       made.forEach((x, k) => {
         expect(Math.abs(x - given[k]!)).toBeLessThan(0.002)

@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "2feff752a7c0470d1e7a5eac8f77f9ad1a57c11870044fc402ea22472a426f25",
+        "28": "3228fbcd5b349beb1caa43c6e5c9de68d484d9de9d0b7145f79e2e2196caab98",
         "3": "556e86206ce9a25087d794a29bb4d51d6d95bbeed529644a7cd62b0c3c783f8d",
-        "31": "4da4a8b6f842d47346eecfcc79f2f978c19ff93909722ce970cbcc3c44d65387",
+        "31": "a46c8b6da4fe974ac35970c6bea1e87bccf39ef6ef95b1e1f2e1b3d939d2a577",
       }
     `)
   })

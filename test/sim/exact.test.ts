@@ -96,7 +96,7 @@ describe('largest and smallest contributions', () => {
           expect(audit.largest.get(section)).toBe(1)
         expect(audit.largest.get('lossSum')).toBe(1)
         if (sign !== 0) {
-          const moved = c.world.host(memberName(0)).peer!.model!.parameters
+          const moved = c.world.host(memberName(0)).model!.parameters
           expect(Array.from(moved)).toEqual(Array.from(moved, () => sign * 2))
         }
       })

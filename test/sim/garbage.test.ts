@@ -247,7 +247,7 @@ describe('nonsense from a learner', () => {
   it('an update that is far too large counts as one at the bound', () => {
     const c = study(l => (l.delta ? { ...l, delta: l.delta.map(() => 1e30) } : l), false)
     expect(survivorsIn(c, 2)).toEqual([names])
-    const { parameters } = c.world.host(names[0]!).peer!.model!
+    const { parameters } = c.world.host(names[0]!).model!
     expect(parameters.every(x => Math.abs(x) < 3 * c.charter.training.clipNorm)).toBe(true)
   })
 })

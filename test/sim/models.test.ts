@@ -60,7 +60,7 @@ it('a hospital that was away gets it in parts, and again when its disk has lost 
   const parts = Math.ceil(bytes / PART_BYTES)
   expect(bytes).toBeGreaterThan(STREAM_MESSAGE_BYTES_MAX)
   const modelAt = (id: MemberId) => {
-    const model = world.host(id).peer?.model
+    const model = world.host(id).model
     return model && modelHashHex(model)
   }
 
@@ -122,7 +122,7 @@ it('who is slow to compute it, and is overtaken by the round’s entry, has it f
   world.startAll()
   expect(world.run(() => c.finished(), 600_000)).toBe(true)
   expect(asked).toEqual([])
-  const models = [0, 1, 2, 3].map(i => modelHashHex(world.host(memberName(i)).peer!.model!))
+  const models = [0, 1, 2, 3].map(i => modelHashHex(world.host(memberName(i)).model!))
   expect(new Set(models).size).toBe(1)
   expect(audit.problems).toEqual([])
 })

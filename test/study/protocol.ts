@@ -41,5 +41,5 @@ export const federateByProtocol: Federate = async (
   if (!done) throw new Error(`seed ${seed}: the study did not finish`)
   const hashes = new Set(peers().map(p => p.state.modelHash.join()))
   if (hashes.size !== 1) throw new Error(`seed ${seed}: ${hashes.size} different models`)
-  return peers()[0]!.model!
+  return [...world.hosts.values()][0]!.model!
 }

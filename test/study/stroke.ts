@@ -54,7 +54,7 @@ export async function strokeStudy(o: StrokeOptions): Promise<StrokeOutcome> {
     },
   }
   const result = runScenario(scenario, { seed: o.seed, study, checkers: o.checkers, observers: [watch] })
-  for (const host of world!.hosts.values()) if (host.peer?.model) models.push(host.peer.model)
+  for (const host of world!.hosts.values()) if (host.model) models.push(host.model)
   const [model] = models
   if (!model || models.some(m => String(m.parameters) !== String(model.parameters))) {
     throw new Error('the hospitals ended without one model')

@@ -14,8 +14,9 @@ import {
   entryHash,
   type SurvivorsFixed,
 } from '../../protocol/ledger/entry.ts'
+import { wholeModel } from '../../protocol/model/state.ts'
 import { Peer, type PeerConfig, recordMessage } from '../../protocol/peer.ts'
-import type { Input, Job, MemberId } from '../../protocol/ports.ts'
+import type { Input, Job, MemberId, Stored } from '../../protocol/ports.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import {
   type AttemptKeys,
@@ -32,6 +33,7 @@ import { shardRange } from '../../protocol/sum/shards.ts'
 import { decode, encode } from '../../protocol/wire/codec.ts'
 import { openEnvelope, plainEnvelope, sealEnvelope, signingBytes } from '../../protocol/wire/envelope.ts'
 import { BODIES, type Body, type BodyType, GOSSIP_TYPES } from '../../protocol/wire/messages.ts'
+import type { Learner } from '../../sim/host.ts'
 import { Random } from '../../sim/random.ts'
 import { memberName, seedOf, syntheticLearner, testCharter } from './consortium.ts'
 
@@ -67,7 +69,7 @@ export class Conspiracy {
   peer!: Peer
   now = 1_800_000_000_000
   readonly #random: Random
-  readonly #learner: (job: Job & { kind: 'learn' }) => ReturnType<ReturnType<typeof syntheticLearner>>
+  readonly #learner: Learner
   #driver!: Driver
   #jobs: { readonly id: number; readonly job: Job }[] = []
   /** Effects until the next crash; undefined: none is planned. */
@@ -138,15 +140,16 @@ export class Conspiracy {
   }
 
   runJobs(): void {
+    const stored = (v: Stored) => residuesIn(this.disk.get(v.record)!, v.from, v.to)
     for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) {
       const { id } = job
       const result =
         job.job.kind === 'learn'
-          ? ({ kind: 'learn', learned: this.#learner(job.job) } as const)
-          : ({
-              kind: 'vector',
-              output: runVectorWork(job.job.work, v => residuesIn(this.disk.get(v.record)!, v.from, v.to)),
+          ? ({
+              kind: 'learn',
+              learned: this.#learner({ ...job.job, model: wholeModel(job.job.model, stored) }),
             } as const)
+          : ({ kind: 'vector', output: runVectorWork(job.job.work, stored) } as const)
       this.input({ kind: 'jobDone', id, result })
     }
   }

@@ -107,7 +107,7 @@ export function hostileRun(o: HostileOptions): HostileRun {
   const entries = longest.map(s => s.entry)
   const named = entries.flatMap(namedIn)
   const problems = [...audit.problems, ...accusedHonest(named, liars, o.victims ?? [])]
-  const hashes = new Set(up.map(h => h.peer?.model && toHex(stateHash(h.peer.model))))
+  const hashes = new Set(up.map(h => h.model && toHex(stateHash(h.model))))
   if (done && hashes.size !== 1) problems.push('models differ')
   const aborted = entries.filter(e => e.body.kind === 'RoundAborted').length
   return { c, done, problems, named, entries, aborted, sums, ms: c.world.now - from, said }

@@ -56,7 +56,8 @@ function otherPart({ hash, part, data }: Body<'modelPart'>, random: Random): Bod
 /** A model that nobody asked for, under the name of the one in force; or an entry that nobody decided. */
 function unasked(coalition: Coalition, l: Liar, random: Random): Says[] {
   const to = oneOf(random, l.others)
-  const { model, state } = l.peer
+  const { state } = l.peer
+  const model = l.wholeModel
   if (model && random.chance(0.5)) {
     const parameters = model.parameters.map(x => x + 1)
     const data = encodeState({ ...model, parameters }).subarray(0, PART_BYTES)

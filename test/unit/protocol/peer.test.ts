@@ -14,7 +14,7 @@ describe('an undisturbed study', () => {
       const done = c.world.run(() => c.finished(), 60_000)
       expect(c.faults).toEqual([])
       expect(done).toBe(true)
-      const hashes = new Set([...c.world.hosts.values()].map(h => toHex(stateHash(h.peer!.model!))))
+      const hashes = new Set([...c.world.hosts.values()].map(h => toHex(stateHash(h.model!))))
       expect(hashes.size).toBe(1)
       for (let i = 0; i < 4; i++)
         expect(c.closed(memberName(i)).map(e => [e.round, e.attempt])).toEqual([

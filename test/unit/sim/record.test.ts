@@ -34,7 +34,7 @@ class Stage {
       hospitals: ids.map(id => ({ id, site: 'clinic', behaviour: undefined })),
       ...options,
     })
-    this.hosts = Object.fromEntries(ids.map(id => [id, { id, peer: { model: MODEL } } as unknown as SimHost]))
+    this.hosts = Object.fromEntries(ids.map(id => [id, { id, model: MODEL } as unknown as SimHost]))
     this.recorder.onWorld(this.world as unknown as World)
     for (const id of ids) this.recorder.onStart(this.hosts[id]!)
   }

@@ -71,9 +71,9 @@ describe('training round', () => {
     const sums = [sum.slice(0, 3), sum.slice(3)]
     const opened = runVectorWork({ kind: 'unmask', sums, selfKeys: [], pairs: [], apply })
     const { state, metrics, samples } = train(charter, all)
-    expect(opened).toMatchObject({ sum, stepped: { modelHash: stateHash(state), metrics, samples } })
+    expect(opened).toMatchObject({ sum, stepped: { next: { hash: stateHash(state) }, metrics, samples } })
     const stepped = opened.kind === 'unmask' ? opened.stepped : undefined
-    expect(stateIn(stepped!.model, stepped!.modelHash)).toEqual(state)
+    expect(stateIn(stepped!.next!.model, stepped!.next!.hash)).toEqual(state)
   })
 
   it.each<Charter['secureSum']['compression']>([
@@ -106,13 +106,13 @@ describe('training round', () => {
       const apart = runVectorWork(work)
       const inPlace = runVectorWork({ ...work, memory })
       if (apart.kind !== 'unmask' || inPlace.kind !== 'unmask') throw new Error('another output')
-      expect(toHex(inPlace.stepped!.modelHash)).toBe(toHex(apart.stepped!.modelHash))
-      expect(toHex(sha256(inPlace.stepped!.model))).toBe(toHex(apart.stepped!.modelHash))
-      expect(inPlace.stepped!.model.buffer).toBe(room)
-      expect({ ...inPlace, stepped: { ...inPlace.stepped!, model: 0 } }).toEqual({
+      expect(toHex(inPlace.stepped!.next!.hash)).toBe(toHex(apart.stepped!.next!.hash))
+      expect(toHex(sha256(inPlace.stepped!.next!.model))).toBe(toHex(apart.stepped!.next!.hash))
+      expect(inPlace.stepped!.next!.model.buffer).toBe(room)
+      expect({ ...inPlace, stepped: { ...inPlace.stepped!, next: 0 } }).toEqual({
         ...apart,
         sum: undefined,
-        stepped: { ...apart.stepped!, model: 0 },
+        stepped: { ...apart.stepped!, next: 0 },
       })
       expect(apart.sum).toHaveLength(sums[0]!.length)
     }

@@ -168,7 +168,7 @@ describe('rounds that sum factors', () => {
     ]) {
       const output = runVectorWork(job)
       if (output.kind !== 'unmask') throw new Error(output.kind)
-      expect(stateIn(output.stepped!.model, output.stepped!.modelHash)).toEqual(expected)
+      expect(stateIn(output.stepped!.next!.model, output.stepped!.next!.hash)).toEqual(expected)
     }
   })
 })

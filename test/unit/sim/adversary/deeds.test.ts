@@ -180,7 +180,7 @@ describe('inputs', { timeout: 120_000 }, () => {
 
   it('scaledUpdate moves the model by far more than clipping allows', () => {
     const norm = (r: HostileRun) => {
-      const { parameters } = r.c.world.host(honest[0]!).peer!.model!
+      const { parameters } = r.c.world.host(honest[0]!).model!
       return Math.sqrt(parameters.reduce((sum, x) => sum + x * x, 0))
     }
     const plain = norm(studyWith('zeroUpdate', { rounds: 1 }))

@@ -143,8 +143,8 @@ describe('a study with the synthetic learner', () => {
         keepJobs: false,
         learner: id => job => study.learner(id)(job),
         onEvent: (host, event) => {
-          if (event.kind !== 'roundClosed' || !host.peer?.model) return
-          distances.set(event.round, study.distance(host.peer.model) ?? Number.NaN)
+          if (event.kind !== 'roundClosed' || !host.model) return
+          distances.set(event.round, study.distance(host.model) ?? Number.NaN)
         },
       })
       const study = syntheticStudy(c.charter, 4)
