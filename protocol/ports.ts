@@ -168,11 +168,20 @@ export interface Section {
   readonly factor: Factor | undefined
 }
 
-export interface PairKey {
-  /** AES-256 key of the pairwise mask; 32 bytes. */
+/** A key stream that is added to a vector or subtracted from it, element by element. */
+export interface Mask {
+  /** AES-256 key, 32 bytes; for one vector of one attempt. */
   readonly key: Uint8Array
-  /** +1: this hospital adds the mask, -1: it subtracts it. */
+  /** +1 adds it, -1 subtracts it. */
   readonly sign: 1 | -1
+}
+
+/** A stretch of masked vectors, or of their sum, and masks that come off it. */
+export interface Masked {
+  /** Position of its first element in the whole vector. */
+  readonly from: number
+  /** What takes the masks off, so with the opposite sign of what put them on. */
+  readonly masks: readonly Mask[]
 }
 
 /** Pure vector work (protocol/sum/kernels.ts), done in a worker by the node and inline by the simulator. */
@@ -193,31 +202,35 @@ export type VectorWork =
       /** Rounding randomness, 32 bytes: private to this hospital. */
       readonly roundingKey: Uint8Array
       readonly selfKey: Uint8Array
-      readonly pairs: readonly PairKey[]
+      readonly pairs: readonly Mask[]
       readonly shards: number
     }
   /** The hash of what a peer gave, and whether all of it are residues. The words belong to the job and come back with it. */
   | { readonly kind: 'check'; readonly words: Uint32Array }
-  | { readonly kind: 'sum'; readonly inputs: readonly Vector[] }
+  /** The sum of vectors, without these masks, and its hash. */
+  | { readonly kind: 'sum'; readonly inputs: readonly Vector[]; readonly masked?: Masked | undefined }
   | {
-      /** Tag of each vector under the coefficients of `coin` (32 bytes) for shard `shard`. */
+      /** Tag of each vector, without these masks, under the coefficients of `coin` (32 bytes) for shard `shard`. */
       readonly kind: 'tag'
       readonly coin: Uint8Array
-      readonly items: readonly { readonly shard: number; readonly vector: Vector }[]
+      readonly items: readonly TagItem[]
     }
   | {
-      /** Take the masks off the whole sum: self masks of survivors, pair masks with dropouts; and apply what it tells. */
-      readonly kind: 'unmask'
+      /** Put the sum together, and apply what it tells. */
+      readonly kind: 'apply'
       /** Of the shards, in their order. */
       readonly sums: readonly Uint32Array[]
       /** Memory for the whole and for the next model, where some of them may lie in their place already: the job's own. */
       readonly memory?: Uint32Array | undefined
-      readonly selfKeys: readonly Uint8Array[]
-      /** As the survivor applied them; they are taken off with the opposite sign. */
-      readonly pairs: readonly PairKey[]
       /** Undefined where the sum is but a part of a round's. */
-      readonly apply: Step | undefined
+      readonly step: Step | undefined
     }
+
+export interface TagItem {
+  readonly shard: number
+  readonly vector: Vector
+  readonly masked?: Masked | undefined
+}
 
 /** What a sum is applied to. */
 export interface Step {
@@ -259,7 +272,7 @@ export type VectorOutput =
   | { readonly kind: 'tag'; readonly tags: readonly Uint32Array[] }
   /** Residues in [0, p); the caller centres and divides by the scale. */
   | {
-      readonly kind: 'unmask'
+      readonly kind: 'apply'
       /** Undefined where the next model has its memory. */
       readonly sum: Uint32Array | undefined
       readonly hash: Uint8Array

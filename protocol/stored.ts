@@ -46,10 +46,8 @@ function workWith(work: VectorWork, place: (stored: Stored) => Stored): VectorWo
       return { ...work, inputs: work.inputs.map(placed) }
     case 'tag':
       return { ...work, items: work.items.map(item => ({ ...item, vector: placed(item.vector) })) }
-    case 'unmask':
-      return work.apply
-        ? { ...work, apply: { ...work.apply, model: modelWith(work.apply.model, place) } }
-        : work
+    case 'apply':
+      return work.step ? { ...work, step: { ...work.step, model: modelWith(work.step.model, place) } } : work
     default:
       return work
   }

@@ -188,7 +188,7 @@ export class Trace implements Observer {
         this.#bytes(output.hash)
         break
       case 'sum':
-      case 'unmask':
+      case 'apply':
         this.#vector(output.sum)
         break
       case 'tag':

@@ -98,7 +98,7 @@ async function perform({ job, records }: ToWorker, learner: Learner | undefined)
 
 /** Of its kind in a round: the memory that it shares with the main thread will not be asked for again. */
 function isLast(job: Job): boolean {
-  return job.kind === 'learn' || job.work.kind === 'mask' || job.work.kind === 'unmask'
+  return job.kind === 'learn' || job.work.kind === 'mask' || job.work.kind === 'apply'
 }
 
 async function main(): Promise<void> {

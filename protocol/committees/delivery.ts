@@ -15,6 +15,8 @@ import type { CommitteeBody } from './messages.ts'
 
 export interface Delivery {
   readonly index: number
+  /** As the committee's entry has it. */
+  readonly seeds: Uint8Array
   readonly sum: Uint32Array
   /** Of the sum, as the committee certified it. */
   readonly hash: Uint8Array
@@ -62,9 +64,9 @@ export function checkDelivery(
     body.closed.certificate,
   )
   if (!certified.ok) return err(`certificate: ${certified.error}`)
-  const { sum: hash, faults } = closed
+  const { seeds, sum: hash, faults } = closed
   const name = toHex(sha256(hash).subarray(0, PREFIX_BYTES))
-  return ok({ index, sum, hash, name, survivors, faults, message, at })
+  return ok({ index, seeds, sum, hash, name, survivors, faults, message, at })
 }
 
 /** What the two entries say. The later one is certified and names the hash of the one before. */

@@ -74,11 +74,11 @@ export function drawOf(
 }
 
 /**
- * The beacon after an entry with committees' sums: of their sum, in which each honest member's masked input and rounding is,
- * and not of the entry, whose time its proposer may choose.
+ * The beacon after an entry with committees' sums: of the seeds of their survivors, which these committed to before anybody
+ * knew another's, and not of the entry, whose time its proposer may choose.
  */
-export function nextBeacon(beacon: Uint8Array, sum: Uint8Array): Uint8Array {
-  return sha256(concatBytes(ascii('medmesh/1 beacon\n'), beacon, sum))
+export function nextBeacon(beacon: Uint8Array, seeds: readonly Uint8Array[]): Uint8Array {
+  return sha256(concatBytes(ascii('medmesh/1 beacon\n'), beacon, ...seeds))
 }
 
 /** Fewest committees whose sums make a round: more than half. */

@@ -1,5 +1,5 @@
 /** What a decider would put into the study's ledger, and what it thinks of what another proposes (SPEC T5). */
-import { toHex } from '../bytes.ts'
+import { equalBytes, toHex } from '../bytes.ts'
 import type { Body, CommitteesSummed, Entry } from '../ledger/entry.ts'
 import { applyEntry, faultyMax } from '../ledger/state.ts'
 import { applySum } from '../model/apply.ts'
@@ -49,8 +49,8 @@ function summed(b: CommitteeBooks, indices: readonly number[]): CommitteesSummed
     round: phase.round,
     task: phase.task,
     committees: indices.map(index => {
-      const { hash, survivors } = b.delivered.get(index)!
-      return { index, sum: hash, survivors }
+      const { seeds, hash, survivors } = b.delivered.get(index)!
+      return { index, seeds, sum: hash, survivors }
     }),
     missing: b.draw.committees.map((_, index) => index).filter(index => !indices.includes(index)),
     sum: total.hash,
@@ -112,10 +112,10 @@ export function judge(b: CommitteeBooks, entry: Entry, prevoters: readonly Membe
 }
 
 function judgeSummed(b: CommitteeBooks, body: CommitteesSummed): Judgement {
-  for (const { index, sum, survivors } of body.committees) {
+  for (const { index, seeds, sum, survivors } of body.committees) {
     const here = b.delivered.get(index)
-    if (!here || toHex(here.hash) !== toHex(sum) || toHex(here.survivors) !== toHex(survivors))
-      return 'unknown'
+    const isSame = here && equalBytes(here.hash, sum) && equalBytes(here.seeds, seeds)
+    if (!isSame || !equalBytes(here.survivors, survivors)) return 'unknown'
   }
   const dueAt = deliveryDueAt(b)
   for (const index of body.missing) {

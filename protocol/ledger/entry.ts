@@ -75,6 +75,8 @@ export const MetricsSchema = z.strictObject({
 export const RoundClosedSchema = z.strictObject({
   kind: z.literal('RoundClosed'),
   ...attemptOf,
+  /** Hash of the survivors' self-mask seeds, which nobody could choose (SPEC S14): lots are drawn of it. */
+  seeds: hash,
   /** Hash of the opened sum. */
   sum: hash,
   /** Hash of the model after the round. */
@@ -110,6 +112,8 @@ export const CommitteesSummedSchema = z.strictObject({
   committees: list(
     z.strictObject({
       index: uint(COMMITTEES_MAX),
+      /** As the committee certified it, as is the sum's hash. */
+      seeds: hash,
       sum: hash,
       survivors: bytesMax(Math.ceil(MEMBERS_MAX / 8)),
     }),

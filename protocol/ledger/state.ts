@@ -283,7 +283,10 @@ function applySummed(state: LedgerState, body: CommitteesSummed): Applied {
   return ok({
     ...state,
     modelHash: body.model,
-    beacon: nextBeacon(state.beacon, body.sum),
+    beacon: nextBeacon(
+      state.beacon,
+      body.committees.map(c => c.seeds),
+    ),
     phase: phaseAfter(state, phase.round),
   })
 }

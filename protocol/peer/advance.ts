@@ -17,6 +17,7 @@ import { PATIENCE_VIEWS, stuckAt } from '../round/propose.ts'
 import { receiptMs } from '../round/receipts.ts'
 import { RECORDS } from '../round/records.ts'
 import { restoreAttempt } from '../round/restore.ts'
+import { lateAt } from '../round/verify.ts'
 import { type Books, CONSENSUS_PREFIX } from './books.ts'
 import { fetchModel, inform } from './catchup.ts'
 import { apply, decide, newConsensus, openSum, sumOf } from './decide.ts'
@@ -137,7 +138,7 @@ function openAttempt(b: Books): void {
 /** The next time at which something may become possible that no message brings. */
 export function wakeAt(b: Books): Millis | undefined {
   if (!b.entropy) return undefined
-  const { joinDeadlineMs, viewTimeoutMs, openDeadlineMs } = b.config.charter.secureSum
+  const { joinDeadlineMs, viewTimeoutMs } = b.config.charter.secureSum
   let next = Math.max(b.sync.nextAt, b.now + 1)
   const consider = (at: Millis) => {
     if (at > b.now && at < next) next = at
@@ -155,9 +156,11 @@ export function wakeAt(b: Books): Millis | undefined {
   if (a.unreceiptedAt !== undefined) consider(a.unreceiptedAt + receiptMs(a))
   const o = a.opening
   if (!o) return next
-  consider(o.fixedAt + openDeadlineMs / 4)
   consider(openDueAt(a, o))
-  consider(o.fixedAt + (takeovers(a, o) + 1) * takeoverMs(a))
+  if (o.recovered) {
+    consider(lateAt(a, o.recovered))
+    consider(o.recovered.at + (takeovers(a, o) + 1) * takeoverMs(a))
+  }
   if (!o.outcome) return next
   consider(o.outcome.at + viewTimeoutMs)
   consider(o.outcome.at + PATIENCE_VIEWS * viewTimeoutMs)

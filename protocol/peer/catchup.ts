@@ -65,7 +65,7 @@ export function fetchModel(b: Books): void {
 /** Whether the work on it here still goes on, which others were faster with. */
 function isComing(b: Books): boolean {
   const { coming } = b
-  if (coming && !b.model && !coming.outcome && !coming.unmaskFailed) return true
+  if (coming && !b.model && !coming.outcome && !coming.applyFailed) return true
   b.coming = undefined
   const outcome = coming?.outcome
   if (outcome && !b.model && isWhole(outcome.model) && equalBytes(outcome.modelHash, b.state.modelHash))

@@ -15,7 +15,7 @@ import { Join } from '../round/join.ts'
 import { beginOpening } from '../round/opening.ts'
 import { judge, proposable } from '../round/propose.ts'
 import { RECORDS, sliceOf } from '../round/records.ts'
-import { restoreReveal } from '../round/restore.ts'
+import { restoreReveal, restoreTags } from '../round/restore.ts'
 import { isWhole } from '../stored.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { type Books, CONSENSUS_PREFIX } from './books.ts'
@@ -171,7 +171,7 @@ function settleResidual(b: Books, { survivors }: SurvivorsFixed): void {
 function endAttempt(b: Books): void {
   b.effects.cancelJobs()
   const opening = b.attempt?.opening
-  b.coming = !b.model && opening?.unmasking ? opening : undefined
+  b.coming = !b.model && opening?.applying ? opening : undefined
   b.attempt = undefined
   b.restored = new Map()
   b.outcomeStored = undefined
@@ -186,4 +186,5 @@ export function openSum(b: Books): void {
   if (phase.kind !== 'fixed' || !b.attempt) return
   beginOpening(b.attempt, phase.fixed, phase.fixedHash, b.now)
   restoreReveal(b.attempt, b.restored)
+  restoreTags(b.attempt, b.restored)
 }

@@ -172,7 +172,7 @@ function wordsOf({ charter, phase, plan }: LedgerState): number {
   return encodedBytesAfter(charter, open ? open.round - 1 : plan.last) / 4
 }
 
-/** How long who gives the model may be silent before the next is asked: as with sums in the charter's deadline (SPEC S10). */
+/** How long who gives the model may be silent before the next is asked: as with sums in the charter's deadline (SPEC S12). */
 function stallMs({ secureSum, committees, maliciousMax }: Charter): number {
   return Math.max(1, secureSum.openDeadlineMs / (2 * ((committees?.maliciousMax ?? maliciousMax) + 2)))
 }

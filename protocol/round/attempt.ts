@@ -8,7 +8,7 @@ import { ascii, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { RoundOpened, SurvivorsFixed } from '../ledger/entry.ts'
 import type { Plan } from '../ledger/plan.ts'
-import type { HeldModel, Learned, MemberId, Metrics, Millis, Section, Vector } from '../ports.ts'
+import type { HeldModel, Learned, Mask, MemberId, Metrics, Millis, Section, Vector } from '../ports.ts'
 import { layoutFor, vectorLength } from '../sum/layout.ts'
 import { EVIDENCE_BYTES_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
@@ -41,6 +41,8 @@ export interface AttemptSetup {
 
 /** What the sum gave: the same at every peer, bit for bit. */
 export interface Outcome {
+  /** Of the survivors' self-mask seeds, which nobody could choose. */
+  readonly seeds: Uint8Array
   readonly sumHash: Uint8Array
   /** The sum itself, where it is handed on and not applied. */
   readonly sum: Uint32Array | undefined
@@ -68,7 +70,7 @@ export interface Opening {
   readonly fixedAt: Millis
   readonly survivors: readonly MemberId[]
   readonly dropouts: readonly MemberId[]
-  /** Shards whose sum is being computed here. */
+  /** Shards whose sum is being computed here; with the seeds, as it is the sum without masks. */
   readonly summing: Set<number>
   /** Shard sums that are known, own or received and matching their claim. */
   readonly sums: Map<number, { readonly sum: Uint32Array; readonly hash: Uint8Array }>
@@ -85,7 +87,7 @@ export interface Opening {
   readonly refused: Set<string>
   /** By the holder's place in the cohort: of each dealer the share that it revealed, where that is valid. */
   readonly shares: Map<number, ReadonlyMap<MemberId, Uint8Array>>
-  /** Reveals that wait for an offer or for the own claims. */
+  /** Reveals; those that are not checked wait for an offer. */
   readonly reveals: Map<
     MemberId,
     { readonly body: Body<'reveal'>; readonly message: Uint8Array; checked: boolean }
@@ -100,24 +102,37 @@ export interface Opening {
   /** Tags that were compared with their slice: `${shard}/${member}`. */
   readonly compared: Set<string>
   revealed: boolean
-  /** The claims that coin and tags are of, and their hash; no claim in them where each peer sums itself. */
+  /** The claims that coin and tags are of, and their hash; undefined also where each peer sums itself. */
   frozen: { readonly hash: Uint8Array; readonly claims: readonly Claim[] } | undefined
   /** Shares of which no seed could be made, by dealer: not tried again. */
   readonly failed: Map<MemberId, string>
-  seeds: ReadonlyMap<MemberId, Uint8Array> | undefined
+  recovered: Recovered | undefined
   coin: Uint8Array | undefined
   /** What tags are being computed of, named as in `computed`. */
   readonly tagging: Set<string>
   /** Own tags have been published. */
   tagged: boolean
-  /** Tags computed here, of slices and of sums: `${shard}/${member}` and `${shard}`. */
+  /** Shards whose tags do not add up to that of their sum, or which are in dispute: whose tag is wrong, slices show. */
+  readonly suspect: Set<number>
+  /** Tags computed here, of slices and of sums: `${shard}/${member}` and as `sumName` says. */
   readonly computed: Map<string, Uint32Array>
   verified: boolean
-  unmasking: boolean
-  unmaskFailed: boolean
+  applying: boolean
+  applyFailed: boolean
   /** Shards in dispute, whose slices are fetched. */
   readonly openAsked: Set<number>
   outcome: Outcome | undefined
+}
+
+/** What the revealed shares give. */
+export interface Recovered {
+  /** A survivor's self-mask seed, a dropout's mask seed. */
+  readonly seeds: ReadonlyMap<MemberId, Uint8Array>
+  /** Hash of the survivors' seeds. */
+  readonly hash: Uint8Array
+  /** Of each survivor what takes off its input the masks that are known now: its own, and those with dropouts. */
+  readonly masks: ReadonlyMap<MemberId, readonly Mask[]>
+  readonly at: Millis
 }
 
 export interface Commitment {

@@ -1,6 +1,6 @@
 /**
- * Whose claim of a shard's sum counts (SPEC S10): that of the owner that the entry names, and, when it is silent for
- * a while, that of the next in the order of owners who claims. Frozen with the own reveal, since coin and tags follow from it.
+ * Whose claim of a shard's sum counts (SPEC S12): that of the owner that the entry names, and, when it is silent for
+ * a while, that of the next in the order of owners who claims. Frozen when the own tags are made, since the coin follows from it.
  */
 import { ascii, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
@@ -24,9 +24,10 @@ export function takeoverMs(a: Attempt): Millis {
   return (openDeadlineMs * a.patience) / (2 * (a.setup.charter.maliciousMax + 2))
 }
 
-/** How many owners of a shard have had their time; 0 while the first has it. */
+/** How many owners of a shard have had their time, since the masks are known; 0 while the first has it. */
 export function takeovers(a: Attempt, o: Opening): number {
-  return Math.floor(Math.max(0, a.hands.now() - o.fixedAt) / takeoverMs(a))
+  if (!o.recovered) return 0
+  return Math.floor(Math.max(0, a.hands.now() - o.recovered.at) / takeoverMs(a))
 }
 
 /** Who is to sum a shard, in turn: the entry's owner, then the others in the order that the entry fixes. */
@@ -48,30 +49,22 @@ export function claimOf(a: Attempt, o: Opening, shard: number): Claim | undefine
 }
 
 /**
- * Fixes the claims, when there is one for each shard, and returns the hash of them all: what a reveal is made after. A
- * claim that comes when the coin can be known counts no more, or its sum could be made to fit the tags.
+ * Fixes the claims, when there is one for each shard, and with them the coin: their hash, under which nobody can make a sum that
+ * is not one fit the tags, as any other claim gives another coin. The own tags are of these claims and no others, in no life.
  */
-export function freezeClaims(a: Attempt, o: Opening): Uint8Array | undefined {
-  if (o.frozen) return o.frozen.hash
-  const claims: Claim[] = []
-  const hashes: Uint8Array[] = []
-  for (let shard = 0; shard < a.shards; shard++) {
-    const claim = a.shards === 1 ? undefined : claimOf(a, o, shard)
-    const hash = a.shards === 1 ? o.sums.get(0)?.hash : claim?.hash
-    if (!hash) return undefined
-    if (claim) claims.push(claim)
-    hashes.push(hash)
-  }
-  const hash = sha256(ascii('medmesh/1 claims'), o.fixed, ...hashes)
-  // After a restart only the claims that the own reveal was made after will do.
-  const own = o.reveals.get(a.hands.self)
-  if (own && !equalBytes(own.body.claims, hash)) return undefined
+export function freezeClaims(a: Attempt, o: Opening): void {
+  if (o.frozen) return
+  const claims = Array.from({ length: a.shards }, (_, shard) => claimOf(a, o, shard))
+  if (!claims.every(claim => claim !== undefined)) return
+  const hash = sha256(ascii('medmesh/1 claims'), o.fixed, ...claims.map(c => c.hash))
+  const own = o.tags.get(a.hands.self)
+  if (own && !equalBytes(own.body.claims, hash)) return
   o.frozen = { hash, claims }
+  o.coin = sha256(ascii('medmesh/1 coin'), hash)
   for (const m of o.tags.keys()) o.uncompared.add(m)
-  // A sum that was taken under another claim may have been made when the coin was known elsewhere.
-  for (const { shard, claim } of claims.map((claim, shard) => ({ shard, claim }))) {
+  // Taken under a claim that does not count.
+  for (const [shard, claim] of claims.entries()) {
     const taken = o.sums.get(shard)
     if (taken && !o.own.has(shard) && !equalBytes(taken.hash, claim.hash)) o.sums.delete(shard)
   }
-  return hash
 }

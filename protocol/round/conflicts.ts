@@ -39,16 +39,15 @@ function inInput(a: Attempt, add: (x: MemberId, y: MemberId) => void): void {
   }
 }
 
-/** No claim of the own shard, no reveal though it could, no tags, no slices of a sum that was claimed. */
+/** No reveal though it could, no claim of the own shard, no tags, no slices of a sum that was claimed. */
 function idleInOpening(a: Attempt, o: Opening): MemberId[] {
-  const claims = Array.from({ length: a.shards }, (_, shard) => claimOf(a, o, shard))
-  const idle = a.shards === 1 ? [] : o.body.owners.filter((m, shard) => !o.claims.get(shard)?.has(m))
-  // Until there is a claim, or the sum, of each shard nobody reveals.
-  if (a.shards === 1 ? !o.sums.has(0) : claims.includes(undefined)) return idle
   // Who was dealt no shares by somebody has none to reveal, and has complained; a survivor had them all.
   const owes = (m: MemberId) => o.survivors.includes(m) || !a.complaints.has(m)
-  idle.push(...a.cohort.filter(m => owes(m) && !o.reveals.has(m)))
-  if (a.shards === 1) return idle
+  const idle = a.cohort.filter(m => owes(m) && !o.reveals.has(m))
+  // Before the masks are known nobody has anything to claim.
+  if (a.shards === 1 || !o.recovered) return idle
+  const claims = Array.from({ length: a.shards }, (_, shard) => claimOf(a, o, shard))
+  idle.push(...o.body.owners.filter((m, shard) => !o.claims.get(shard)?.has(m)))
   if (o.coin) idle.push(...o.survivors.filter(m => !o.tags.has(m)))
   claims.forEach((claim, shard) => {
     if (claim && o.openAsked.has(shard) && !o.own.has(shard)) idle.push(claim.owner)

@@ -1,4 +1,4 @@
-/** Which slices and sums a peer fetches, and from whom: what it owns, what it takes over, and what is in dispute (SPEC S8, S10, S13). */
+/** Which slices and sums a peer fetches, and from whom: what it owns, what it takes over, and what is in dispute (SPEC S8, S12, S13). */
 import { longMemory } from '../memory.ts'
 import { encodedBytesMax } from '../model/state.ts'
 import type { MemberId, Millis, Vector } from '../ports.ts'
@@ -147,7 +147,7 @@ function sumsToOpen(a: Attempt, o: Opening): Wish[] {
 
 /** Where a sum lies in the memory of the whole; the second one of a shard has to have memory of its own. */
 function placeOf(a: Attempt, o: Opening, shard: number, name: string): Uint32Array | undefined {
-  if (o.unmasking || (o.placed.has(shard) && o.placed.get(shard) !== name)) return undefined
+  if (o.applying || (o.placed.has(shard) && o.placed.get(shard) !== name)) return undefined
   o.placed.set(shard, name)
   o.memory ??= memoryFor(a)
   return o.memory.subarray(...shardRange(a.length, a.shards, shard))

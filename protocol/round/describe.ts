@@ -91,8 +91,10 @@ function inputsMissing(a: Attempt): Waits | undefined {
 
 function openingMissing(a: Attempt, o: Opening): Waits | undefined {
   if (o.outcome) return undefined
+  const silent = o.recovered ? [] : a.cohort.filter(m => !o.reveals.has(m))
+  if (silent.length > 0) return { reason: 'seed shares', for: silent }
   const owners = o.body.owners.filter((_, shard) => a.shards > 1 && !o.sums.has(shard))
   if (owners.length > 0) return { reason: 'shard sums', for: a.cohort.filter(m => owners.includes(m)) }
-  const silent = a.cohort.filter(m => !o.reveals.has(m))
-  return silent.length > 0 ? { reason: 'seed shares', for: silent } : undefined
+  const untagged = o.survivors.filter(m => a.shards > 1 && !o.tags.has(m))
+  return untagged.length > 0 ? { reason: 'tags', for: untagged } : undefined
 }

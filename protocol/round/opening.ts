@@ -1,22 +1,22 @@
 /**
- * The second half of an attempt: sum the shards, reveal the shares, draw the coin, check the tags, take the masks
- * off, apply (SPEC S10 to S14). Starts with the certified SurvivorsFixed entry and with nothing less.
+ * The second half of an attempt: reveal the shares, sum the shards without their masks, draw the coin, check the tags, apply
+ * (SPEC S10 to S14). Starts with the certified SurvivorsFixed entry and with nothing less.
  */
 import { concatBytes, equalBytes } from '../bytes.ts'
 import type { SurvivorsFixed } from '../ledger/entry.ts'
 import { samplesIn } from '../model/apply.ts'
 import { stateIn } from '../model/state.ts'
-import type { HeldModel, MemberId, Millis, PairKey, Vector, VectorOutput } from '../ports.ts'
+import type { HeldModel, Masked, MemberId, Millis, TagItem, Vector, VectorOutput } from '../ports.ts'
 import { assert } from '../result.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
+import { shardRange } from '../sum/shards.ts'
 import type { Body } from '../wire/messages.ts'
-import { type Attempt, type Claim, type Opening, type Outcome, rootOf } from './attempt.ts'
+import { type Attempt, type Claim, type Opening, type Outcome, type Recovered, rootOf } from './attempt.ts'
 import { claimOf, freezeClaims, isFixed, openDueAt, succession, takeovers } from './claims.ts'
 import { fetchVectors, ownSlice } from './delivery.ts'
 import { otherInput } from './input.ts'
 import { RECORDS } from './records.ts'
 import { checkReveals, kindOf, recover } from './reveals.ts'
-import { maskPair, maskPartners, pairKey, selfMaskKey } from './secrets.ts'
 import { checkTags, compareAnew, nameAbsent, sumName } from './verify.ts'
 
 export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array, now: Millis): void {
@@ -43,14 +43,15 @@ export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array
     revealed: false,
     frozen: undefined,
     failed: new Map(),
-    seeds: undefined,
+    recovered: undefined,
     coin: undefined,
     tagging: new Set(),
     tagged: false,
+    suspect: new Set(),
     computed: new Map(),
     verified: false,
-    unmasking: false,
-    unmaskFailed: false,
+    applying: false,
+    applyFailed: false,
     openAsked: new Set(),
     outcome: undefined,
   }
@@ -68,16 +69,16 @@ export function advanceOpening(a: Attempt): void {
     if (o) checkTags(a, o)
     return
   }
+  reveal(a, o)
+  checkReveals(a, o)
+  recover(a, o)
   fetchVectors(a)
   sumShards(a, o)
   claimSums(a, o)
   takeSums(a, o)
-  reveal(a, o)
-  checkReveals(a, o)
-  recover(a, o)
   tag(a, o)
   checkTags(a, o)
-  unmask(a, o)
+  apply(a, o)
   if (a.hands.now() >= openDueAt(a, o)) nameAbsent(a, o)
 }
 
@@ -93,19 +94,27 @@ export function slicesOf(a: Attempt, o: Opening, shard: number): Vector[] | unde
   return out
 }
 
-/** Sums each shard whose slices are all here. */
+/** Sums each shard whose slices are all here, without the masks that are known. */
 function sumShards(a: Attempt, o: Opening): void {
+  if (!o.recovered) return
   for (let shard = 0; shard < a.shards; shard++) {
     if (o.summing.has(shard) || (o.sums.has(shard) && !o.openAsked.has(shard))) continue
     const inputs = slicesOf(a, o, shard)
     if (!inputs) continue
     o.summing.add(shard)
-    a.hands.work({ kind: 'sum', inputs }, ({ output }) => {
+    const masked = maskedBy(a, o.recovered, shard, o.survivors)
+    a.hands.work({ kind: 'sum', inputs, masked }, ({ output }) => {
       if (output.kind !== 'sum') return
       o.sums.set(shard, { sum: output.sum, hash: output.hash })
       o.own.add(shard)
     })
   }
+}
+
+/** What takes the known masks of these survivors off their slices of a shard, or off the sum of these. */
+function maskedBy(a: Attempt, { masks }: Recovered, shard: number, of: readonly MemberId[]): Masked {
+  const [from] = shardRange(a.length, a.shards, shard)
+  return { from, masks: of.flatMap(m => masks.get(m) ?? []) }
 }
 
 /** Claims what was summed here, and sends it, when it is this peer's turn. */
@@ -149,18 +158,16 @@ function takeSums(a: Attempt, o: Opening): void {
   }
 }
 
-/** Own shares, once and durably, after all sums have been claimed. */
+/** Own shares, once and durably. */
 function reveal(a: Attempt, o: Opening): void {
   if (o.revealed || !a.takesPart || a.shares.size < a.cohort.length) return
   if (!a.cohort.every(m => a.shares.has(m))) return
-  const claims = freezeClaims(a, o)
-  if (!claims) return
   const { round, attempt } = a.context
   const shares = concatBytes(...a.cohort.map(m => a.shares.get(m)![kindOf(o, m)]))
   // With an own input, the offers that it was made of: those are what the shares were checked against.
   const offers = a.commitments.get(a.hands.self)?.offers ?? a.offersHash()
   if (!offers) return
-  const body: Body<'reveal'> = { round, attempt, fixed: o.fixed, claims, offers, shares }
+  const body: Body<'reveal'> = { round, attempt, fixed: o.fixed, offers, shares }
   o.revealed = true
   const message = a.hands.sign('reveal', body)
   a.hands.store([[RECORDS.reveal, message]], () => {
@@ -171,28 +178,30 @@ function reveal(a: Attempt, o: Opening): void {
 }
 
 /**
- * Tags of the own slices for everybody; and, of all slices and sums that are here, for the own check. With one shard each
- * has summed all inputs itself, and there is nothing to check.
+ * Tags of the own slices for everybody, of the sums for the own check, and of slices that are here where that fails. All of them
+ * without masks that are known. With one shard each has summed all inputs itself, and there is nothing to check.
  */
 function tag(a: Attempt, o: Opening): void {
-  if (a.shards === 1 || !o.coin) return
+  const { recovered } = o
+  if (a.shards === 1 || !recovered) return
+  freezeClaims(a, o)
+  if (!o.coin) return
   const names: string[] = []
-  const items: { shard: number; vector: Vector }[] = []
-  const add = (name: string, shard: number, vector: Vector | undefined) => {
-    if (!vector || o.computed.has(name) || o.tagging.has(name)) return
+  const items: TagItem[] = []
+  const add = (name: string, item: TagItem) => {
+    if (o.computed.has(name) || o.tagging.has(name)) return
     o.tagging.add(name)
     names.push(name)
-    items.push({ shard, vector })
+    items.push(item)
   }
   for (let shard = 0; shard < a.shards; shard++) {
     for (const m of o.survivors) {
-      const slice = m === a.hands.self ? ownSlice(a, shard) : a.held[shard]!.get(m)
-      const commitment = a.commitments.get(m)
-      if (commitment && isFixed(o, m, commitment.root)) add(`${shard}/${m}`, shard, slice)
+      const slice = sliceToTag(a, o, shard, m)
+      if (slice) add(`${shard}/${m}`, { shard, vector: slice, masked: maskedBy(a, recovered, shard, [m]) })
     }
-    // Of what was summed here no tag is needed; and once the masks come off, a sum is none any more.
     const sum = o.sums.get(shard)
-    if (sum && !o.own.has(shard) && !o.unmasking) add(sumName(shard, sum.hash), shard, sum.sum)
+    // Once the sum is applied, what lay in its memory is none any more.
+    if (sum && (o.own.has(shard) || !o.applying)) add(sumName(shard, sum.hash), { shard, vector: sum.sum })
   }
   if (items.length === 0) return
   a.hands.work({ kind: 'tag', coin: o.coin, items }, ({ output }) => {
@@ -206,6 +215,15 @@ function tag(a: Attempt, o: Opening): void {
   })
 }
 
+function sliceToTag(a: Attempt, o: Opening, shard: number, member: MemberId): Vector | undefined {
+  const isOwn = member === a.hands.self
+  const commitment = a.commitments.get(member)
+  if (!commitment || !isFixed(o, member, commitment.root)) return undefined
+  if (isOwn) return ownSlice(a, shard)
+  return o.suspect.has(shard) ? a.held[shard]!.get(member) : undefined
+}
+
+/** Once and durably: of these claims and no others. */
 function publishTags(a: Attempt, o: Opening): void {
   const claims = o.frozen?.hash
   const me = a.hands.self
@@ -213,17 +231,12 @@ function publishTags(a: Attempt, o: Opening): void {
   const own = Array.from({ length: a.shards }, (_, shard) => o.computed.get(`${shard}/${me}`))
   if (own.some(t => t === undefined)) return
   const { round, attempt } = a.context
-  const body = {
-    round,
-    attempt,
-    fixed: o.fixed,
-    claims,
-    tags: concatBytes(...own.map(t => residueBytes(t!))),
-  }
+  const tags = concatBytes(...own.map(t => residueBytes(t!)))
+  const body = { round, attempt, fixed: o.fixed, claims, tags }
   o.tagged = true
   const message = a.hands.sign('tags', body)
   acceptTags(a, me, body, message)
-  a.hands.publish(`tags:${me}`, message)
+  a.hands.store([[RECORDS.tags, message]], () => a.hands.publish(`tags:${me}`, message))
 }
 
 export function acceptTags(a: Attempt, from: MemberId, body: Body<'tags'>, message: Uint8Array): boolean {
@@ -236,56 +249,46 @@ export function acceptTags(a: Attempt, from: MemberId, body: Body<'tags'>, messa
   return true
 }
 
-/** Takes the masks off the verified sum and applies it: the same steps in the same order at every peer. */
-function unmask(a: Attempt, o: Opening): void {
-  if (o.unmasking || !o.verified || !o.seeds || !a.model) return
-  o.unmasking = true
+/** Puts the verified sum together and applies it: the same steps in the same order at every peer. */
+function apply(a: Attempt, o: Opening): void {
+  const { recovered } = o
+  if (o.applying || !o.verified || !recovered || !a.model) return
+  o.applying = true
   const { charter, plan, body } = a.setup
   const { model, sections, publicSeed } = a
   const sums = Array.from({ length: a.shards }, (_, shard) => o.sums.get(shard)!.sum)
   // Something may still come to the place of a sum that was made here.
   const isFree = sums.every((sum, shard) => sum.buffer === o.memory?.buffer || !o.placed.has(shard))
   const memory = isFree ? o.memory : undefined
-  const selfKeys = o.survivors.map(m => selfMaskKey(a.context, o.seeds!.get(m)!))
-  const apply = plan.applies ? { charter, task: body.task, sections, model, publicSeed } : undefined
-  const pairs = dropoutPairs(a, o)
+  const step = plan.applies ? { charter, task: body.task, sections, model, publicSeed } : undefined
   // Also when others close the round before: then this gives its model, which else would have to be fetched.
   a.hands.work(
-    { kind: 'unmask', sums, memory, selfKeys, pairs, apply },
+    { kind: 'apply', sums, memory, step },
     ({ output }) => {
       o.memory = undefined
-      if (output.kind === 'unmask') o.outcome = outcomeOf(a, model, output)
+      if (output.kind === 'apply') o.outcome = outcomeOf(a, recovered, model, output)
     },
     () => {
-      o.unmaskFailed = true
+      o.applyFailed = true
     },
   )
 }
 
-function outcomeOf(a: Attempt, start: HeldModel, opened: VectorOutput & { kind: 'unmask' }): Outcome {
+function outcomeOf(
+  a: Attempt,
+  { hash: seeds }: Recovered,
+  start: HeldModel,
+  opened: VectorOutput & { kind: 'apply' },
+): Outcome {
   const { sum, hash: sumHash, stepped } = opened
-  const at = a.hands.now()
+  const of = { seeds, sumHash, at: a.hands.now() }
   if (!stepped) {
     assert(sum !== undefined, 'a sum that is applied to nothing is still there')
     const samples = samplesIn(a.sections, sum)
-    return { sumHash, sum, model: start, modelHash: a.setup.body.model, metrics: undefined, samples, at }
+    return { ...of, sum, model: start, modelHash: a.setup.body.model, metrics: undefined, samples }
   }
   const { next, metrics, samples } = stepped
   const model = next ? stateIn(next.model, next.hash) : start
   const modelHash = next?.hash ?? a.setup.body.model
-  return { sumHash, sum: undefined, model, modelHash, metrics, samples, at }
-}
-
-/** The masks between dropouts and survivors, with the sign that the survivor applied. */
-function dropoutPairs(a: Attempt, o: Opening): PairKey[] {
-  const out: PairKey[] = []
-  for (const dropout of o.dropouts) {
-    const maskSeed = o.seeds!.get(dropout)!
-    const them = { id: dropout, maskSeed, pair: maskPair(maskSeed) }
-    for (const survivor of maskPartners(a.context, dropout).filter(m => o.survivors.includes(m))) {
-      const pair = pairKey(a.context, them, survivor, a.offers.get(survivor))
-      if (pair) out.push({ key: pair.key, sign: pair.sign === 1 ? -1 : 1 })
-    }
-  }
-  return out
+  return { ...of, sum: undefined, model, modelHash, metrics, samples }
 }

@@ -171,6 +171,7 @@ function closeRound(o: Outlook, a: Attempt): RoundClosed | undefined {
     kind: 'RoundClosed',
     round: a.context.round,
     attempt: a.context.attempt,
+    seeds: outcome.seeds,
     sum: outcome.sumHash,
     model: outcome.modelHash,
     samples: outcome.samples,
@@ -305,6 +306,7 @@ function judgeClosed(o: Outlook, body: RoundClosed): Judgement {
   const own = o.attempt && closeRound({ ...o, now: Infinity }, o.attempt)
   if (!own || !o.attempt) return 'unknown'
   const same =
+    equalBytes(own.seeds, body.seeds) &&
     equalBytes(own.sum, body.sum) &&
     equalBytes(own.model, body.model) &&
     own.samples === body.samples &&

@@ -10,6 +10,7 @@ import { BODIES, type Body, type GossipType } from '../wire/messages.ts'
 import { type Attempt, sliceMatches } from './attempt.ts'
 import { ownSlice } from './delivery.ts'
 import { acceptInput, giveOwn } from './input.ts'
+import { acceptTags } from './opening.ts'
 import { decodeHeld, RECORDS, sliceOf } from './records.ts'
 
 const SharesRecord = z
@@ -73,6 +74,16 @@ export function restoreReveal(a: Attempt, records: Durable): void {
   a.opening.revealed = true
   a.opening.reveals.set(a.hands.self, { body: reveal.body, message, checked: false })
   a.hands.publish(`reveal:${a.hands.self}`, message)
+}
+
+/** The tags that were published; with others under other claims it would contradict itself. */
+export function restoreTags(a: Attempt, records: Durable): void {
+  const message = records.get(RECORDS.tags)
+  const tags = message && bodyOf('tags', message)
+  if (!message || !tags || !a.opening || !equalBytes(tags.body.fixed, a.opening.fixed)) return
+  if (!acceptTags(a, a.hands.self, tags.body, message)) return
+  a.opening.tagged = true
+  a.hands.publish(`tags:${a.hands.self}`, message)
 }
 
 function bodyOf<T extends GossipType>(

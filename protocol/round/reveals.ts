@@ -1,16 +1,25 @@
-/** Revealed shares and what they give: each is checked against what its dealer committed to (SPEC S11, S12). */
+/** Revealed shares and what they give: each is checked against what its dealer committed to (SPEC S10, S11). */
 import { ascii, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { Memo } from '../memo.ts'
-import type { MemberId } from '../ports.ts'
+import type { Mask, MemberId } from '../ports.ts'
 import { combiner } from '../sum/shamir.ts'
 import { EVIDENCE_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
-import { freezeClaims } from './claims.ts'
-import { ciphertextsFit, digestOf, maskPair, type SeedKind, selfCommitment, shareDigest } from './secrets.ts'
+import {
+  ciphertextsFit,
+  digestOf,
+  maskPair,
+  maskPartners,
+  pairKey,
+  type SeedKind,
+  selfCommitment,
+  selfMaskKey,
+  shareDigest,
+} from './secrets.ts'
 
-/** Which of a member's seeds the entry opens: never both (SPEC S11). */
+/** Which of a member's seeds the entry opens: never both (SPEC S10). */
 export function kindOf(o: Opening, member: MemberId): SeedKind {
   return o.survivors.includes(member) ? 'self' : 'mask'
 }
@@ -78,22 +87,20 @@ export function checkReveals(a: Attempt, o: Opening): void {
 }
 
 /** The seeds that were recovered of these shares and others; the same for each of the peers of a simulation. */
-interface Recovered {
+interface Combined {
   /** Of every member the same holders' shares were used: their places. */
   readonly places: string
   readonly seeds: ReadonlyMap<MemberId, Uint8Array>
 }
-const recoveredBefore = new Memo<ReadonlyMap<MemberId, Uint8Array>, Recovered>()
+const recoveredBefore = new Memo<ReadonlyMap<MemberId, Uint8Array>, Combined>()
 
-/** Recovers all seeds as soon as each has t valid shares, and the coin, which no one could know before. */
+/** Recovers all seeds as soon as each has t valid shares, and with them the masks that come off. */
 export function recover(a: Attempt, o: Opening): void {
   const t = a.context.threshold
-  if (o.seeds || o.shares.size < t || !sameOffers(a, o)) return
+  if (o.recovered || o.shares.size < t || !sameOffers(a, o)) return
   const places = [...o.shares.keys()].sort((p, q) => p - q)
   const holders = (member: MemberId) => places.filter(p => o.shares.get(p)!.has(member)).slice(0, t)
   if (a.cohort.some(m => holders(m).length < t)) return
-  const claims = freezeClaims(a, o)
-  if (!claims) return
   // Where all holders are honest the first t give every seed, and the digests that they fit determine them.
   const first = o.shares.get(places[0]!)!
   const usual = places.slice(0, t)
@@ -103,8 +110,28 @@ export function recover(a: Attempt, o: Opening): void {
   const seeds = known ?? recoverAll(a, o, isUsual ? () => usual : holders)
   if (!seeds) return
   if (isUsual && !known) recoveredBefore.set(first, { places: usual.join(), seeds })
-  o.seeds = seeds
-  o.coin = sha256(ascii('medmesh/1 coin'), o.fixed, claims, ...o.survivors.map(m => seeds.get(m)!))
+  const hash = sha256(ascii('medmesh/1 seeds'), o.fixed, ...o.survivors.map(m => seeds.get(m)!))
+  o.recovered = { seeds, hash, masks: knownMasks(a, o, seeds), at: a.hands.now() }
+}
+
+/** Of each survivor its self mask and its masks with dropouts, with the opposite sign of what it applied. */
+function knownMasks(
+  a: Attempt,
+  o: Opening,
+  seeds: ReadonlyMap<MemberId, Uint8Array>,
+): ReadonlyMap<MemberId, readonly Mask[]> {
+  const masks = new Map<MemberId, Mask[]>()
+  for (const m of o.survivors) masks.set(m, [{ key: selfMaskKey(a.context, seeds.get(m)!), sign: -1 }])
+  for (const dropout of o.dropouts) {
+    const maskSeed = seeds.get(dropout)!
+    const them = { id: dropout, maskSeed, pair: maskPair(maskSeed) }
+    for (const survivor of maskPartners(a.context, dropout)) {
+      const pair = masks.has(survivor) && pairKey(a.context, them, survivor, a.offers.get(survivor))
+      // Its sign is the dropout's, and so the opposite of the survivor's.
+      if (pair) masks.get(survivor)!.push(pair)
+    }
+  }
+  return masks
 }
 
 /** All seeds of the shares of these holders; undefined where one cannot be made, whose dealer is then named. */

@@ -9,7 +9,7 @@ import { hkdf } from '../crypto/kdf.ts'
 import { decapsulate, encapsulate, type HybridKeyPair, hybridKeyPair } from '../crypto/kem.ts'
 import { seal, unseal } from '../crypto/seal.ts'
 import { Memo } from '../memo.ts'
-import type { MemberId, PairKey } from '../ports.ts'
+import type { Mask, MemberId } from '../ports.ts'
 import { pairSign, partners } from '../sum/pairs.ts'
 import { secretFromSeed, split } from '../sum/shamir.ts'
 import type { Body } from '../wire/messages.ts'
@@ -237,7 +237,7 @@ export function pairKey(
   b: MemberId,
   offerOfB: Body<'offer'> | undefined,
   dealt?: Uint8Array,
-): PairKey | undefined {
+): Mask | undefined {
   const i = context.cohort.indexOf(a.id)
   const j = context.cohort.indexOf(b)
   const theirs = context.keys.get(b)!.mask

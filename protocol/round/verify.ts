@@ -1,12 +1,12 @@
 /**
  * Whether the claimed sums are the sums: tags, and where tags are missing or do not add up, the slices themselves,
- * still masked, which name the liar (SPEC S13).
+ * masked as they are, which name the liar (SPEC S13).
  */
 import { equalBytes, toHex } from '../bytes.ts'
-import type { MemberId } from '../ports.ts'
+import type { MemberId, Millis } from '../ports.ts'
 import { addInto } from '../sum/field.ts'
 import { TAG_WORDS } from '../sum/tag.ts'
-import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
+import { type Attempt, evidenceOf, type Opening, type Recovered } from './attempt.ts'
 import { claimOf, takeoverMs } from './claims.ts'
 import type { Finding } from './hands.ts'
 
@@ -16,6 +16,9 @@ export function checkTags(a: Attempt, o: Opening): void {
     if (o.sums.has(0)) o.verified = true
     return
   }
+  // Nobody can have summed anything before.
+  if (!o.recovered) return
+  suspect(o)
   nameLiars(a, o)
   nameSilent(a, o)
   if (o.verified) return
@@ -27,7 +30,8 @@ export function checkTags(a: Attempt, o: Opening): void {
     else if (!verdict) bad.push(shard)
   }
   if (bad.length === 0) o.verified ||= !isOpen
-  else if (isLate(a, o) || (o.coin && allTags(a, o) && o.sums.size === a.shards)) openShards(a, o, bad)
+  else if (a.hands.now() >= lateAt(a, o.recovered) || (o.coin && allTags(a, o) && o.sums.size === a.shards))
+    openShards(a, o, bad)
 }
 
 /** An owner that signed for slices and whose sum had to be made by another. */
@@ -38,9 +42,9 @@ function nameSilent(a: Attempt, o: Opening): void {
   }
 }
 
-/** Owners without whose sums the opening has come to nothing. */
+/** Owners without whose sums the opening has come to nothing; where the masks are not known, nobody has any. */
 export function nameAbsent(a: Attempt, o: Opening): void {
-  if (a.shards === 1) return
+  if (a.shards === 1 || !o.recovered) return
   for (const [shard, owner] of o.body.owners.entries()) {
     if (!o.claims.get(shard)?.has(owner)) a.find(withheld(a, owner, a.receiptMessages.get(owner)))
   }
@@ -55,8 +59,9 @@ export function allTags(a: Attempt, o: Opening): boolean {
   return a.shards === 1 || o.survivors.every(m => o.tags.has(m))
 }
 
-function isLate(a: Attempt, o: Opening): boolean {
-  return a.hands.now() >= o.fixedAt + a.setup.charter.secureSum.openDeadlineMs / 4
+/** When no tags are waited for any longer. */
+export function lateAt(a: Attempt, { at }: Recovered): Millis {
+  return at + a.setup.charter.secureSum.openDeadlineMs / 4
 }
 
 /** The tag that a survivor published for its slice, if it was made under the claims that are held here. */
@@ -70,6 +75,27 @@ function publishedTag(o: Opening, member: MemberId, shard: number): Uint32Array 
 /** All tags are to be compared: slices' own are there now. */
 export function compareAnew(o: Opening): void {
   for (const m of o.tags.keys()) o.uncompared.add(m)
+}
+
+/** Of which shards the tags of all slices that are here are wanted. */
+function suspect(o: Opening): void {
+  for (const shard of o.openAsked) o.suspect.add(shard)
+  for (const [shard, { hash }] of o.sums) {
+    const sum = o.computed.get(sumName(shard, hash))
+    const total = sum && tagsTotal(o, shard)
+    if (total && !equalWords(total, sum)) o.suspect.add(shard)
+  }
+}
+
+/** Of all survivors' slices of a shard, the published ones where none was computed here; undefined while one is missing. */
+function tagsTotal(o: Opening, shard: number): Uint32Array | undefined {
+  const total = new Uint32Array(TAG_WORDS)
+  for (const m of o.survivors) {
+    const tag = o.computed.get(`${shard}/${m}`) ?? publishedTag(o, m, shard)
+    if (!tag) return undefined
+    addInto(total, tag)
+  }
+  return total
 }
 
 /** A tag that does not belong to a slice that is held here was a lie. */
@@ -106,13 +132,8 @@ function shardVerified(a: Attempt, o: Opening, shard: number): boolean | undefin
     judgeClaims(a, o, shard, known.hash)
     return true
   }
-  if (!o.coin) return false
-  const total = new Uint32Array(TAG_WORDS)
-  for (const m of o.survivors) {
-    const tag = o.computed.get(`${shard}/${m}`) ?? publishedTag(o, m, shard)
-    if (!tag) return false
-    addInto(total, tag)
-  }
+  const total = o.coin && tagsTotal(o, shard)
+  if (!total) return false
   const own = o.computed.get(sumName(shard, known.hash))
   return own && equalWords(total, own)
 }

@@ -14,7 +14,7 @@ import { assert, ok, type Result } from '../result.ts'
 import { isStored, lengthOf, nothingStored, type ReadStored } from '../stored.ts'
 import { areResidues, residueBytes } from './field.ts'
 import { elementsOf, vectorLength } from './layout.ts'
-import { type Mask, masksInto } from './mask.ts'
+import { masksInto, unmasked } from './mask.ts'
 import { type Pieces, piecesOf } from './pieces.ts'
 import { quantiseInto } from './quantise.ts'
 import { shardRange } from './shards.ts'
@@ -41,8 +41,8 @@ export function runVectorWork(work: VectorWork, read: ReadStored = nothingStored
       return sumShards(work, read)
     case 'tag':
       return tagVectors(work, read)
-    case 'unmask':
-      return unmaskSum(work, read)
+    case 'apply':
+      return applyWhole(work, read)
   }
 }
 
@@ -114,6 +114,8 @@ function sumShards(work: WorkOf<'sum'>, read: ReadStored): OutputOf<'sum'> {
       assert(addWords(part.length), 'inputs of a sum are residues')
     }
     part.set(elements.subarray(0, part.length))
+    // While it is in the cache.
+    if (work.masked) masksInto(part, work.masked.masks, work.masked.from + from)
   }
   return { kind: 'sum', sum, hash: hashOf(sum) }
 }
@@ -129,30 +131,25 @@ function readable(vector: Vector, read: ReadStored): Pieces {
 
 function tagVectors(work: WorkOf<'tag'>, read: ReadStored): OutputOf<'tag'> {
   const taggers = new Map<number, (vector: Pieces) => Uint32Array>()
-  const tags = work.items.map(({ shard, vector }) => {
+  const tags = work.items.map(({ shard, vector, masked }) => {
     let tag = taggers.get(shard)
     if (tag === undefined) {
       tag = tagger(work.coin, shard)
       taggers.set(shard, tag)
     }
-    return tag(readable(vector, read))
+    const pieces = readable(vector, read)
+    return tag(masked ? unmasked(pieces, masked) : pieces)
   })
   return { kind: 'tag', tags }
 }
 
-/** The survivors' sum without its masks: self masks subtracted, pairwise masks with dropouts taken back; and its step. */
-function unmaskSum(work: WorkOf<'unmask'>, read: ReadStored): OutputOf<'unmask'> {
-  const { apply, memory } = work
-  for (const sum of work.sums) assert(areResidues(sum), 'a sum holds residues')
-  const sum = joined(work.sums, memory)
-  const masks: Mask[] = [
-    ...work.selfKeys.map(key => ({ key, sign: -1 as const })),
-    ...work.pairs.map(({ key, sign }) => ({ key, sign: sign === 1 ? (-1 as const) : (1 as const) })),
-  ]
-  masksInto(sum, masks)
+/** The whole sum, its hash, and its step. */
+function applyWhole({ sums, memory, step }: WorkOf<'apply'>, read: ReadStored): OutputOf<'apply'> {
+  for (const sum of sums) assert(areResidues(sum), 'a sum holds residues')
+  const sum = joined(sums, memory)
   const hash = hashOf(sum)
-  const stepped = apply && applied(apply, sum, memory && roomFor(apply, memory), read)
-  return { kind: 'unmask', sum: stepped?.next?.model.buffer === sum.buffer ? undefined : sum, hash, stepped }
+  const stepped = step && applied(step, sum, memory && roomFor(step, memory), read)
+  return { kind: 'apply', sum: stepped?.next?.model.buffer === sum.buffer ? undefined : sum, hash, stepped }
 }
 
 /** Memory in which the next model may lie: shared, as it is the sum's whose worker will not be the last to read it. */

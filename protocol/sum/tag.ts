@@ -1,8 +1,8 @@
 /**
  * Linear tags: a few numbers of a vector such that the tag of a sum is the sum of the tags, and a vector that differs from
  * the claimed one has the same tag with probability below 2^-120 only. With them everybody checks a shard owner's sum
- * without seeing the shards that went into it (SPEC S13). Sound only if the coefficients are drawn, by a coin that
- * nobody controls, after all commitments and all claimed sums.
+ * without seeing the shards that went into it (SPEC S13). Sound only if the coefficients follow from a coin that
+ * nobody knows before all commitments and all claimed sums: that is the hash of these.
  *
  * The coefficients live in F_{p^2} = F_p[i] with i^2 = -1 (irreducible, as p = 3 mod 4), since F_p itself would leave an
  * error of 2^-31. The coefficient of element 2,048 k + j is a_j * b_k with random a and b, so that a vector of ten million

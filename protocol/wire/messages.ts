@@ -56,16 +56,15 @@ export const BODIES = {
   }),
   /** Members whose offer or sealed shares have not come, when half of the deadline is over. */
   complaint: z.strictObject({ ...inAttempt, missing: bitmap }),
-  /** An owner's claim: the hash of its shard's sum over the survivors. */
+  /** An owner's claim: the hash of its shard's sum over the survivors, without masks. */
   claim: z.strictObject({ ...inOpening, shard: index, sum: hash }),
   /** For each member of the cohort one share: of the self-mask seed (survivor) or of the mask seed (dropout). */
   reveal: z.strictObject({
     ...inOpening,
-    claims: hash,
     offers: hash,
     shares: bytesMax(32 * limits.MEMBERS_MAX),
   }),
-  /** The survivor's tags of its own masked shards under the joint coin. */
+  /** The survivor's tags of its own shards, without those of their masks that have been revealed, under the claims' coin. */
   tags: z.strictObject({ ...inOpening, claims: hash, tags: bytesMax(16 * limits.MEMBERS_MAX) }),
 
   /** Asks for parts of the slice that a commitment names, or the sum that a claim names. */

@@ -58,13 +58,13 @@ const PARTS: Readonly<Record<Exclude<Behaviour, 'everything'>, Part>> = {
   },
   twoSurvivorSets: {
     does: 'Gives one input so late that some count it and some do not, and proposes and votes for both sets of survivors.',
-    stoppedBy: 'One certified SurvivorsFixed at each attempt (L2, L6); reveals follow nothing else (S11).',
+    stoppedBy: 'One certified SurvivorsFixed at each attempt (L2, L6); reveals follow nothing else (S10).',
     tactic: twoSets,
   },
   wrongShares: {
     does: 'Deals seed shares that do not open, not to their digests, or not to one secret; or two offers, or unusable keys.',
     stoppedBy:
-      'Digests in the offer, complaints of more than f, one hash over all offers in each input, and seeds that must fit what was announced (S3, S5, S9, S12).',
+      'Digests in the offer, complaints of more than f, one hash over all offers in each input, and seeds that must fit what was announced (S3, S5, S9, S11).',
     tactic: dealsWrong,
   },
   withheldShares: {
@@ -76,7 +76,7 @@ const PARTS: Readonly<Record<Exclude<Behaviour, 'everything'>, Part>> = {
   wrongSum: {
     does: 'As an owner claims or sends a wrong shard sum, two or none; as a proposer it closes the round with another result.',
     stoppedBy:
-      'Claims before the coin, tags that must add up, opened slices (S10, S13); each voter has computed the result itself (L7).',
+      'Claims before the coin, tags that must add up, opened slices (S12, S13); each voter has computed the result itself (L7).',
     tactic: sumsWrong,
   },
   wrongTags: {
@@ -126,13 +126,13 @@ const PARTS: Readonly<Record<Exclude<Behaviour, 'everything'>, Part>> = {
   vanish: {
     does: 'Falls silent at some step of an attempt, and is back in a later attempt.',
     stoppedBy:
-      'Deadlines, the next owner of a shard, thresholds below the number of the honest (L5, L6, S8, S10, S12).',
+      'Deadlines, the next owner of a shard, thresholds below the number of the honest (L5, L6, S8, S11, S12).',
     tactic: (_coalition, random) => vanishes(random),
   },
   falseReceipts: {
     does: 'Signs that it holds slices that it does not, of other commitments, or of its fellows only.',
     stoppedBy:
-      'A receipt names the commitment, and binds: who gives no sum is named, and the next owner sums; receipts that contradict each other count for nothing (W4, S9, S10, S13).',
+      'A receipt names the commitment, and binds: who gives no sum is named, and the next owner sums; receipts that contradict each other count for nothing (W4, S9, S12, S13).',
     tactic: receiptsWrong,
   },
   falseAccusation: {
@@ -144,7 +144,7 @@ const PARTS: Readonly<Record<Exclude<Behaviour, 'everything'>, Part>> = {
   wrongReveal: {
     does: 'Reveals wrong shares, two versions, those of the other seed, too early, or none.',
     stoppedBy:
-      'Each share is checked against its digest, and f shares of the other seed are too few (S11, S12).',
+      'Each share is checked against its digest, and f shares of the other seed are too few (S10, S11).',
     tactic: revealsWrong,
   },
   zeroUpdate: {

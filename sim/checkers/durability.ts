@@ -122,6 +122,8 @@ class Durability extends Judge {
         return this.#receipt(host, bodyOf(message, 'receipt')!)
       case 'reveal':
         return this.#reveal(host, bodyOf(message, 'reveal')!, bytes)
+      case 'tags':
+        return this.#same(host, RECORDS.tags, bytes) ? undefined : 'they are'
       default:
         return undefined
     }

@@ -13,12 +13,12 @@ import { stateHash } from '../../protocol/model/state.ts'
 import type {
   Job,
   JobResult,
+  Mask,
   MemberId,
   ModelState,
   Section,
   Task,
   VectorOutput,
-  VectorWork,
 } from '../../protocol/ports.ts'
 import { publicSeedOf } from '../../protocol/round/secrets.ts'
 import { residueBytes } from '../../protocol/sum/field.ts'
@@ -38,8 +38,7 @@ export function exactness(context: CheckContext): Exactness {
   return new Exactness(context)
 }
 
-type Unmask = VectorWork & { kind: 'unmask' }
-type Opened = VectorOutput & { kind: 'unmask' }
+type Opened = VectorOutput & { kind: 'apply' }
 
 /** The sum is written here once more, in plain numbers: what it checks may have it wrong. */
 function total(vectors: readonly Uint32Array[]): Uint32Array {
@@ -51,8 +50,8 @@ const OPENINGS_MAX = 4
 
 /** Sums opened in one attempt. */
 interface Opening {
-  /** Masks that the first of these hosts took off. */
-  readonly unmask: Unmask
+  /** Masks that the first honest host took off a shard. */
+  masks: readonly Mask[] | undefined
   /** Hash of the sum, by the honest host that opened it. */
   readonly by: Map<MemberId, string>
   readonly sums: Map<string, Uint32Array>
@@ -109,13 +108,9 @@ export class Exactness extends Judge implements Checker {
       this.#masked(host.id, this.#inputs.masked(host.id, work, output))
     }
     const phase = host.peer?.state.phase
-    if (
-      work.kind === 'unmask' &&
-      phase?.kind === 'fixed' &&
-      output.kind === 'unmask' &&
-      this.isHonest(host.id)
-    )
-      this.#opens(host.id, phase, work, output)
+    if (phase?.kind !== 'fixed' || !this.isHonest(host.id)) return
+    if (work.kind === 'sum' && work.masked) this.#openingOf(phase).masks ??= work.masked.masks
+    if (output.kind === 'apply') this.#opens(host.id, phase, output)
   }
 
   #masked(host: MemberId, masking: Masking): void {
@@ -153,19 +148,20 @@ export class Exactness extends Judge implements Checker {
     this.largest.set(name, Math.max(share, this.largest.get(name) ?? 0))
   }
 
-  #opens(host: MemberId, phase: Phase & { kind: 'fixed' }, unmask: Unmask, opened: Opened): void {
+  #openingOf(phase: Phase & { kind: 'fixed' }): Opening {
     const fixed = toHex(phase.fixedHash)
-    this.opened++
-    const opening = this.#openings.get(fixed) ?? {
-      unmask,
-      by: new Map(),
-      sums: new Map(),
-      certified: undefined,
-    }
+    const known = this.#openings.get(fixed)
+    if (known) return known
+    const opening: Opening = { masks: undefined, by: new Map(), sums: new Map(), certified: undefined }
     this.#openings.set(fixed, opening)
     for (const old of this.#openings.keys())
       if (this.#openings.size > OPENINGS_MAX) this.#openings.delete(old)
-    const { by, sums, certified } = opening
+    return opening
+  }
+
+  #opens(host: MemberId, phase: Phase & { kind: 'fixed' }, opened: Opened): void {
+    this.opened++
+    const { by, sums, certified } = this.#openingOf(phase)
     // Of a large sum the model has the memory; the certified one is compared with the inputs in any case.
     const hash = toHex(opened.sum ? sha256(residueBytes(opened.sum)) : opened.hash)
     by.set(host, hash)
@@ -220,7 +216,7 @@ export class Exactness extends Judge implements Checker {
     if (!fixed || attemptName(fixed.body) !== attemptName(body)) return
     const certified = toHex(body.sum)
     const opening = this.#openings.get(fixed.name)
-    const sum = this.#sumOf(fixed.body, opening?.unmask, what)
+    const sum = this.#sumOf(fixed.body, opening?.masks, what)
     if (sum) {
       this.checked++
       this.sums++
@@ -236,7 +232,7 @@ export class Exactness extends Judge implements Checker {
   }
 
   /** What the certified sum must be; undefined: what a liar has put in is not known. */
-  #sumOf(fixed: SurvivorsFixed, unmask: Unmask | undefined, what: string): Uint32Array | undefined {
+  #sumOf(fixed: SurvivorsFixed, masks: readonly Mask[] | undefined, what: string): Uint32Array | undefined {
     const survivors = fixed.survivors.map(({ member, root }) => ({ member, root: toHex(root) }))
     for (const { member, root } of survivors) {
       if (!this.isHonest(member) || this.#inputs.maskingOf(member, root)) continue
@@ -247,11 +243,10 @@ export class Exactness extends Judge implements Checker {
     if (isAllHonest) return this.#exact(survivors, what)
     // A liar may add any vector of the field: what counts is what it committed to, less what its masks should have been.
     const vectors = survivors.map(s => this.#inputs.committed(s.member, s.root))
-    if (!unmask || !vectors.every(v => v !== undefined)) return undefined
+    if (!masks || !vectors.every(v => v !== undefined)) return undefined
     const sum = total(vectors)
-    const masks = new Uint32Array(sum.length)
-    masksInto(masks, [...unmask.selfKeys.map(key => ({ key, sign: 1 as const })), ...unmask.pairs])
-    return sum.map((x, i) => (x + P - masks[i]!) % P)
+    masksInto(sum, masks)
+    return sum
   }
 
   #exact(survivors: readonly { member: MemberId; root: string }[], what: string): Uint32Array {

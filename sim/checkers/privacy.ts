@@ -1,6 +1,6 @@
 /**
  * From all that any coalition of f members holds, no honest member's two secrets and no sum of fewer than two honest inputs
- * can be computed (SPEC S11, L6; THREATS).
+ * can be computed (SPEC S10, L6; THREATS).
  *
  * Symbolic: of each honest dealer D it is noted which honest members have revealed their share of D's self-mask seed and of
  * its mask seed, told apart by the digests that D published. A coalition C that has all actual liars L in it, of f members

@@ -201,12 +201,17 @@ export const DEFECTS: readonly Defect[] = [
     ),
   ),
   defect(
+    'tags-forgotten',
+    'the tags leave without having been stored, and with them which claims they are of',
+    edit('protocol/round/opening.ts', '  a.hands.store([[RECORDS.tags, message]], ', '  a.hands.store([], '),
+  ),
+  defect(
     'tags-not-checked',
     'the sum that an owner claims is believed',
     edit(
       'protocol/round/verify.ts',
-      '  nameLiars(a, o)\n  nameSilent(a, o)\n',
-      '  if (o.sums.size === a.shards) o.verified = true\n  nameLiars(a, o)\n  nameSilent(a, o)\n',
+      '  suspect(o)\n',
+      '  if (o.sums.size === a.shards) o.verified = true\n  suspect(o)\n',
     ),
   ),
   defect(

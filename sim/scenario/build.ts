@@ -1,7 +1,7 @@
 /** From a scenario and a seed to the hospitals of a world, and the links between them. */
 import type { Link, Scenario, Site } from '../../config/scenario.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
-import type { Job, Machine, MemberId, Millis, VectorWork } from '../../protocol/ports.ts'
+import type { Job, Machine, Masked, MemberId, Millis, VectorWork } from '../../protocol/ports.ts'
 import { lengthOf } from '../../protocol/stored.ts'
 import { vectorLength } from '../../protocol/sum/layout.ts'
 import type { HostSetup, Learner } from '../host.ts'
@@ -59,12 +59,16 @@ function elementsOf(work: VectorWork): number {
     case 'check':
       return work.words.length
     case 'sum':
-      return work.inputs.reduce((n, v) => n + lengthOf(v), 0)
+      return work.inputs.reduce((n, v) => n + lengthOf(v), lengthOf(work.inputs[0]!) * masksOf(work))
     case 'tag':
-      return work.items.reduce((n, { vector }) => n + lengthOf(vector), 0)
-    case 'unmask':
-      return work.sums.reduce((n, v) => n + v.length, 0) * (work.selfKeys.length + work.pairs.length)
+      return work.items.reduce((n, item) => n + lengthOf(item.vector) * (1 + masksOf(item)), 0)
+    case 'apply':
+      return work.sums.reduce((n, v) => n + v.length, 0)
   }
+}
+
+function masksOf({ masked }: { readonly masked?: Masked | undefined }): number {
+  return masked?.masks.length ?? 0
 }
 
 /** The link from one hospital to another, as the most particular entry says. */

@@ -96,10 +96,11 @@ async function vectorWork(runner: JobRunner, charter: Charter, until: number): P
     })
     if (masked.kind !== 'mask') throw new Error('mask expected')
     const inputs = [masked.masked, masked.masked, masked.masked, masked.masked]
-    const sum = await run({ kind: 'sum', inputs })
+    const masks = [2, 2].map(k => ({ key: key(k), sign: -1 as const }))
+    const sum = await run({ kind: 'sum', inputs, masked: { from: 0, masks } })
     if (sum.kind !== 'sum') throw new Error('sum expected')
     await run({ kind: 'tag', coin: key(6), items: inputs.map(vector => ({ shard: 0, vector })) })
-    await run({ kind: 'unmask', sums: [sum.sum], selfKeys: [key(2), key(2)], pairs, apply: undefined })
+    await run({ kind: 'apply', sums: [sum.sum], step: undefined })
   }
   return jobs
 }

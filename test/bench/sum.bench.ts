@@ -112,8 +112,13 @@ function bench(elements: number): Row[] {
     ['job: mask, eight pairs', () => runVectorWork(mask)],
     ['job: sum of four', () => runVectorWork({ kind: 'sum', inputs: [vector, other, vector, other] })],
     [
-      'job: unmask, eight',
-      () => runVectorWork({ kind: 'unmask', sums: [vector], selfKeys: [], pairs, apply: undefined }),
+      'job: sum of four without four masks',
+      () =>
+        runVectorWork({
+          kind: 'sum',
+          inputs: [vector, other, vector, other],
+          masked: { from: 0, masks: pairsOf(4) },
+        }),
     ],
   ]
   const [alone, ...masked] = least(elements, masks, 15)

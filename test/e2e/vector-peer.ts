@@ -38,7 +38,7 @@ export function vectorPeer(plan: PeerPlan, tell: (message: FromPeer) => void): D
       tell({ kind: 'masks', attempt: attemptName(attempt), roundingKey: toHex(job.work.roundingKey) })
     },
     onResult: (result, attempt) => {
-      if (!attempt || result.kind !== 'vector' || result.output.kind !== 'unmask') return
+      if (!attempt || result.kind !== 'vector' || result.output.kind !== 'apply') return
       tell({ kind: 'opened', attempt: attemptName(attempt), sum: toHex(result.output.hash) })
     },
   })

@@ -33,9 +33,9 @@ function expectHarmless(p: CrashPlan, run: CrashRun): void {
 function stepsOf(p: Omit<CrashPlan, 'at'>): number {
   const { audit, steps } = crashRun({ ...p, at: [] })
   expect(audit.problems).toEqual([])
-  const records = ['seed', 'input', 'held', 'reveal'].map(r => `commit attempt/${r}`)
-  const tags = p.shards ? ['tag'] : []
-  const jobs = ['train', 'mask', 'sum', ...tags, 'unmask'].map(j => `job ${j}`)
+  const ofShards = (what: string) => (p.shards ? [what] : [])
+  const records = ['seed', 'input', 'held', 'reveal', ...ofShards('tags')].map(r => `commit attempt/${r}`)
+  const jobs = ['train', 'mask', 'sum', ...ofShards('tag'), 'apply'].map(j => `job ${j}`)
   for (const what of [...records, ...jobs, 'commit ledger/', 'commit consensus/', 'publish', 'send']) {
     expect(steps.some(s => s.startsWith(`before ${what}`))).toBe(true)
     expect(steps.some(s => s.startsWith(`after ${what}`))).toBe(true)

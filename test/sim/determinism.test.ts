@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "3228fbcd5b349beb1caa43c6e5c9de68d484d9de9d0b7145f79e2e2196caab98",
-        "3": "556e86206ce9a25087d794a29bb4d51d6d95bbeed529644a7cd62b0c3c783f8d",
-        "31": "a46c8b6da4fe974ac35970c6bea1e87bccf39ef6ef95b1e1f2e1b3d939d2a577",
+        "28": "94858b83cffdd742e9c38492abc28ee01f31401ef9d9660467d8218bc43ddfd6",
+        "3": "1b2f26674409ae4101529db3f201e7b78431473dcbc400436a5a2c01a3ade11a",
+        "31": "1d7106978610a0cb90d6b101363e889a010fadca951cecdac85e3760dea2b17e",
       }
     `)
   })

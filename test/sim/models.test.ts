@@ -114,7 +114,7 @@ it('who is slow to compute it, and is overtaken by the round’s entry, has it f
     rounds: 2,
     gossipBytesMax: 0,
     site: id => ({
-      jobMs: job => (id === late && job.kind === 'vector' && job.work.kind === 'unmask' ? 3_000 : 20),
+      jobMs: job => (id === late && job.kind === 'vector' && job.work.kind === 'apply' ? 3_000 : 20),
     }),
     world: { observers: [tap] },
   })

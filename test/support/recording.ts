@@ -1,6 +1,6 @@
 /**
  * A recording of all that leaves the hospitals in a run, beside what must not leave them: and the analysis that says whether any
- * of it did (SPEC S7, S11, S15). The analysis is itself tested: on runs of machines that leak.
+ * of it did (SPEC S7, S10, S15). The analysis is itself tested: on runs of machines that leak.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import type { MemberId } from '../../protocol/ports.ts'

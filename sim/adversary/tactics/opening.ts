@@ -62,11 +62,12 @@ export function sumsWrong(coalition: Coalition, random: Random): Tactic {
     sums.twoClaims,
     sums.claimsAll,
   )
-  const entry = proposes(({ body }) =>
-    body.kind === 'RoundClosed' && random.chance(0.7)
-      ? { ...body, sum: flipped(body.sum, 5), model: flipped(body.model, 7) }
-      : undefined,
-  )
+  const entry = proposes(({ body }) => {
+    if (body.kind !== 'RoundClosed') return undefined
+    const draw = random.unit()
+    if (draw < 0.2) return { ...body, seeds: flipped(body.seeds, 3) }
+    return draw < 0.7 ? { ...body, sum: flipped(body.sum, 5), model: flipped(body.model, 7) } : undefined
+  })
   return together(lie, { lie: entry }, backsFellows(coalition))
 }
 
@@ -98,8 +99,8 @@ function cancels(coalition: Coalition): Lie {
 }
 
 /**
- * Wrong, two and no reveals; shares of both seeds of the same members; shares of the other seed; a reveal before there
- * are claims, or under other offers.
+ * Wrong, two and no reveals; shares of both seeds of the same members; shares of the other seed; a reveal under other offers,
+ * or under some that it made up.
  */
 export function revealsWrong(coalition: Coalition, random: Random): Tactic {
   const lie = varying(
@@ -109,7 +110,6 @@ export function revealsWrong(coalition: Coalition, random: Random): Tactic {
     reveals.noReveal,
     bothKinds(coalition, true),
     bothKinds(coalition, false),
-    about('reveal', body => ({ ...body, claims: flipped(body.claims, 2) })),
     about('reveal', body => ({ ...body, offers: flipped(body.offers, 2) })),
     about('reveal', body => ({ ...body, shares: body.shares.subarray(0, 32) })),
   )
@@ -141,7 +141,7 @@ function otherShares(coalition: Coalition, l: Liar): Uint8Array | undefined {
   return parts.every(p => p !== undefined) ? concatBytes(...parts) : undefined
 }
 
-/** As soon as the survivors are fixed: a reveal of what it holds, under claims that it made up. */
+/** As soon as the survivors are fixed: a reveal of what it holds, under offers that it made up. */
 function early(coalition: Coalition, random: Random): Tactic {
   let done = ''
   return {
@@ -159,7 +159,6 @@ function early(coalition: Coalition, random: Random): Tactic {
         round,
         attempt,
         fixed: phase.fixedHash,
-        claims: sha256(phase.fixedHash),
         offers: sha256(phase.openedHash),
         shares: concatBytes(...parts.filter(p => p !== undefined)),
       }

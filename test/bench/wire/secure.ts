@@ -112,13 +112,11 @@ class Profile {
 /** Whether the worker thread of `lane` takes masks for zeros. */
 async function masksAreZeros(lane: Lane): Promise<boolean> {
   const work = {
-    kind: 'unmask',
-    sums: [new Uint32Array(4)],
-    selfKeys: [new Uint8Array(32)],
-    pairs: [],
-    apply: undefined,
+    kind: 'sum',
+    inputs: [new Uint32Array(4)],
+    masked: { from: 0, masks: [{ key: new Uint8Array(32), sign: 1 }] },
   } as const
   const result = await lane.run(0, { kind: 'vector', work })
-  if (result.kind !== 'vector' || result.output.kind !== 'unmask') throw new Error('unmasked words expected')
-  return result.output.sum!.every(word => word === 0)
+  if (result.kind !== 'vector' || result.output.kind !== 'sum') throw new Error('a sum expected')
+  return result.output.sum.every(word => word === 0)
 }

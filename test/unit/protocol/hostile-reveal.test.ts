@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Conspiracy } from '../../support/conspiracy.ts'
 
-/** At most one kind of share for one member in one attempt, and never two different reveals (SPEC S11). */
+/** At most one kind of share for one member in one attempt, and never two different reveals (SPEC S10). */
 function expectOneReveal(c: Conspiracy): void {
   const kinds = new Map<string, string>()
   const bytes = new Map<string, string>()

@@ -65,13 +65,14 @@ describe('drawOf', () => {
 })
 
 describe('nextBeacon', () => {
-  it('follows from the beacon before and the sum', () => {
+  it('follows from the beacon before and the seeds', () => {
     const beacons = [
-      nextBeacon(beaconOf(1), beaconOf(2)),
-      nextBeacon(beaconOf(1), beaconOf(3)),
-      nextBeacon(beaconOf(2), beaconOf(2)),
+      nextBeacon(beaconOf(1), [beaconOf(2)]),
+      nextBeacon(beaconOf(1), [beaconOf(3)]),
+      nextBeacon(beaconOf(2), [beaconOf(2)]),
+      nextBeacon(beaconOf(1), [beaconOf(2), beaconOf(3)]),
     ]
-    expect(new Set(beacons.map(toHex)).size).toBe(3)
+    expect(new Set(beacons.map(toHex)).size).toBe(4)
   })
 })
 

@@ -60,6 +60,7 @@ export function closed(state: LedgerState, model?: Uint8Array): BodyOf<'RoundClo
     kind: 'RoundClosed',
     round,
     attempt,
+    seeds: hash('seeds'),
     sum: hash('sum'),
     model: model ?? (task === 'evaluate' ? state.modelHash : hash(`model after ${round}`)),
     samples: 700,

@@ -67,12 +67,12 @@ describe('training round', () => {
     const sections = layoutFor(charter, 'train', 2)
     const sum = summed(charter, 'train', all)
     const publicSeed = new Uint8Array(32)
-    const apply = { charter, task: 'train', sections, model: initialState(charter), publicSeed } as const
+    const step = { charter, task: 'train', sections, model: initialState(charter), publicSeed } as const
     const sums = [sum.slice(0, 3), sum.slice(3)]
-    const opened = runVectorWork({ kind: 'unmask', sums, selfKeys: [], pairs: [], apply })
+    const opened = runVectorWork({ kind: 'apply', sums, step })
     const { state, metrics, samples } = train(charter, all)
     expect(opened).toMatchObject({ sum, stepped: { next: { hash: stateHash(state) }, metrics, samples } })
-    const stepped = opened.kind === 'unmask' ? opened.stepped : undefined
+    const stepped = opened.kind === 'apply' ? opened.stepped : undefined
     expect(stateIn(stepped!.next!.model, stepped!.next!.hash)).toEqual(state)
   })
 
@@ -99,13 +99,13 @@ describe('training round', () => {
       model.parameters.forEach((_, i) => {
         model.parameters[i] = Math.sin(i)
       })
-      const apply = { charter: c, task: 'train', sections, model, publicSeed: new Uint8Array(32) } as const
-      const work = { kind: 'unmask', sums, selfKeys: [], pairs: [], apply } as const
+      const step = { charter: c, task: 'train', sections, model, publicSeed: new Uint8Array(32) } as const
+      const work = { kind: 'apply', sums, step } as const
       const room = new SharedArrayBuffer(Math.max(4 * sums[0]!.length, encodedBytes(parameters, 3)))
       const memory = new Uint32Array(room, 0, sums[0]!.length)
       const apart = runVectorWork(work)
       const inPlace = runVectorWork({ ...work, memory })
-      if (apart.kind !== 'unmask' || inPlace.kind !== 'unmask') throw new Error('another output')
+      if (apart.kind !== 'apply' || inPlace.kind !== 'apply') throw new Error('another output')
       expect(toHex(inPlace.stepped!.next!.hash)).toBe(toHex(apart.stepped!.next!.hash))
       expect(toHex(sha256(inPlace.stepped!.next!.model))).toBe(toHex(apart.stepped!.next!.hash))
       expect(inPlace.stepped!.next!.model.buffer).toBe(room)

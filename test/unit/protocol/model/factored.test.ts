@@ -156,8 +156,8 @@ describe('rounds that sum factors', () => {
     const all = Array.from({ length: N }, () => trained(charter, new Float32Array(p).fill(0.01)))
     const model = normalised(charter)
     const { sections, sum } = given(charter, 1, model, all, [])
-    const apply = { charter, task: 'train' as const, sections, model, publicSeed: seedOf(1) }
-    const work = { kind: 'unmask' as const, selfKeys: [], pairs: [], apply }
+    const step = { charter, task: 'train' as const, sections, model, publicSeed: seedOf(1) }
+    const work = { kind: 'apply' as const, step }
     const room = new SharedArrayBuffer(encodedBytesAfter(charter, 1) + encodedBytesAfter(charter, 2))
     const memory = new Uint32Array(room, 0, sum.length)
     memory.set(sum)
@@ -167,7 +167,7 @@ describe('rounds that sum factors', () => {
       { ...work, sums: [memory], memory },
     ]) {
       const output = runVectorWork(job)
-      if (output.kind !== 'unmask') throw new Error(output.kind)
+      if (output.kind !== 'apply') throw new Error(output.kind)
       expect(stateIn(output.stepped!.next!.model, output.stepped!.next!.hash)).toEqual(expected)
     }
   })

@@ -5,7 +5,7 @@ import { u32be } from '../../../../protocol/bytes.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import { CHUNK_WORDS } from '../../../../protocol/crypto/keystream.ts'
 import { blankUpdate } from '../../../../protocol/model/contribution.ts'
-import type { Learned, PairKey, Stored, VectorWork } from '../../../../protocol/ports.ts'
+import type { Learned, Mask, Stored, VectorWork } from '../../../../protocol/ports.ts'
 import { addInto, areResidues, HALF, P, residueBytes } from '../../../../protocol/sum/field.ts'
 import { quantisedInput, runVectorWork } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor, vectorLength } from '../../../../protocol/sum/layout.ts'
@@ -23,21 +23,21 @@ const run = {
     if (out.kind !== 'mask') throw new Error(out.kind)
     return out
   },
-  sum(inputs: readonly Uint32Array[]) {
-    const out = runVectorWork({ kind: 'sum', inputs })
+  sum(inputs: readonly Uint32Array[], masked?: Work<'sum'>['masked']) {
+    const out = runVectorWork({ kind: 'sum', inputs, masked })
     if (out.kind !== 'sum') throw new Error(out.kind)
     return out
   },
-  unmask(work: Omit<Work<'unmask'>, 'kind' | 'apply'>) {
-    const out = runVectorWork({ kind: 'unmask', apply: undefined, ...work })
-    if (out.kind !== 'unmask' || !out.sum) throw new Error(out.kind)
+  whole(sums: readonly Uint32Array[]) {
+    const out = runVectorWork({ kind: 'apply', sums, step: undefined })
+    if (out.kind !== 'apply' || !out.sum) throw new Error(out.kind)
     return { ...out, sum: out.sum }
   },
 }
 
 const key = (...of: number[]) => sha256(u32be(...of))
 const pairKey = (i: number, j: number) => key(1, Math.min(i, j), Math.max(i, j))
-const pairsOf = (i: number, n: number): PairKey[] =>
+const pairsOf = (i: number, n: number): Mask[] =>
   Array.from({ length: n }, (_, j) => j)
     .filter(j => j !== i)
     .map(j => ({ key: pairKey(i, j), sign: pairSign(i, j) }))
@@ -46,7 +46,13 @@ function nothing({ evaluation: { bins } }: Charter) {
   return { positives: new Float64Array(bins), negatives: new Float64Array(bins), correct: 0, lossSum: 0 }
 }
 
-/** A whole secure sum: n inputs, some dropouts, shards summed apart, masks taken off. */
+/** What takes off the masks of a survivor that are known once seeds are revealed. */
+function knownMasks(i: number, dropouts: ReadonlySet<number>): Mask[] {
+  const pairs = [...dropouts].map(d => ({ key: pairKey(i, d), sign: pairSign(d, i) }))
+  return [{ key: key(3, i), sign: -1 }, ...pairs]
+}
+
+/** A whole secure sum: n inputs, some dropouts, shards summed apart, without their masks. */
 function secureSum(charter: Charter, all: Learned[], dropouts: Set<number>, shards: number) {
   const n = all.length
   const sections = layoutFor(charter, 'train', n)
@@ -64,15 +70,13 @@ function secureSum(charter: Charter, all: Learned[], dropouts: Set<number>, shar
   const masked = work.map(run.mask)
   const survivors = all.map((_, i) => i).filter(i => !dropouts.has(i))
   const length = vectorLength(sections)
+  const masks = survivors.flatMap(i => knownMasks(i, dropouts))
   const sums = Array.from({ length: shards }, (_, k) => {
     const [from, to] = shardRange(length, shards, k)
-    return run.sum(survivors.map(i => masked[i]!.masked.subarray(from, to))).sum
+    const slices = survivors.map(i => masked[i]!.masked.subarray(from, to))
+    return run.sum(slices, { from, masks }).sum
   })
-  const opened = run.unmask({
-    sums,
-    selfKeys: survivors.map(i => key(3, i)),
-    pairs: survivors.flatMap(i => [...dropouts].map(d => ({ key: pairKey(i, d), sign: pairSign(i, d) }))),
-  })
+  const opened = run.whole(sums)
   const expected = new Uint32Array(length)
   for (const i of survivors) {
     const input = quantisedInput(work[i]!)
@@ -140,39 +144,50 @@ describe('a secure sum', () => {
   it('stays closed while a single mask is on', () => {
     const charter = charterFor(4, 500)
     const zeros = { ...trained(charter, new Float32Array(500), 0), evaluation: nothing(charter) }
-    const { sums } = secureSum(charter, [zeros, zeros, zeros, zeros], new Set([3]), 2)
-    const selfKeys = [0, 1, 2].map(i => key(3, i))
-    const pairs = [0, 1, 2].map(i => ({ key: pairKey(i, 3), sign: pairSign(i, 3) }))
-    expect(run.unmask({ sums, selfKeys, pairs }).sum.every(x => x === 0)).toBe(true)
-    for (let left = 0; left < 3; left++) {
-      const bySelf = run.unmask({ sums, selfKeys: selfKeys.toSpliced(left, 1), pairs }).sum
-      const byPair = run.unmask({ sums, selfKeys, pairs: pairs.toSpliced(left, 1) }).sum
-      expect(chiSquare(bySelf)).toBeLessThan(LIMIT)
-      expect(chiSquare(byPair)).toBeLessThan(LIMIT)
+    const dropouts = new Set([3])
+    const { masked } = secureSum(charter, [zeros, zeros, zeros, zeros], dropouts, 2)
+    const inputs = [0, 1, 2].map(i => masked[i]!.masked)
+    const masks = [0, 1, 2].flatMap(i => knownMasks(i, dropouts))
+    expect(run.sum(inputs, { from: 0, masks }).sum.every(x => x === 0)).toBe(true)
+    for (let left = 0; left < masks.length; left++) {
+      const { sum } = run.sum(inputs, { from: 0, masks: masks.toSpliced(left, 1) })
+      expect(chiSquare(sum)).toBeLessThan(LIMIT)
     }
   })
 
-  it('has tags that add up to the tag of the sum', () => {
-    const charter = charterFor(4, 100)
-    const all = [0, 1, 2, 3].map(i => trained(charter, new Float32Array(100).fill(i)))
-    const { masked } = secureSum(charter, all, new Set(), 1)
-    const { sum } = run.sum(masked.map(m => m.masked))
-    const items = [...masked.map(m => m.masked), sum].map(vector => ({ shard: 2, vector }))
-    const out = runVectorWork({ kind: 'tag', coin: key(7), items })
+  it('has tags of inputs without their known masks that add up to the tag of the sum without any', () => {
+    const length = 2 * PIECE + 7
+    const charter = charterFor(4, length)
+    const all = [0, 1, 2, 3].map(i => trained(charter, new Float32Array(length).fill(i)))
+    const dropouts = new Set([1])
+    const { masked } = secureSum(charter, all, dropouts, 1)
+    // A stretch that begins and ends nowhere in particular.
+    const [from, to] = [3, length - 2]
+    const slices = [0, 2, 3].map(i => masked[i]!.masked.subarray(from, to))
+    const masks = [0, 2, 3].map(i => knownMasks(i, dropouts))
+    const { sum } = run.sum(slices, { from, masks: masks.flat() })
+    const items = slices.map((vector, k) => ({ shard: 2, vector, masked: { from, masks: masks[k]! } }))
+    const out = runVectorWork({ kind: 'tag', coin: key(7), items: [...items, { shard: 2, vector: sum }] })
     if (out.kind !== 'tag') throw new Error(out.kind)
     const total = new Uint32Array(4)
-    for (const tag of out.tags.slice(0, 4)) addInto(total, tag)
-    expect(out.tags[4]).toEqual(total)
-    expect(out.tags[0]).toEqual(tagOf(key(7), 2, masked[0]!.masked))
-    const other = runVectorWork({
-      kind: 'tag',
-      coin: key(7),
-      items: [
-        { shard: 3, vector: sum },
-        { shard: 2, vector: sum },
-      ],
-    })
-    expect(other.kind === 'tag' && other.tags).toEqual([tagOf(key(7), 3, sum), tagOf(key(7), 2, sum)])
+    for (const tag of out.tags.slice(0, 3)) addInto(total, tag)
+    expect(out.tags[3]).toEqual(total)
+    expect(out.tags[3]).toEqual(tagOf(key(7), 2, sum))
+    for (const [k, vector] of slices.entries()) {
+      // What is left of the masks of each is that with the other survivors.
+      const own = run.sum([vector], { from, masks: masks[k]! }).sum
+      expect(out.tags[k]).toEqual(tagOf(key(7), 2, own))
+      expect(chiSquare(own)).toBeLessThan(LIMIT)
+    }
+  })
+
+  it('has tags of the shard and the coin', () => {
+    const vector = Uint32Array.from({ length: 100 }, (_, i) => i)
+    const items = [3, 2].map(shard => ({ shard, vector }))
+    const out = runVectorWork({ kind: 'tag', coin: key(7), items })
+    expect(out.kind === 'tag' && out.tags).toEqual([tagOf(key(7), 3, vector), tagOf(key(7), 2, vector)])
+    expect(tagOf(key(7), 3, vector)).not.toEqual(tagOf(key(7), 2, vector))
+    expect(tagOf(key(8), 3, vector)).not.toEqual(tagOf(key(7), 3, vector))
   })
 })
 
@@ -192,7 +207,7 @@ describe('a masked input', () => {
     charter,
     Float32Array.from({ length }, (_, i) => Math.sin(i) / 10),
   )
-  const work = (selfKey: Uint8Array, pairs: PairKey[], shards = 4) => {
+  const work = (selfKey: Uint8Array, pairs: Mask[], shards = 4) => {
     const sections = layoutFor(charter, 'train', 4)
     return {
       charter,
@@ -206,7 +221,7 @@ describe('a masked input', () => {
       shards,
     } as const
   }
-  const masked = (selfKey: Uint8Array, pairs: PairKey[]) => run.mask(work(selfKey, pairs)).masked
+  const masked = (selfKey: Uint8Array, pairs: Mask[]) => run.mask(work(selfKey, pairs)).masked
 
   it('is uniform, although the update is not', () => {
     const plain = quantisedInput(work(key(3), []))
@@ -297,7 +312,7 @@ describe('vector work', () => {
     expect(() => run.sum([])).toThrow()
     expect(() => run.sum([Uint32Array.of(1), Uint32Array.of(1, 2)])).toThrow(RangeError)
     expect(() => run.sum([Uint32Array.of(1), Uint32Array.of(P)])).toThrow()
-    expect(() => run.unmask({ sums: [Uint32Array.of(P)], selfKeys: [], pairs: [] })).toThrow()
+    expect(() => run.whole([Uint32Array.of(P)])).toThrow()
     expect(() =>
       runVectorWork({ kind: 'tag', coin: key(1), items: [{ shard: 0, vector: Uint32Array.of(P) }] }),
     ).toThrow()
@@ -306,7 +321,8 @@ describe('vector work', () => {
   it('leaves its inputs as they were', () => {
     const input = Uint32Array.of(1, 2, 3)
     run.sum([input, input])
-    run.unmask({ sums: [input], selfKeys: [key(1)], pairs: [] })
+    run.sum([input], { from: 0, masks: [{ key: key(1), sign: -1 }] })
+    run.whole([input])
     expect([...input]).toEqual([1, 2, 3])
   })
 })

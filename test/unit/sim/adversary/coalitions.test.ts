@@ -7,7 +7,7 @@ describe('two that collude, of seven: the honest members end their study all the
 }, () => {
   for (const [i, name] of BEHAVIOURS.entries()) {
     it(`${name} (${i % 2 === 0 ? 'shards' : 'gossip'})`, () => {
-      const r = studyWith(name, { n: 7, shards: i % 2 === 0, rounds: 1, seed: 2 })
+      const r = studyWith(name, { n: 7, shards: i % 2 === 0, rounds: 1, seed: 4 })
       expect(wrongIn(r)).toEqual([])
       expect(r.done).toBe(true)
     })

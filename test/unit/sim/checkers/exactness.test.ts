@@ -68,7 +68,7 @@ describe('exactness', () => {
 
   it('a host that opens another sum is found', () => {
     const forge = done((job, result) => {
-      if (result.kind !== 'vector' || result.output.kind !== 'unmask') return undefined
+      if (result.kind !== 'vector' || result.output.kind !== 'apply') return undefined
       const sum = result.output.sum!.map((x, i) => (i === 0 ? (x + 1) % 2_147_483_647 : x))
       return [job, { ...result, output: { ...result.output, sum } }]
     })

@@ -92,7 +92,7 @@ describe('leaks', () => {
     const forge: Forge = (honest, c) => ({
       onRelease: (host, to, bytes) => {
         const body = host.id === victim ? said(bytes, victim, 'reveal') : undefined
-        const told = body && say(c, victim, 'reveal', { ...body, claims: seedOf(host) })
+        const told = body && say(c, victim, 'reveal', { ...body, offers: seedOf(host) })
         honest.onRelease?.(host, to, told ?? bytes)
       },
     })

@@ -101,6 +101,7 @@ const WRONG: readonly [string, number, (body: Body) => Body | undefined, string]
             kind: 'RoundClosed',
             round: b.round,
             attempt: b.attempt,
+            seeds: new Uint8Array(32),
             sum: new Uint8Array(32),
             model: new Uint8Array(32),
             samples: 0,
