@@ -210,7 +210,7 @@ export type VectorWork =
   /** The sum of vectors, without these masks, and its hash. */
   | { readonly kind: 'sum'; readonly inputs: readonly Vector[]; readonly masked?: Masked | undefined }
   | {
-      /** Tag of each vector, without these masks, under the coefficients of `coin` (32 bytes) for shard `shard`. */
+      /** Tag of each vector, without these masks, under the coefficients of `coin` (32 bytes). */
       readonly kind: 'tag'
       readonly coin: Uint8Array
       readonly items: readonly TagItem[]
@@ -227,7 +227,6 @@ export type VectorWork =
     }
 
 export interface TagItem {
-  readonly shard: number
   readonly vector: Vector
   readonly masked?: Masked | undefined
 }

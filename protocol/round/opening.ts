@@ -197,11 +197,11 @@ function tag(a: Attempt, o: Opening): void {
   for (let shard = 0; shard < a.shards; shard++) {
     for (const m of o.survivors) {
       const slice = sliceToTag(a, o, shard, m)
-      if (slice) add(`${shard}/${m}`, { shard, vector: slice, masked: maskedBy(a, recovered, shard, [m]) })
+      if (slice) add(`${shard}/${m}`, { vector: slice, masked: maskedBy(a, recovered, shard, [m]) })
     }
     const sum = o.sums.get(shard)
     // Once the sum is applied, what lay in its memory is none any more.
-    if (sum && (o.own.has(shard) || !o.applying)) add(sumName(shard, sum.hash), { shard, vector: sum.sum })
+    if (sum && (o.own.has(shard) || !o.applying)) add(sumName(shard, sum.hash), { vector: sum.sum })
   }
   if (items.length === 0) return
   a.hands.work({ kind: 'tag', coin: o.coin, items }, ({ output }) => {

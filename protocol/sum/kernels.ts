@@ -9,13 +9,13 @@ import { joined, longVector } from '../memory.ts'
 import { applySum } from '../model/apply.ts'
 import { contribution, type Part } from '../model/contribution.ts'
 import { encodedBytesMax, encodeState, stateHash, wholeModel } from '../model/state.ts'
-import type { Step, Stepped, Vector, VectorOutput, VectorWork } from '../ports.ts'
+import type { Masked, Step, Stepped, Vector, VectorOutput, VectorWork } from '../ports.ts'
 import { assert, ok, type Result } from '../result.ts'
 import { isStored, lengthOf, nothingStored, type ReadStored } from '../stored.ts'
 import { areResidues, residueBytes } from './field.ts'
 import { elementsOf, vectorLength } from './layout.ts'
-import { masksInto, unmasked } from './mask.ts'
-import { type Pieces, piecesOf } from './pieces.ts'
+import { masksInto } from './mask.ts'
+import { PIECE, type Pieces, piecesOf } from './pieces.ts'
 import { quantiseInto } from './quantise.ts'
 import { shardRange } from './shards.ts'
 import { addWords, elements, words } from './simd.ts'
@@ -130,17 +130,26 @@ function readable(vector: Vector, read: ReadStored): Pieces {
 }
 
 function tagVectors(work: WorkOf<'tag'>, read: ReadStored): OutputOf<'tag'> {
-  const taggers = new Map<number, (vector: Pieces) => Uint32Array>()
-  const tags = work.items.map(({ shard, vector, masked }) => {
-    let tag = taggers.get(shard)
-    if (tag === undefined) {
-      tag = tagger(work.coin, shard)
-      taggers.set(shard, tag)
-    }
+  const tag = tagger(work.coin)
+  const tags = work.items.map(({ vector, masked }) => {
     const pieces = readable(vector, read)
     return tag(masked ? unmasked(pieces, masked) : pieces)
   })
   return { kind: 'tag', tags }
+}
+
+/** `vector` without its masks: a piece at a time, in memory that the next one takes. */
+function unmasked(vector: Pieces, { from: start, masks }: Masked): Pieces {
+  const memory = new Uint32Array(Math.min(vector.length, PIECE))
+  return {
+    length: vector.length,
+    subarray: (from, to) => {
+      const piece = memory.subarray(0, to - from)
+      piece.set(vector.subarray(from, to))
+      masksInto(piece, masks, start + from)
+      return piece
+    },
+  }
 }
 
 /** The whole sum, its hash, and its step. */

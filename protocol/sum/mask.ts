@@ -4,9 +4,8 @@
  * again rather than reduced.
  */
 import { CHUNK_WORDS, keyStream, release, sideStream } from '../crypto/keystream.ts'
-import type { Mask, Masked } from '../ports.ts'
+import type { Mask } from '../ports.ts'
 import { add, P, sub } from './field.ts'
-import { PIECE, type Pieces } from './pieces.ts'
 import { blend, elements, words } from './simd.ts'
 
 /**
@@ -41,20 +40,6 @@ export function masksInto(
   }
   // What a mask was is not left behind.
   words.fill(0, 0, Math.min(acc.length, CHUNK_WORDS))
-}
-
-/** `vector` without its masks: a piece at a time, in memory that the next one takes. */
-export function unmasked(vector: Pieces, { from: start, masks }: Masked): Pieces {
-  const memory = new Uint32Array(Math.min(vector.length, PIECE))
-  return {
-    length: vector.length,
-    subarray: (from, to) => {
-      const piece = memory.subarray(0, to - from)
-      piece.set(vector.subarray(from, to))
-      masksInto(piece, masks, start + from)
-      return piece
-    },
-  }
 }
 
 /** Once in 2^31 words one is p: it has added 0 so far, and its element gets the mask that it lacks. */

@@ -10,7 +10,7 @@
  * block 1 / p^2) or between blocks (another 1 / p^2), together 2^-61. Two independent repetitions square that.
  */
 
-import { ascii, concatBytes, u32be } from '../bytes.ts'
+import { ascii } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { type KeyStream, keyStream } from '../crypto/keystream.ts'
 import { assert } from '../result.ts'
@@ -20,18 +20,18 @@ import { BLOCK, COLUMNS, coefficients, elements, elementsAreResidues, multiply, 
 
 /** A tag: real and imaginary part of the first repetition, then of the second. */
 export const TAG_WORDS = COLUMNS
-const LABEL = ascii('medmesh tag coefficients v1')
+const LABEL = ascii('medmesh tag coefficients v2')
 /** Words drawn at a time: most vectors of a small model need no more. */
 const DRAWN_WORDS = 512
 
 /**
- * The tag function of shard `shard` under `coin` (32 bytes): vector of residues -> TAG_WORDS residues. Coefficients do
- * not depend on the vector's length, which all vectors of a shard must have in common. Reusable for many vectors. Throws
- * when an element is no residue.
+ * The tag function under `coin` (32 bytes): vector of residues -> TAG_WORDS residues. Coefficients do not depend on the vector's
+ * length, which all vectors of a shard must have in common; each shard's tags are held against each other alone, so all have the
+ * same. Reusable for many vectors. Throws when an element is no residue.
  */
-export function tagger(coin: Uint8Array, shard: number): (vector: Pieces) => Uint32Array {
+export function tagger(coin: Uint8Array): (vector: Pieces) => Uint32Array {
   assert(coin.length === 32, 'a coin of 32 bytes')
-  const keys = hkdf(coin, concatBytes(LABEL, u32be(shard)), 64)
+  const keys = hkdf(coin, LABEL, 64)
   const drawWithin = residues(keyStream(keys.subarray(0, 32)))
   const drawBetween = residues(keyStream(keys.subarray(32)))
   /** a_j, of TAG_WORDS each. As many as were needed so far. */
@@ -60,9 +60,9 @@ export function tagger(coin: Uint8Array, shard: number): (vector: Pieces) => Uin
   }
 }
 
-/** Tag of one vector; for several of one shard use `tagger`. */
-export function tagOf(coin: Uint8Array, shard: number, vector: Uint32Array): Uint32Array {
-  return tagger(coin, shard)(vector)
+/** Tag of one vector; for several use `tagger`. */
+export function tagOf(coin: Uint8Array, vector: Uint32Array): Uint32Array {
+  return tagger(coin)(vector)
 }
 
 /** tag[t, t + 1] += block[t, t + 1] * between[b + t, b + t + 1] in F_{p^2}. */

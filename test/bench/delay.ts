@@ -99,7 +99,7 @@ async function vectorWork(runner: JobRunner, charter: Charter, until: number): P
     const masks = [2, 2].map(k => ({ key: key(k), sign: -1 as const }))
     const sum = await run({ kind: 'sum', inputs, masked: { from: 0, masks } })
     if (sum.kind !== 'sum') throw new Error('sum expected')
-    await run({ kind: 'tag', coin: key(6), items: inputs.map(vector => ({ shard: 0, vector })) })
+    await run({ kind: 'tag', coin: key(6), items: inputs.map(vector => ({ vector })) })
     await run({ kind: 'apply', sums: [sum.sum], step: undefined })
   }
   return jobs

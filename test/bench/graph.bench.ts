@@ -130,7 +130,7 @@ function one({ peers: n, parameters, graph }: Case): Measured {
   const starts = slices.map((_, k) => shardRange(parameters, n, k)[0])
   timed('tags', () => {
     const coin = sha256()
-    const ofSums = slices.map((vector, shard) => ({ shard, vector }))
+    const ofSums = slices.map(vector => ({ vector }))
     const own = ofSums.map((item, k) => ({ ...item, masked: { from: starts[k]!, masks: [selfMask(me)] } }))
     runVectorWork({ kind: 'tag', coin, items: [...own, ...ofSums] })
   })

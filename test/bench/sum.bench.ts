@@ -108,7 +108,7 @@ function bench(elements: number): Row[] {
     ['rotate', () => rotated(delta, 1, key(1))],
     ['check residues', () => areResidues(vector)],
     ['hash', () => sha256(residueBytes(vector))],
-    ['tag, both repetitions', () => tagger(key(1), 0)(vector)],
+    ['tag, both repetitions', () => tagger(key(1))(vector)],
     ['job: mask, eight pairs', () => runVectorWork(mask)],
     ['job: sum of four', () => runVectorWork({ kind: 'sum', inputs: [vector, other, vector, other] })],
     [

@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "94858b83cffdd742e9c38492abc28ee01f31401ef9d9660467d8218bc43ddfd6",
+        "28": "445cb1b600fb9b010d650147cd8feaaba927d35588129e58feb9f0854aa5cb1f",
         "3": "1b2f26674409ae4101529db3f201e7b78431473dcbc400436a5a2c01a3ade11a",
-        "31": "1d7106978610a0cb90d6b101363e889a010fadca951cecdac85e3760dea2b17e",
+        "31": "3fa9b56438dd77de1176780d33d96fee4ae4035bd6bcaa638117e94da53916eb",
       }
     `)
   })

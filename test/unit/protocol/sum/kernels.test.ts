@@ -166,28 +166,19 @@ describe('a secure sum', () => {
     const slices = [0, 2, 3].map(i => masked[i]!.masked.subarray(from, to))
     const masks = [0, 2, 3].map(i => knownMasks(i, dropouts))
     const { sum } = run.sum(slices, { from, masks: masks.flat() })
-    const items = slices.map((vector, k) => ({ shard: 2, vector, masked: { from, masks: masks[k]! } }))
-    const out = runVectorWork({ kind: 'tag', coin: key(7), items: [...items, { shard: 2, vector: sum }] })
+    const items = slices.map((vector, k) => ({ vector, masked: { from, masks: masks[k]! } }))
+    const out = runVectorWork({ kind: 'tag', coin: key(7), items: [...items, { vector: sum }] })
     if (out.kind !== 'tag') throw new Error(out.kind)
     const total = new Uint32Array(4)
     for (const tag of out.tags.slice(0, 3)) addInto(total, tag)
     expect(out.tags[3]).toEqual(total)
-    expect(out.tags[3]).toEqual(tagOf(key(7), 2, sum))
+    expect(out.tags[3]).toEqual(tagOf(key(7), sum))
     for (const [k, vector] of slices.entries()) {
       // What is left of the masks of each is that with the other survivors.
       const own = run.sum([vector], { from, masks: masks[k]! }).sum
-      expect(out.tags[k]).toEqual(tagOf(key(7), 2, own))
+      expect(out.tags[k]).toEqual(tagOf(key(7), own))
       expect(chiSquare(own)).toBeLessThan(LIMIT)
     }
-  })
-
-  it('has tags of the shard and the coin', () => {
-    const vector = Uint32Array.from({ length: 100 }, (_, i) => i)
-    const items = [3, 2].map(shard => ({ shard, vector }))
-    const out = runVectorWork({ kind: 'tag', coin: key(7), items })
-    expect(out.kind === 'tag' && out.tags).toEqual([tagOf(key(7), 3, vector), tagOf(key(7), 2, vector)])
-    expect(tagOf(key(7), 3, vector)).not.toEqual(tagOf(key(7), 2, vector))
-    expect(tagOf(key(8), 3, vector)).not.toEqual(tagOf(key(7), 3, vector))
   })
 })
 
@@ -314,7 +305,7 @@ describe('vector work', () => {
     expect(() => run.sum([Uint32Array.of(1), Uint32Array.of(P)])).toThrow()
     expect(() => run.whole([Uint32Array.of(P)])).toThrow()
     expect(() =>
-      runVectorWork({ kind: 'tag', coin: key(1), items: [{ shard: 0, vector: Uint32Array.of(P) }] }),
+      runVectorWork({ kind: 'tag', coin: key(1), items: [{ vector: Uint32Array.of(P) }] }),
     ).toThrow()
   })
 
@@ -345,11 +336,11 @@ describe('vectors in the store', () => {
     expect(runVectorWork({ ...sum, inputs: [one!, two!, inMemory[0]!] }, read)).toEqual(
       runVectorWork({ ...sum, inputs: [...inMemory, inMemory[0]!] }),
     )
-    const items = [one!, two!, inMemory[1]!].map(vector => ({ shard: 1, vector }))
+    const items = [one!, two!, inMemory[1]!].map(vector => ({ vector }))
     const tags = runVectorWork({ kind: 'tag', coin: key(7), items }, read)
     expect(tags).toEqual({
       kind: 'tag',
-      tags: [0, 1, 1].map(i => tagOf(key(7), 1, inMemory[i]!)),
+      tags: [0, 1, 1].map(i => tagOf(key(7), inMemory[i]!)),
     })
   })
 })

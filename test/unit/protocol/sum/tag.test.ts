@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ascii, concatBytes, u32be } from '../../../../protocol/bytes.ts'
+import { ascii } from '../../../../protocol/bytes.ts'
 import { hkdf } from '../../../../protocol/crypto/kdf.ts'
 import { keyStream } from '../../../../protocol/crypto/keystream.ts'
 import { addInto, P } from '../../../../protocol/sum/field.ts'
@@ -21,8 +21,8 @@ function residues(n: number, byte: number): Uint32Array {
 }
 
 /** The definition, element by element, in BigInt. */
-function slowTag(coin: Uint8Array, shard: number, vector: Uint32Array): number[] {
-  const keys = hkdf(coin, concatBytes(ascii('medmesh tag coefficients v1'), u32be(shard)), 64)
+function slowTag(coin: Uint8Array, vector: Uint32Array): number[] {
+  const keys = hkdf(coin, ascii('medmesh tag coefficients v2'), 64)
   const drawn = (key: Uint8Array, length: number): bigint[] => {
     const stream = keyStream(key)
     return Array.from({ length }, () => {
@@ -50,18 +50,18 @@ function slowTag(coin: Uint8Array, shard: number, vector: Uint32Array): number[]
 describe('linear tags', () => {
   it.each([0, 1, 2, 31, 32, 33, 2047, 2048, 2049, 5000])('are as defined for %i elements', n => {
     const vector = residues(n, n % 251)
-    expect([...tagOf(coin(n % 5), 3, vector)]).toEqual(slowTag(coin(n % 5), 3, vector))
+    expect([...tagOf(coin(n % 5), vector)]).toEqual(slowTag(coin(n % 5), vector))
   })
 
   it('stay exact when every product is the largest there is', () => {
     const vector = new Uint32Array(4096).fill(P - 1)
-    expect([...tagOf(coin(7), 0, vector)]).toEqual(slowTag(coin(7), 0, vector))
+    expect([...tagOf(coin(7), vector)]).toEqual(slowTag(coin(7), vector))
   })
 
   it('are additive', () => {
     fc.assert(
-      fc.property(coins, fc.nat(100), fc.nat(3000), fc.nat(200), (c, shard, n, byte) => {
-        const tag = tagger(c, shard)
+      fc.property(coins, fc.nat(3000), fc.nat(200), (c, n, byte) => {
+        const tag = tagger(c)
         const x = residues(n, byte)
         const y = residues(n, byte + 1)
         const tags = tag(x)
@@ -77,7 +77,7 @@ describe('linear tags', () => {
     const vector = residues(5000, 1)
     fc.assert(
       fc.property(coins, fc.nat(4999), fc.integer({ min: 1, max: P - 1 }), (c, at, by) => {
-        const tag = tagger(c, 0)
+        const tag = tagger(c)
         const honest = tag(vector)
         const changed = vector.slice()
         changed[at] = (changed[at]! + by) % P
@@ -95,27 +95,25 @@ describe('linear tags', () => {
     ;[changed[5], changed[6]] = [vector[6]!, vector[5]!]
     ;[changed[100], changed[2148]] = [vector[2148]!, vector[100]!]
     for (let c = 0; c < 20; c++) {
-      const tag = tagger(coin(c), 0)
+      const tag = tagger(coin(c))
       expect(tag(changed)).not.toEqual(tag(vector))
     }
   })
 
-  it('differ for another coin or shard, and their repetitions are independent', () => {
+  it('differ for another coin, and their repetitions are independent', () => {
     const vector = residues(100, 1)
     const words = new Set<number>()
-    for (let c = 0; c < 10; c++) {
-      for (let shard = 0; shard < 10; shard++) for (const w of tagOf(coin(c), shard, vector)) words.add(w)
-    }
+    for (let c = 0; c < 100; c++) for (const w of tagOf(coin(c), vector)) words.add(w)
     expect(words.size).toBe(400)
   })
 
   it('do not depend on what was tagged before', () => {
-    const tag = tagger(coin(1), 0)
+    const tag = tagger(coin(1))
     const long = residues(9000, 2)
     const short = residues(10, 2)
-    expect(tag(short)).toEqual(tagOf(coin(1), 0, short))
-    expect(tag(long)).toEqual(tagOf(coin(1), 0, long))
-    expect(tag(short)).toEqual(tagOf(coin(1), 0, short))
+    expect(tag(short)).toEqual(tagOf(coin(1), short))
+    expect(tag(long)).toEqual(tagOf(coin(1), long))
+    expect(tag(short)).toEqual(tagOf(coin(1), short))
   })
 
   it('pass over words that are no residues', () => {
@@ -124,6 +122,6 @@ describe('linear tags', () => {
   })
 
   it('take a coin of 32 bytes', () => {
-    expect(() => tagger(new Uint8Array(31), 0)).toThrow()
+    expect(() => tagger(new Uint8Array(31))).toThrow()
   })
 })
