@@ -4,7 +4,17 @@ import { Driver, type HostPorts } from '../protocol/driver.ts'
 import type { Fault } from '../protocol/fault.ts'
 import { isStudyMachine, machineFor, type StudyMachine } from '../protocol/machine.ts'
 import type { PeerConfig } from '../protocol/peer.ts'
-import type { Event, Input, Job, JobResult, Machine, MemberId, Millis, Verdict } from '../protocol/ports.ts'
+import type {
+  Event,
+  Input,
+  Job,
+  JobResult,
+  Machine,
+  MemberId,
+  Millis,
+  Value,
+  Verdict,
+} from '../protocol/ports.ts'
 import { storedOf } from '../protocol/stored.ts'
 import { collect } from './collect.ts'
 
@@ -18,24 +28,28 @@ export interface HostNet {
 export interface HostStore {
   load(): ReadonlyMap<string, Uint8Array>
   get(key: string): Uint8Array | undefined
-  /** Bytes of a record, from `from` up to `end`; undefined where it has not so many. */
+  /** Bytes of a draft or a record, from `from` up to `end`; undefined where it has not so many. */
   getBytes(key: string, from: number, end: number): Uint8Array | undefined
-  /** The file that holds just the record's bytes; undefined where there is none. */
+  /** The file that holds just the bytes of the draft or record; undefined where there is none. */
   fileOf(key: string): string | undefined
-  /** Durable when it returns, or when what it returns resolves; until then no other commit is begun. */
-  commit(
-    puts: readonly (readonly [string, Uint8Array])[],
-    deletes: readonly string[],
-  ): Promise<void> | undefined
+  /**
+   * Durable when it returns, or when what it returns resolves; until then no other commit is begun. What is written into a draft
+   * after the call is not of this commit.
+   */
+  commit(puts: readonly (readonly [string, Value])[], deletes: readonly string[]): Promise<void> | undefined
+  /** Writes into a draft, which is made where it is not there. */
+  write(draft: string, at: number, data: Uint8Array): void
+  /** The file of a draft, which is made where it is not there: for a job to write into. */
+  draftFile(draft: string): string
 }
 
-/** Where records are: the path of a file that holds just their bytes, or these themselves. */
+/** Where drafts and records are: the path of a file that holds just their bytes, or these themselves. */
 export type Records = ReadonlyMap<string, string | Uint8Array>
 
 type Commit = Parameters<HostPorts['commit']>
 
 export interface HostJobs {
-  /** `records`: those that the job reads. */
+  /** `records`: the drafts and records that the job reads, and the draft that it writes. */
   run(id: number, job: Job, records: Records): Promise<JobResult>
   cancel(id: number): void
 }
@@ -66,8 +80,8 @@ export class NodeHost {
   readonly #driver: Driver
   /** Jobs whose result the machine still wants. */
   readonly #jobs = new Set<number>()
-  /** Commits that wait for the one that is being written. */
-  readonly #waiting: Commit[] = []
+  /** Commits that wait for the one that is being written, and what is written into drafts after them. */
+  readonly #waiting: (Commit | (() => void))[] = []
   /** Ends when nothing is being written and nothing waits. */
   #storing: Promise<void> | undefined
   #storedBytes = 0
@@ -127,6 +141,7 @@ export class NodeHost {
       publish: bytes => void net.publish(bytes).catch(error => this.#break(error)),
       send: (to, bytes) => net.send(to, bytes),
       commit: (...commit) => this.#commit(commit),
+      write: (draft, at, data) => this.#afterCommits(() => this.#write(draft, at, data)),
       read: key => store.get(key),
       readBytes: (key, from, end) => store.getBytes(key, from, end),
       startJob: (id, job) => this.#startJob(id, job),
@@ -152,13 +167,28 @@ export class NodeHost {
     else durable()
   }
 
-  /** What is in the store is in memory no more, if it is looked for. */
   #stored(puts: Commit[0], durable: () => void): void {
     durable()
-    for (const [, value] of puts) this.#storedBytes += value.length
+    for (const [, value] of puts) if (value instanceof Uint8Array) this.#countStored(value.length)
+  }
+
+  #write(draft: string, at: number, data: Uint8Array): void {
+    this.#p.store.write(draft, at, data)
+    this.#countStored(data.length)
+  }
+
+  /** What is in the store is in memory no more, if it is looked for. */
+  #countStored(bytes: number): void {
+    this.#storedBytes += bytes
     if (this.#storedBytes < COLLECTED_BYTES) return
     this.#storedBytes = 0
     setImmediate(collect)
+  }
+
+  /** A draft that a commit which waits takes or deletes is not written before that. */
+  #afterCommits(write: () => void): void {
+    if (this.#waiting.length > 0) this.#waiting.push(write)
+    else write()
   }
 
   /** From a commit that is being written to the last of those that came meanwhile. */
@@ -167,9 +197,8 @@ export class NodeHost {
       await written
       if (!this.#stopped) durable()
       for (let next = this.#waiting.shift(); next && !this.#stopped; next = this.#waiting.shift()) {
-        const [puts, deletes, nextDurable] = next
-        await this.#p.store.commit(puts, deletes)
-        if (!this.#stopped) this.#stored(puts, nextDurable)
+        if (typeof next === 'function') next()
+        else await this.#commitNext(next)
       }
     } catch (error) {
       this.#break(error)
@@ -178,9 +207,22 @@ export class NodeHost {
     }
   }
 
+  async #commitNext([puts, deletes, durable]: Commit): Promise<void> {
+    const written = this.#p.store.commit(puts, deletes)
+    // At once: what this commit releases may read it.
+    try {
+      while (typeof this.#waiting[0] === 'function') (this.#waiting.shift() as () => void)()
+    } finally {
+      await written
+    }
+    if (!this.#stopped) this.#stored(puts, durable)
+  }
+
   #recordsOf(job: Job): Records {
     const records = new Map<string, string | Uint8Array>()
     const { store } = this.#p
+    const into = draftOf(job)
+    if (into !== undefined) records.set(into, store.draftFile(into))
     for (const { record } of storedOf(job)) {
       const where = records.has(record) ? undefined : (store.fileOf(record) ?? store.get(record))
       if (where) records.set(record, where)
@@ -190,6 +232,14 @@ export class NodeHost {
 
   #startJob(id: number, job: Job): void {
     this.#jobs.add(id)
+    const run = () => this.#run(id, job)
+    if (draftOf(job) === undefined) run()
+    else this.#afterCommits(run)
+  }
+
+  #run(id: number, job: Job): void {
+    // Cancelled while it waited.
+    if (!this.#jobs.has(id)) return
     // Whether a cancelled job fails, ends, or is never heard of again is the runner's business, not the machine's.
     const hand = (input: Input) => {
       if (this.#jobs.delete(id)) this.input(input)
@@ -210,4 +260,9 @@ export class NodeHost {
       else this.input({ kind: 'tick' })
     }, wait)
   }
+}
+
+/** What a job writes into. */
+function draftOf(job: Job): string | undefined {
+  return job.kind === 'vector' && 'into' in job.work ? job.work.into : undefined
 }

@@ -6,7 +6,7 @@
  */
 import type { Fault } from './fault.ts'
 import { partMessage, recordMessage } from './peer.ts'
-import type { Effect, Event, Input, Job, Machine, MemberId, Millis, Verdict } from './ports.ts'
+import type { Effect, Event, Input, Job, Machine, MemberId, Millis, Value, Verdict } from './ports.ts'
 import { storedOf } from './stored.ts'
 
 /** What a host supplies. All calls return at once; what takes time comes back as an input. */
@@ -14,14 +14,12 @@ export interface HostPorts {
   publish(bytes: Uint8Array): void
   send(to: MemberId, bytes: Uint8Array): void
   /** One transaction. Calls `durable` once it is on disk, never before, and in the order of the commits. */
-  commit(
-    puts: readonly (readonly [string, Uint8Array])[],
-    deletes: readonly string[],
-    durable: () => void,
-  ): void
+  commit(puts: readonly (readonly [string, Value])[], deletes: readonly string[], durable: () => void): void
+  /** Writes into a draft, which is made where it is not there. */
+  write(draft: string, at: number, data: Uint8Array): void
   /** A durable record. */
   read(key: string): Uint8Array | undefined
-  /** Bytes of a durable record, from `from` up to `end`; undefined where it has not so many. */
+  /** Bytes of a durable record or a draft, from `from` up to `end`; undefined where it has not so many. */
   readBytes(key: string, from: number, end: number): Uint8Array | undefined
   startJob(id: number, job: Job): void
   cancelJob(id: number): void
@@ -73,6 +71,9 @@ export class Driver {
         break
       case 'store':
         this.#store(effect)
+        break
+      case 'write':
+        ports.write(effect.draft, effect.at, effect.data)
         break
       case 'sendRecord': {
         const record = ports.read(effect.key)

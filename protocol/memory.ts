@@ -15,21 +15,3 @@ export function longMemory(bytes: number): ArrayBuffer | SharedArrayBuffer {
 export function longVector(length: number): Uint32Array {
   return new Uint32Array(longMemory(4 * length))
 }
-
-/** One after the other, in memory of their own or in `out`, where one that lies in its place already stays. */
-export function joined(
-  vectors: readonly Uint32Array[],
-  out = longVector(vectors.reduce((n, v) => n + v.length, 0)),
-): Uint32Array {
-  let at = 0
-  for (const v of vectors) {
-    out.set(v, at)
-    at += v.length
-  }
-  return out
-}
-
-/** A vector that was lent to a job and came back: in shared memory it has been here all the time. */
-export function cameBack(lent: Uint32Array, back: Uint32Array): Uint32Array {
-  return lent.buffer instanceof SharedArrayBuffer ? lent : back
-}

@@ -35,7 +35,13 @@ export type Input =
 /** The records of a store, by key, as they were last made durable. */
 export type Durable = ReadonlyMap<string, Uint8Array>
 
-/** Words of 4 bytes that a durable record holds, from element `from` up to `to`: a vector that need not lie in memory. */
+/** What a record is to hold: bytes, or what a draft or another record of the store holds by then. */
+export type Value = Uint8Array | SameAs
+export interface SameAs {
+  readonly sameAs: string
+}
+
+/** Words of 4 bytes that a record or a draft holds, from element `from` up to `to`: a vector that need not lie in memory. */
 export interface Stored {
   readonly record: string
   readonly from: number
@@ -53,13 +59,20 @@ export type Effect =
   /** Make `puts` durable (and forget `deletes`) in one transaction; only then perform `release`. In order. */
   | {
       readonly kind: 'store'
-      readonly puts: readonly (readonly [key: string, value: Uint8Array])[]
+      readonly puts: readonly (readonly [key: string, value: Value])[]
+      /** Records, and drafts. */
       readonly deletes: readonly string[]
       readonly release: readonly Effect[]
     }
+  /**
+   * Writes into a draft, from byte `at` on: a long value that is made piece by piece, under a name that no record has. It can be
+   * read at once as a record can, by jobs and `sendPart`, becomes one with `SameAs`, and is gone when a store effect deletes it or
+   * this life ends.
+   */
+  | { readonly kind: 'write'; readonly draft: string; readonly at: number; readonly data: Uint8Array }
   /** Sends a durable record to a peer as it is stored: old ledger entries need not stay in memory. */
   | { readonly kind: 'sendRecord'; readonly to: MemberId; readonly key: string }
-  /** Sends a part of a vector or model whose data are the bytes of a durable record. Nothing is sent when that is gone. */
+  /** Sends a part of a vector or model whose data are the bytes of a record or a draft. Nothing is sent when that is gone. */
   | {
       readonly kind: 'sendPart'
       readonly to: MemberId
@@ -107,8 +120,11 @@ export interface ModelState {
   readonly basis?: Float32Array | undefined
 }
 
+/** All of a model but its parameters. */
+export type Rest = Omit<ModelState, 'parameters'>
+
 /** A model of which the parameters, where it is long, lie in the record of its encoding alone. */
-export type HeldModel = Omit<ModelState, 'parameters'> & { readonly parameters: Float32Array | Stored }
+export type HeldModel = Rest & { readonly parameters: Float32Array | Stored }
 
 /** Work that does not belong on the thread that answers the network. */
 export type Job = LearnJob | { readonly kind: 'vector'; readonly work: VectorWork }
@@ -124,7 +140,7 @@ export interface LearnJob<Model extends HeldModel = HeldModel> {
 }
 
 export type JobResult =
-  | { readonly kind: 'learn'; readonly learned: Learned }
+  | { readonly kind: 'learn'; readonly learned: Given }
   | { readonly kind: 'vector'; readonly output: VectorOutput }
 
 /** One hospital's own results, in the clear: never leaves the process but as a masked input. */
@@ -138,6 +154,9 @@ export interface Learned {
   /** `train` and `evaluate`: the round's starting model on this hospital's test rows. */
   readonly evaluation?: Evaluation
 }
+
+/** The same with an update that may lie in the store, in the clear: only where the hospital's own host put it there. */
+export type Given = Omit<Learned, 'delta'> & { readonly delta?: Float32Array | Stored | undefined }
 
 /** Counts over one hospital's test rows. Scores are in [0, 1]; bin b holds scores in [b, b + 1) / bins. */
 export interface Evaluation {
@@ -192,7 +211,7 @@ export type VectorWork =
       readonly charter: Charter
       readonly task: Task
       readonly sections: readonly Section[]
-      readonly learned: Learned
+      readonly learned: Given
       /** Of the rotation and of what is drawn to be summed, 32 bytes: the same for all whose inputs are summed. */
       readonly publicSeed: Uint8Array
       /** What this hospital still has to add of former updates, unweighted; length P. */
@@ -204,11 +223,19 @@ export type VectorWork =
       readonly selfKey: Uint8Array
       readonly pairs: readonly Mask[]
       readonly shards: number
+      /** A draft for the masked input; undefined: it comes back in memory. */
+      readonly into?: string | undefined
     }
-  /** The hash of what a peer gave, and whether all of it are residues. The words belong to the job and come back with it. */
-  | { readonly kind: 'check'; readonly words: Uint32Array }
-  /** The sum of vectors, without these masks, and its hash. */
-  | { readonly kind: 'sum'; readonly inputs: readonly Vector[]; readonly masked?: Masked | undefined }
+  /** The hash of what a peer gave, and whether all of it are residues. Words in memory belong to the job and come back with it. */
+  | { readonly kind: 'check'; readonly words: Vector }
+  | {
+      /** The sum of vectors, without these masks, and its hash. */
+      readonly kind: 'sum'
+      readonly inputs: readonly Vector[]
+      readonly masked?: Masked | undefined
+      /** A draft for the sum; undefined: it comes back in memory. */
+      readonly into?: string | undefined
+    }
   | {
       /** Tag of each vector, without these masks, under the coefficients of `coin` (32 bytes). */
       readonly kind: 'tag'
@@ -219,11 +246,11 @@ export type VectorWork =
       /** Put the sum together, and apply what it tells. */
       readonly kind: 'apply'
       /** Of the shards, in their order. */
-      readonly sums: readonly Uint32Array[]
-      /** Memory for the whole and for the next model, where some of them may lie in their place already: the job's own. */
-      readonly memory?: Uint32Array | undefined
-      /** Undefined where the sum is but a part of a round's. */
+      readonly sums: readonly Vector[]
+      /** Undefined where the sum is but a part of a round's: then it comes back in memory. */
       readonly step: Step | undefined
+      /** A draft for the next model; undefined: that comes back in memory. */
+      readonly into?: string | undefined
     }
 
 export interface TagItem {
@@ -243,8 +270,11 @@ export interface Step {
 
 /** What a sum makes of a model. */
 export interface Stepped {
-  /** Encoding of the next model, `state.ts`, and its SHA-256; undefined where it is the one before it. */
-  readonly next: { readonly model: Uint8Array; readonly hash: Uint8Array } | undefined
+  /**
+   * The next model's encoding, `state.ts`, or where a draft holds that what is beside the parameters, and its SHA-256; undefined
+   * where it is the one before it.
+   */
+  readonly next: { readonly model: Uint8Array | Rest; readonly hash: Uint8Array } | undefined
   /** Of the model that the round started from; undefined where nothing was measured. */
   readonly metrics: Metrics | undefined
   /** Training rows of all survivors, each hospital's counted up to weightMax. */
@@ -254,7 +284,8 @@ export interface Stepped {
 export type VectorOutput =
   | {
       readonly kind: 'mask'
-      readonly masked: Uint32Array
+      /** Undefined where it is in a draft. */
+      readonly masked: Uint32Array | undefined
       readonly shardHashes: readonly Uint8Array[]
       /** The residual that is left if this input is summed. Never leaves the process. Undefined: all of the update is in the input. */
       readonly unsent?: Float32Array | undefined
@@ -263,18 +294,19 @@ export type VectorOutput =
   | { readonly kind: 'refused'; readonly reason: string }
   | {
       readonly kind: 'check'
-      readonly words: Uint32Array
+      /** Undefined where they are in the store. */
+      readonly words: Uint32Array | undefined
       readonly hash: Uint8Array
       readonly areResidues: boolean
     }
-  | { readonly kind: 'sum'; readonly sum: Uint32Array; readonly hash: Uint8Array }
+  /** `sum`: undefined where it is in a draft. */
+  | { readonly kind: 'sum'; readonly sum: Uint32Array | undefined; readonly hash: Uint8Array }
   | { readonly kind: 'tag'; readonly tags: readonly Uint32Array[] }
   /** Residues in [0, p); the caller centres and divides by the scale. */
   | {
       readonly kind: 'apply'
-      /** Undefined where the next model has its memory. */
+      /** Undefined where it is applied. */
       readonly sum: Uint32Array | undefined
-      readonly hash: Uint8Array
       readonly stepped: Stepped | undefined
     }
 

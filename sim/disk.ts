@@ -4,8 +4,12 @@
  */
 import { concatBytes, equalBytes, u32be } from '../protocol/bytes.ts'
 import { sha256 } from '../protocol/crypto/hash.ts'
+import type { Value } from '../protocol/ports.ts'
+import type { StoreAccess } from '../protocol/stored.ts'
+import { accessTo, Drafts } from './drafts.ts'
 import type { Random } from './random.ts'
 
+/** With values as they were when it began. */
 export interface Commit {
   readonly puts: readonly (readonly [key: string, value: Uint8Array])[]
   readonly deletes: readonly string[]
@@ -25,6 +29,8 @@ const utf8 = new TextEncoder()
 export class Disk {
   /** What is durable. */
   readonly records = new Map<string, Uint8Array>()
+  /** Of this life. */
+  #drafts = new Drafts()
   #pending: Commit[] = []
   /** The log's last frame, where a crash has left one. */
   #frame: Uint8Array | undefined
@@ -39,8 +45,19 @@ export class Disk {
     return this.#pending.length
   }
 
-  /** A record as the process that writes it sees it: as of the last commit that has begun. */
+  /** What a job has of it. */
+  get access(): StoreAccess {
+    return accessTo(this.#drafts, name => this.read(name))
+  }
+
+  write(draft: string, at: number, data: Uint8Array): void {
+    this.#drafts.write(draft, at, data)
+  }
+
+  /** A record or draft as the process that writes it sees it: as of the last commit that has begun. */
   read(key: string): Uint8Array | undefined {
+    const draft = this.#drafts.get(key)
+    if (draft) return draft
     for (let i = this.#pending.length - 1; i >= 0; i--) {
       const { puts, deletes } = this.#pending[i]!
       const put = puts.findLast(([k]) => k === key)
@@ -50,8 +67,19 @@ export class Disk {
     return this.records.get(key)
   }
 
-  begin(commit: Commit): void {
+  begin(puts: readonly (readonly [key: string, value: Value])[], deletes: readonly string[]): Commit {
+    const commit = { puts: puts.map(([key, value]) => [key, this.#bytesOf(value)] as const), deletes }
     this.#pending.push(commit)
+    // What is written under that name from now on is another draft.
+    for (const key of deletes) this.#drafts.delete(key)
+    return commit
+  }
+
+  #bytesOf(value: Value): Uint8Array {
+    if (value instanceof Uint8Array) return value
+    const same = this.read(value.sameAs)
+    if (!same) throw new Error(`no record ${value.sameAs}`)
+    return same.slice()
   }
 
   /** The oldest pending commit is durable now. */
@@ -65,6 +93,7 @@ export class Disk {
   crash(how: DiskCrash, random: Random): LostCommit[] {
     const pending = this.#pending
     this.#pending = []
+    this.#drafts = new Drafts()
     const first = pending[0]
     if (how === 'torn' && first) {
       const frame = encodeFrame(first)

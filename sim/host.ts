@@ -17,11 +17,14 @@ import type {
   Millis,
   ModelState,
   Output,
-  Stored,
+  Vector,
+  VectorOutput,
+  VectorWork,
   Verdict,
 } from '../protocol/ports.ts'
-import { residuesIn } from '../protocol/sum/field.ts'
+import { draftOf, isStored, lengthOf, type StoreAccess } from '../protocol/stored.ts'
 import { runVectorWork } from '../protocol/sum/kernels.ts'
+import { vectorLength } from '../protocol/sum/layout.ts'
 import { Alarm } from './alarm.ts'
 import { Clock } from './clock.ts'
 import { type Commit, Disk, type DiskCrash } from './disk.ts'
@@ -162,7 +165,7 @@ export class SimHost {
   /** The model that the peer of this life holds. */
   get model(): ModelState | undefined {
     const model = this.peer?.model
-    return model && wholeModel(model, v => this.#stored(v))
+    return model && wholeModel(model, this.#disk.access.read)
   }
 
   /** Begins a life. Only the world calls this, and `crash`, `pause` and `slow`. */
@@ -333,9 +336,10 @@ export class SimHost {
           taps.onRelease?.(this, to, bytes)
           net.send(this, to, bytes)
         }),
-      commit: (puts, deletes, durable) => this.#commit({ puts, deletes }, durable),
+      commit: (puts, deletes, durable) => this.#commit(this.#disk.begin(puts, deletes), durable),
+      write: (draft, at, data) => this.#disk.write(draft, at, data),
       read: key => this.#disk.records.get(key),
-      readBytes: (key, from, end) => bytesIn(this.#disk.records.get(key), from, end),
+      readBytes: (key, from, end) => bytesIn(this.#disk.read(key), from, end),
       startJob: (id, job) =>
         this.#step('job', job.kind === 'vector' ? job.work.kind : job.task, () => this.#startJob(id, job)),
       cancelJob: id => void this.#jobs.delete(id),
@@ -353,7 +357,6 @@ export class SimHost {
   /** One disk: commits become durable in their order. */
   #commit(commit: Commit, durable: () => void): void {
     const { puts, deletes } = commit
-    this.#disk.begin(commit)
     const write = () => {
       this.#step('commit', puts.map(([key]) => key).join(), () => {
         this.#disk.finish(commit)
@@ -380,24 +383,21 @@ export class SimHost {
     })
   }
 
-  #stored({ record, from, to }: Stored): Uint32Array {
-    const bytes = this.#disk.read(record)
-    if (!bytes) throw new Error(`no record ${record}`)
-    return residuesIn(bytes, from, to)
-  }
-
   #startJob(id: number, job: Job): void {
     this.#jobs.add(id)
     const ms = this.#slowed(this.#s.jobMs?.(job, this.#random) ?? JOB_MS)
     this.#later(this.#w.now() + ms, () => {
       if (!this.#jobs.delete(id)) return
-      const stored = (v: Stored) => this.#stored(v)
+      const { access } = this.#disk
       let result: JobResult
       try {
         result =
           job.kind === 'learn'
-            ? { kind: 'learn', learned: this.#s.learner({ ...job, model: wholeModel(job.model, stored) }) }
-            : { kind: 'vector', output: runVectorWork(job.work, stored) }
+            ? {
+                kind: 'learn',
+                learned: this.#s.learner({ ...job, model: wholeModel(job.model, access.read) }),
+              }
+            : { kind: 'vector', output: filled(job.work, runVectorWork(job.work, access), access) }
       } catch (error) {
         this.input({ kind: 'jobFailed', id, reason: error instanceof Error ? error.message : 'unknown' })
         return
@@ -406,6 +406,38 @@ export class SimHost {
       this.input({ kind: 'jobDone', id, result })
     })
   }
+}
+
+/** With the vectors that a job has left in drafts: a machine does not look at them, but who watches it does. */
+function filled(work: VectorWork, output: VectorOutput, { read }: StoreAccess): VectorOutput {
+  const all = (vector: Vector) => (isStored(vector) ? read(vector) : vector)
+  const drafted = (length: number) =>
+    read({ record: draftOf({ kind: 'vector', work })!, from: 0, to: length })
+  switch (output.kind) {
+    case 'mask':
+      return work.kind === 'mask'
+        ? { ...output, masked: output.masked ?? drafted(vectorLength(work.sections)) }
+        : output
+    case 'sum':
+      return work.kind === 'sum'
+        ? { ...output, sum: output.sum ?? drafted(lengthOf(work.inputs[0]!)) }
+        : output
+    case 'apply':
+      return work.kind === 'apply' ? { ...output, sum: joined(work.sums.map(all)) } : output
+    default:
+      return output
+  }
+}
+
+/** In memory of its own. */
+function joined(vectors: readonly Uint32Array[]): Uint32Array {
+  const out = new Uint32Array(vectors.reduce((n, v) => n + v.length, 0))
+  let at = 0
+  for (const v of vectors) {
+    out.set(v, at)
+    at += v.length
+  }
+  return out
 }
 
 function bytesIn(record: Uint8Array | undefined, from: number, end: number): Uint8Array | undefined {

@@ -3,7 +3,7 @@
  * sizes; no content, so no secret.
  */
 import { isConsensusType, parseConsensus } from '../protocol/consensus/message.ts'
-import type { Effect, Event, Input, Job, MemberId, Millis, Output } from '../protocol/ports.ts'
+import type { Effect, Event, Input, Job, MemberId, Millis, Output, Value } from '../protocol/ports.ts'
 import { decode } from '../protocol/wire/codec.ts'
 import { openEnvelope, type RawEnvelope } from '../protocol/wire/envelope.ts'
 import { BODIES, type BodyType } from '../protocol/wire/messages.ts'
@@ -100,6 +100,8 @@ function describeEffect(e: Exclude<Effect, { kind: 'event' }>): string {
       return `${e.to} ${describeMessage(e.bytes)}`
     case 'store':
       return `store ${describeCommit(e.puts, e.deletes)}`
+    case 'write':
+      return `write ${size(e.data.length)} into ${e.draft}`
     case 'sendRecord':
       return `${e.to} record ${e.key}`
     case 'sendPart':
@@ -118,11 +120,15 @@ function describeJob(job: Job): string {
 }
 
 function describeCommit(
-  puts: readonly (readonly [key: string, value: Uint8Array])[],
+  puts: readonly (readonly [key: string, value: Value])[],
   deletes: readonly string[],
 ): string {
-  const kept = puts.map(([key, value]) => `${key} (${size(value.length)})`)
+  const kept = puts.map(([key, value]) => `${key} (${describeValue(value)})`)
   return [...kept, ...deletes.map(key => `not ${key}`)].join(', ')
+}
+
+function describeValue(value: Value): string {
+  return value instanceof Uint8Array ? size(value.length) : `as ${value.sameAs}`
 }
 
 /** Kind, author, round and size; `relay`: who handed it over, where that is another. */

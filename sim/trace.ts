@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { Memo } from '../protocol/memo.ts'
 import type { Effect, Input, JobResult, Millis, Output } from '../protocol/ports.ts'
+import { isStored } from '../protocol/stored.ts'
 import type { SimHost } from './host.ts'
 import type { Injected, Observer } from './observer.ts'
 import { TraceLines } from './trace-lines.ts'
@@ -134,10 +135,16 @@ export class Trace implements Observer {
         case 'store':
           for (const [key, value] of e.puts) {
             this.#text(key)
-            this.#bytes(value)
+            if (value instanceof Uint8Array) this.#bytes(value)
+            else this.#text(value.sameAs)
           }
           for (const key of e.deletes) this.#text(key)
           this.#effects(e.release)
+          break
+        case 'write':
+          this.#text(e.draft)
+          this.#number(e.at)
+          this.#bytes(e.data)
           break
         case 'sendRecord':
           this.#text(e.to)
@@ -173,7 +180,9 @@ export class Trace implements Observer {
     if (result.kind === 'learn') {
       const { samples, featureSums, delta, evaluation } = result.learned
       this.#number(samples)
-      for (const v of [featureSums?.first, featureSums?.second, delta]) this.#vector(v)
+      for (const v of [featureSums?.first, featureSums?.second]) this.#vector(v)
+      if (delta && isStored(delta)) this.#text(delta.record)
+      else this.#vector(delta)
       for (const v of [evaluation?.positives, evaluation?.negatives]) this.#vector(v)
       this.#number(evaluation?.correct ?? -1)
       this.#number(evaluation?.lossSum ?? -1)

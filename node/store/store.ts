@@ -1,12 +1,15 @@
 /**
  * The durable memory of one node: SQLite in WAL mode with synchronous=FULL, so that a transaction that returned has
  * reached the disk. Large values are files beside it (files.ts): they are on the disk before the transaction that names
- * them, so a crash leaves all of a commit or nothing. All calls are synchronous but a commit of large values.
+ * them, so a crash leaves all of a commit or nothing. Drafts (drafts.ts) are files that no row names, until a commit makes records
+ * of them. All calls are synchronous but a commit of large values.
  */
 import { chmodSync, closeSync, existsSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { MedmeshError } from '../../config/error.ts'
-import { Files, LARGE_BYTES } from './files.ts'
+import type { SameAs, Value } from '../../protocol/ports.ts'
+import { Drafts } from './drafts.ts'
+import { Files, InFile, LARGE_BYTES } from './files.ts'
 import { RecordReader } from './read.ts'
 import { checkStore, isBusy, migrate, SCHEMA_VERSION } from './schema.ts'
 
@@ -35,16 +38,23 @@ export interface StoreReader {
   close(): void
 }
 
+/** `getBytes` and `fileOf` know drafts too, which go before records; `get` and `load` know records alone. */
 export interface Store extends StoreReader {
   /**
    * Puts and then deletes, in one transaction, durable on return: throws when the disk does not take it. With large
    * values it is durable when the promise resolves, and nothing of it is there before, or when it rejects; until it has
-   * settled no other commit may begin and the values must stay as they are.
+   * settled no other commit may begin and the values must stay as they are. A value may be what a draft or a record holds when
+   * this is called; throws, and stores nothing, where there is none of that name. Deletes drafts too: what is written meanwhile
+   * into one of them is a new one.
    */
   commit(
-    puts: readonly (readonly [key: string, value: Uint8Array])[],
+    puts: readonly (readonly [key: string, value: Value])[],
     deletes: readonly string[],
   ): Promise<void> | undefined
+  /** Writes into a draft from byte `at` on; it is made where it is not there, and gone with the store's close or a crash. */
+  write(draft: string, at: number, data: Uint8Array): void
+  /** The file of a draft, for a job that writes into it; it is made where it is not there. */
+  draftFile(draft: string): string
   /** A JSON value for `medmesh status`; survives a crash of the process, not always one of the machine. */
   setStatus(status: unknown): void
   /** As durable as the status. `at`: Unix milliseconds. */
@@ -132,6 +142,9 @@ function readerOf(db: DatabaseSync, records: RecordReader): StoreReader {
 /** The value of a row that names a file. */
 const IN_FILE = new Uint8Array(0)
 
+type Content = Uint8Array | InFile
+type Row = readonly [key: string, value: Uint8Array, file: string | null]
+
 function storeOf(db: DatabaseSync, lock: DatabaseSync, files: Files, reader: StoreReader): Store {
   const fileOf = db.prepare('SELECT file FROM records WHERE key = ?')
   const put = db.prepare(
@@ -153,14 +166,26 @@ function storeOf(db: DatabaseSync, lock: DatabaseSync, files: Files, reader: Sto
     }
   }
 
+  const drafts = new Drafts(files)
   let writing = false
 
+  /** What there is to store, whatever becomes of drafts and records from now on. */
+  function contentOf(value: Value): Content {
+    const { sameAs } = value as Partial<SameAs>
+    return sameAs === undefined ? (value as Uint8Array) : heldAs(sameAs)
+  }
+
+  function heldAs(name: string): Content {
+    const draft = drafts.content(name)
+    if (draft) return draft
+    const file = reader.fileOf(name)
+    const held = file === undefined ? reader.get(name) : new InFile(file, true)
+    if (!held) throw new Error(`there is neither a draft nor a record ${name}`)
+    return held
+  }
+
   /** One transaction, for which the large values are in files already; then what it replaced is removed. */
-  function transact(
-    values: ReadonlyMap<string, Uint8Array>,
-    written: ReadonlyMap<string, string>,
-    deletes: readonly string[],
-  ): void {
+  function transact(rows: readonly Row[], deletes: readonly string[]): void {
     const replaced: string[] = []
     const noteFile = (key: string) => {
       const file = fileOf.get(key)?.file
@@ -168,10 +193,9 @@ function storeOf(db: DatabaseSync, lock: DatabaseSync, files: Files, reader: Sto
     }
     db.exec('BEGIN IMMEDIATE')
     try {
-      for (const [key, value] of values) {
+      for (const [key, value, file] of rows) {
         noteFile(key)
-        const file = written.get(key)
-        put.run(key, file === undefined ? value : IN_FILE, file ?? null)
+        put.run(key, value, file)
       }
       for (const key of deletes) {
         noteFile(key)
@@ -191,32 +215,49 @@ function storeOf(db: DatabaseSync, lock: DatabaseSync, files: Files, reader: Sto
    * not be flushed may still come back then.
    */
   async function writeAndTransact(
-    values: ReadonlyMap<string, Uint8Array>,
-    large: readonly (readonly [string, Uint8Array])[],
+    small: readonly Row[],
+    large: readonly (readonly [string, Content])[],
     deletes: readonly string[],
   ): Promise<void> {
     writing = true
+    const leaving = drafts.leave(deletes)
     try {
-      const names = await files.write(large.map(([, value]) => value))
+      const names = await files.write(large.map(([, content]) => content))
       if (!db.isOpen) {
         await files.remove(names)
         throw new Error('the store was closed before the commit was durable')
       }
-      transact(values, new Map(large.map(([key], i) => [key, names[i]!])), deletes)
+      transact([...small, ...large.map(([key], i) => [key, IN_FILE, names[i]!] as const)], deletes)
+    } catch (error) {
+      drafts.stay(leaving)
+      throw error
     } finally {
       writing = false
     }
+    drafts.remove(leaving)
   }
 
   return {
     ...reader,
+    getBytes: (key, from, end) =>
+      drafts.has(key) ? drafts.read(key, from, end) : reader.getBytes(key, from, end),
+    fileOf: key => drafts.fileOf(key) ?? reader.fileOf(key),
+    write: (draft, at, data) => drafts.write(draft, at, data),
+    draftFile: draft => drafts.fileToWrite(draft),
     commit(puts, deletes) {
       if (writing) throw new Error('a commit begins before the one before it is durable')
       const values = new Map(puts)
       for (const key of deletes) values.delete(key)
-      const large = [...values].filter(([, value]) => value.length >= LARGE_BYTES)
-      if (large.length > 0) return writeAndTransact(values, large, deletes)
-      transact(values, new Map(), deletes)
+      const small: Row[] = []
+      const large: [string, Content][] = []
+      for (const [key, value] of values) {
+        const content = contentOf(value)
+        if (content instanceof InFile || content.length >= LARGE_BYTES) large.push([key, content])
+        else small.push([key, content, null])
+      }
+      if (large.length > 0) return writeAndTransact(small, large, deletes)
+      transact(small, deletes)
+      drafts.remove(drafts.leave(deletes))
       return undefined
     },
     setStatus: status => unsynced(() => setStatus.run(JSON.stringify(status))),
@@ -226,6 +267,7 @@ function storeOf(db: DatabaseSync, lock: DatabaseSync, files: Files, reader: Sto
         trimEvents.run(Number(lastInsertRowid) - EVENTS_MAX)
       }),
     close() {
+      drafts.close()
       db.close()
       release(lock)
     },

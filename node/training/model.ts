@@ -4,7 +4,6 @@ import * as tf from '@tensorflow/tfjs-core'
 import { type LayersModel, models } from '@tensorflow/tfjs-layers'
 import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
 import { MedmeshError } from '../../config/error.ts'
-import { blankUpdate } from '../../protocol/model/contribution.ts'
 import { logitsTopology } from './keras.ts'
 
 /** Rows that go through the model at once when it is evaluated. */
@@ -105,7 +104,7 @@ function setWeights(variables: readonly tf.Variable[], parameters: Float32Array,
 }
 
 function getWeights(variables: readonly tf.Variable[], count: number): Float32Array {
-  const parameters = blankUpdate(count)
+  const parameters = new Float32Array(count)
   let from = 0
   for (const variable of variables) {
     parameters.set(variable.dataSync(), from)

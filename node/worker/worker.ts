@@ -8,13 +8,11 @@ import { basename } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { MedmeshError } from '../../config/error.ts'
 import { readParameters } from '../../protocol/model/state.ts'
-import type { Job, JobResult, Stored } from '../../protocol/ports.ts'
+import type { Job, JobResult, Learned, LearnJob } from '../../protocol/ports.ts'
 import { lengthOf } from '../../protocol/stored.ts'
-import { residuesIn } from '../../protocol/sum/field.ts'
 import { collect } from '../collect.ts'
-import type { Records } from '../host.ts'
-import { readPiece } from '../store/files.ts'
 import type { Learner } from '../training/learner.ts'
+import { JobFiles } from './files.ts'
 import {
   type FromWorker,
   type LearnSetup,
@@ -68,32 +66,24 @@ async function open(learn: LearnSetup): Promise<{ learner: Learner; opened: Open
   return { learner, opened: { backend, dataHash: dataset.hash, notices: dataset.notices, rows } }
 }
 
-/** For one piece of a record at a time. */
-let memory = new Uint8Array(0)
-
-function readStored(records: Records, { record, from, to }: Stored): Uint32Array {
-  const where = records.get(record)
-  if (where === undefined) throw new Error('a record is not there')
-  if (typeof where !== 'string') return residuesIn(where, from, to)
-  const bytes = 4 * (to - from)
-  if (memory.length < bytes) memory = new Uint8Array(bytes)
-  const piece = readPiece(where, 4 * from, 4 * to, memory.subarray(0, bytes))
-  if (!piece) throw new Error('a record is not there')
-  return residuesIn(piece, 0, to - from)
+async function perform({ job, records }: ToWorker, learner: Learner | undefined): Promise<JobResult> {
+  const files = new JobFiles(records)
+  try {
+    if (job.kind === 'learn') return { kind: 'learn', learned: learn(job, files, learner) }
+    const { runVectorWork } = await import('../../protocol/sum/kernels.ts')
+    return { kind: 'vector', output: runVectorWork(job.work, files) }
+  } finally {
+    files.close()
+  }
 }
 
-async function perform({ job, records }: ToWorker, learner: Learner | undefined): Promise<JobResult> {
-  if (job.kind === 'vector') {
-    const { runVectorWork } = await import('../../protocol/sum/kernels.ts')
-    return { kind: 'vector', output: runVectorWork(job.work, stored => readStored(records, stored)) }
-  }
+function learn(job: LearnJob, { read }: JobFiles, learner: Learner | undefined): Learned {
   if (learner === undefined) throw new Error('this worker has no learner')
   // Not in shared memory: tfjs does not say that it reads that.
   const parameters = new Float32Array(lengthOf(job.model.parameters))
-  readParameters(job.model, parameters, 0, stored => readStored(records, stored))
+  readParameters(job.model, parameters, 0, read)
   const model = { ...job.model, parameters }
-  const learned = learner.learn({ ...job, model }, () => Atomics.load(cancel, 0) !== 0)
-  return { kind: 'learn', learned }
+  return learner.learn({ ...job, model }, () => Atomics.load(cancel, 0) !== 0)
 }
 
 /** Of its kind in a round: the memory that it shares with the main thread will not be asked for again. */

@@ -84,7 +84,7 @@ function computedAnew(b: CommitteeBooks, body: Body, modelHash: Uint8Array): Mod
     inputs.push(delivery.sum)
   }
   const output = runVectorWork({ kind: 'sum', inputs })
-  const made = output.kind === 'sum' ? applied(b, output.sum) : undefined
+  const made = output.kind === 'sum' && output.sum ? applied(b, output.sum) : undefined
   return made && equalBytes(made.modelHash, modelHash) ? made.outcome.state : undefined
 }
 

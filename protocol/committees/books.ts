@@ -39,7 +39,7 @@ export interface Total {
   readonly sum: Uint32Array
   readonly hash: Uint8Array
   /** Undefined until the model is here that it is applied to. */
-  applied: { readonly outcome: Applied; readonly modelHash: Uint8Array } | undefined
+  applied: { readonly outcome: Applied<ModelState>; readonly modelHash: Uint8Array } | undefined
 }
 
 export class CommitteeBooks {

@@ -10,6 +10,7 @@ import { bitmapOf, membersOf } from '../round/bitmap.ts'
 import { PREFIX_BYTES } from '../round/known.ts'
 import { residuesFromBytes } from '../sum/field.ts'
 import { layoutFor, vectorLength } from '../sum/layout.ts'
+import { rootOfBytes } from '../sum/shards.ts'
 import { committeeAt, committeeAuthority } from './committee.ts'
 import type { CommitteeBody } from './messages.ts'
 
@@ -52,10 +53,11 @@ export function checkDelivery(
   const committee = committeeAt(state, network, index)
   const named = namedBy(body, committee.members)
   if (!named.ok) return named
-  const { closed, height, survivors } = named.value
+  const { closed, height, survivors, shards } = named.value
   if (closed.round !== phase.round) return err('the entry is of another round')
   if (data.length !== 4 * vectorLength(roundSections(state))) return err('the sum has another length')
-  if (!equalBytes(sha256(data), closed.sum)) return err('the sum is not the one that was certified')
+  if (!equalBytes(rootOfBytes(data, shards), closed.sum))
+    return err('the sum is not the one that was certified')
   const sum = residuesFromBytes(data)
   if (!sum) return err('the sum is no vector of the field')
   const certified = verifyCertificate(
@@ -73,7 +75,7 @@ export function checkDelivery(
 function namedBy(
   { fixed: fixedBytes, closed: record }: CommitteeBody<'committeeSum'>,
   members: readonly MemberId[],
-): Result<{ closed: RoundClosed; height: number; survivors: Uint8Array }, string> {
+): Result<{ closed: RoundClosed; height: number; survivors: Uint8Array; shards: number }, string> {
   const closed = decodeEntry(record.entry)
   const fixed = decodeEntry(fixedBytes)
   if (!closed.ok || !fixed.ok) return err('not two entries')
@@ -83,7 +85,8 @@ function namedBy(
   const survivors = bitmapOf(members, new Set(namesOf(fixed.value.body)))
   if (membersOf(members, survivors)?.size !== fixed.value.body.survivors.length)
     return err('a survivor is no member of the committee')
-  return ok({ closed: closed.value.body, height: closed.value.height, survivors })
+  const shards = fixed.value.body.owners.length
+  return ok({ closed: closed.value.body, height: closed.value.height, survivors, shards })
 }
 
 function namesOf(body: SurvivorsFixed): MemberId[] {

@@ -7,8 +7,8 @@ import { ascii, concatBytes } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { decodeRecord, type LedgerRecord, recordKey } from '../ledger/certificate.ts'
 import { type Peer, recordMessage } from '../peer.ts'
-import type { Durable, Effect, Input, Job, Machine, MemberId, Millis, Verdict } from '../ports.ts'
-import { withStored } from '../stored.ts'
+import type { Durable, Effect, Input, Job, Machine, MemberId, Millis, Value, Verdict } from '../ports.ts'
+import { draftOf, withDraft, withStored } from '../stored.ts'
 import { residueBytes } from '../sum/field.ts'
 import { encode } from '../wire/codec.ts'
 import { plainEnvelope } from '../wire/envelope.ts'
@@ -128,9 +128,12 @@ function translate(b: CommitteeBooks, inner: Inner, effect: Effect): void {
     case 'store':
       translateStore(b, inner, effect)
       return
+    case 'write':
+      b.effects.emit({ ...effect, draft: drafted(b, effect.draft) })
+      return
     case 'job': {
       const { id } = effect
-      const done = b.effects.run(renamed(effect.job), result => {
+      const done = b.effects.run(renamed(b, effect.job), result => {
         inner.jobs.delete(id)
         if (b.inner === inner) feed(b, inner, { kind: 'jobDone', id, result })
       })
@@ -153,20 +156,34 @@ function translate(b: CommitteeBooks, inner: Inner, effect: Effect): void {
   }
 }
 
-/** The job, with the study's names for the records that it reads. */
-function renamed(job: Job): Job {
-  return withStored(job, stored => ({ ...stored, record: RECORD.inner + stored.record }))
+/** The job, with the study's names for what it reads and writes in the store. */
+function renamed(b: CommitteeBooks, job: Job): Job {
+  const draft = draftOf(job)
+  const reading = withStored(job, stored => ({ ...stored, record: RECORD.inner + stored.record }))
+  return draft === undefined ? reading : withDraft(reading, drafted(b, draft))
+}
+
+/** The study's name for a draft, which is forgotten with the round. */
+function drafted(b: CommitteeBooks, draft: string): string {
+  const name = RECORD.inner + draft
+  b.roundKeys.add(name)
+  return name
 }
 
 function translateStore(b: CommitteeBooks, inner: Inner, effect: Effect & { kind: 'store' }): void {
-  const puts = effect.puts.map(([key, value]) => [RECORD.inner + key, value] as const)
+  const puts = effect.puts.map(([key, value]) => [RECORD.inner + key, renamedValue(value)] as const)
   for (const [key] of puts) b.roundKeys.add(key)
-  for (const [key, value] of effect.puts) if (key.startsWith('ledger/')) inner.records.set(key, value)
+  for (const [key, value] of effect.puts)
+    if (key.startsWith('ledger/') && value instanceof Uint8Array) inner.records.set(key, value)
   const deletes = effect.deletes.map(key => RECORD.inner + key)
   for (const key of deletes) b.roundKeys.delete(key)
   b.effects.store(puts, deletes, () => {
     for (const released of effect.release) translate(b, inner, released)
   })
+}
+
+function renamedValue(value: Value): Value {
+  return value instanceof Uint8Array ? value : { sameAs: RECORD.inner + value.sameAs }
 }
 
 /** The own committee's certified sum as a message, once it is there and if this peer has opened it; made once. */

@@ -94,7 +94,8 @@ function totalOf(b: CommitteeBooks, indices: readonly number[]): Total | undefin
   const inputs = indices.map(index => b.delivered.get(index)!.sum)
   b.effects.run({ kind: 'vector', work: { kind: 'sum', inputs } }, result => {
     if (result.kind !== 'vector' || result.output.kind !== 'sum' || b.state.head !== head) return
-    b.totals.set(name, { sum: result.output.sum, hash: result.output.hash, applied: undefined })
+    const { sum, hash } = result.output
+    if (sum) b.totals.set(name, { sum, hash, applied: undefined })
   })
   return undefined
 }

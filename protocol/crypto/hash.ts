@@ -13,6 +13,12 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return out
 }
 
+/** For what comes piece by piece. */
+export function hasher(): { update(part: Uint8Array): void; digest(): Uint8Array } {
+  const h = createHash('sha256')
+  return { update: part => void h.update(part), digest: () => new Uint8Array(h.digest()) }
+}
+
 /** As text: a Buffer with memory of its own costs node:crypto more than hashing a small message does. */
 export function digest(encoding: 'binary' | 'base64', parts: readonly Uint8Array[]): string {
   if (parts.length === 1) return hash('sha256', parts[0]!, encoding)

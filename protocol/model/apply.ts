@@ -7,9 +7,9 @@
  */
 import type { Charter, Feature } from '../../config/charter.ts'
 import type { Lanes } from '../../config/lanes.ts'
-import type { HeldModel, Metrics, ModelState, Section, Task } from '../ports.ts'
+import type { HeldModel, Metrics, ModelState, Rest, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
-import { lengthOf, nothingStored, type ReadStored } from '../stored.ts'
+import { lengthOf, NO_STORE, type StoreAccess } from '../stored.ts'
 import {
   addUnfactored,
   basisFor,
@@ -20,19 +20,21 @@ import {
   otherFactor,
 } from '../sum/factors.ts'
 import { roundingDeviation, sectionRange } from '../sum/layout.ts'
+import { type Pieces, stretch } from '../sum/pieces.ts'
 import { dequantise, unpackInto } from '../sum/quantise.ts'
 import { rotateBack, rotatedLength, rotationFactor } from '../sum/rotation.ts'
 import { drawn } from '../sum/selection.ts'
 import { floats, integers, stepFloats } from '../sum/simd.ts'
 import { histogramAuc } from './metrics.ts'
-import { blankState, readParameters } from './state.ts'
+import { inMemory, type MakeModel } from './next.ts'
+import { readParameters } from './state.ts'
 
 /** Values that are read at a time, so that there is no second vector of them; whole elements, however many lanes they have. */
 const CHUNK = 12 * 1024
 
-export interface Applied<Model extends HeldModel = ModelState> {
+export interface Applied<Model extends HeldModel = HeldModel> {
   /** The one before it where nothing has changed. */
-  readonly state: Model | ModelState
+  readonly state: Model
   /** Of the model that the round started from; undefined where nothing was measured. */
   readonly metrics: Metrics | undefined
   /** Training rows of all survivors, each hospital's counted up to weightMax. */
@@ -43,24 +45,38 @@ export interface Applied<Model extends HeldModel = ModelState> {
  * `residues`: the opened sum, in [0, p), in the layout that `sections` gives for `task` and the cohort; `publicSeed`: as in the
  * inputs, needed where a section is rotated or drawn from or has factors. Never throws on account of what the residues are.
  *
- * `host.memory`: where the next model may lie; that of the residues too, which then are none any more. `host.read`: of a
- * model's parameters that lie in the store.
+ * `store`: of a model's parameters that do not lie in memory. `make`: where the next model is made.
  */
-export function applySum<Model extends HeldModel>(
+export function applySum(
   charter: Charter,
   task: Task,
   sections: readonly Section[],
-  residues: Uint32Array,
-  state: Model,
+  residues: Pieces,
+  state: ModelState,
   publicSeed?: Uint8Array,
-  host: Host = {},
-): Applied<Model> {
+): Applied<ModelState>
+export function applySum(
+  charter: Charter,
+  task: Task,
+  sections: readonly Section[],
+  residues: Pieces,
+  state: HeldModel,
+  publicSeed: Uint8Array,
+  host: Host,
+): Applied
+export function applySum(
+  charter: Charter,
+  task: Task,
+  sections: readonly Section[],
+  residues: Pieces,
+  state: HeldModel,
+  publicSeed?: Uint8Array,
+  host: Host = HERE,
+): Applied {
   const read = (name: string): Float64Array => {
     const [from, to] = sectionRange(sections, name)
     const { scale } = sections.find(s => s.name === name)!
-    const out = new Float64Array(to - from)
-    for (let i = 0; i < out.length; i++) out[i] = dequantise(residues[from + i]!, scale)
-    return out
+    return Float64Array.from(residues.subarray(from, to), residue => dequantise(residue, scale))
   }
   switch (task) {
     case 'statistics': {
@@ -71,7 +87,7 @@ export function applySum<Model extends HeldModel>(
     }
     case 'train': {
       const section = sections.find(s => s.name === 'update')!
-      const update = residues.subarray(...sectionRange(sections, 'update'))
+      const update = stretch(residues, ...sectionRange(sections, 'update'))
       const weight = read('weight')[0]!
       const found = { metrics: measured(read), samples: samplesIn(sections, residues) }
       return { state: stepped(charter, state, update, section, weight, publicSeed, host), ...found }
@@ -83,20 +99,21 @@ export function applySum<Model extends HeldModel>(
 
 /** What of the machine that applies a sum it may use. */
 export interface Host {
-  readonly memory?: ArrayBufferLike | undefined
-  readonly read?: ReadStored
+  readonly store: StoreAccess
+  readonly make: MakeModel
 }
+const HERE: Host = { store: NO_STORE, make: inMemory }
 
 /** Sample-weighted FedAvg (McMahan 2017, Algorithm 1): parameters + sum(w_i delta_i) / sum(w_i). */
-function stepped<Model extends HeldModel>(
+function stepped(
   charter: Charter,
-  state: Model,
-  update: Uint32Array,
+  state: HeldModel,
+  update: Pieces,
   section: Section,
   weight: number,
   publicSeed: Uint8Array | undefined,
-  { memory, read = nothingStored }: Host,
-): Model | ModelState {
+  { store: { read }, make }: Host,
+): HeldModel {
   const { lanes, scale, oneIn, rotated, factor: summed } = section
   assert(
     publicSeed !== undefined || (oneIn === 1 && !rotated && !summed),
@@ -108,51 +125,65 @@ function stepped<Model extends HeldModel>(
     return factors ? { ...state, basis: firstBasis(factors, otherFactor(summed!), publicSeed!) } : state
   }
   const p = lengthOf(state.parameters)
-  const start = (next: ModelState) => readParameters(state, next.parameters, 0, read)
-  if (factors) {
-    const length = factoredLength(factors, summed!)
-    const meanAt = meanOf(update, section, length, weight, publicSeed)
-    const values = Float64Array.from({ length }, (_, i) => meanAt(i))
-    const basis = basisFor(factors, summed!, state.basis, publicSeed)
-    const next = blankState(p, { ...state, basis: nextBasis(factors, summed!, values) }, memory)
-    start(next)
-    const into = { out: next.parameters, start: next.parameters, factor: 1, sign: 1 } as const
-    addUnfactored(factors, summed!, values, basis, into)
-    return next
+  if (factors || rotated || oneIn > 1) {
+    // Each value of the sum belongs to many places, or to one anywhere.
+    const parameters = new Float32Array(p)
+    readParameters(state, parameters, 0, read)
+    let rest: Rest = state
+    if (factors) {
+      const length = factoredLength(factors, summed!)
+      const meanAt = meanOf(update, section, length, weight, publicSeed)
+      const values = Float64Array.from({ length }, (_, i) => meanAt(i))
+      const basis = basisFor(factors, summed!, state.basis, publicSeed)
+      addUnfactored(factors, summed!, values, basis, {
+        out: parameters,
+        start: parameters,
+        factor: 1,
+        sign: 1,
+      })
+      rest = { ...state, basis: nextBasis(factors, summed!, values) }
+    } else addMean(parameters, update, section, weight, publicSeed!)
+    const next = make(p, rest)
+    next.put(parameters)
+    return next.done()
   }
-  if (rotated) {
+  const next = make(p, state)
+  for (const [from, some] of unpacked(update, section.length, lanes)) {
+    const values = floats.subarray(0, some.length)
+    readParameters(state, values, from, read)
+    stepFloats(some.length, scale, weight)
+    next.put(values)
+  }
+  return next.done()
+}
+
+/** What is not drawn stays as it is. */
+function addMean(
+  parameters: Float32Array,
+  update: Pieces,
+  section: Section,
+  weight: number,
+  publicSeed: Uint8Array,
+): void {
+  const p = parameters.length
+  if (section.rotated) {
     const meanAt = meanOf(update, section, p, weight, publicSeed)
-    const next = blankState(p, state, memory)
-    const { parameters } = next
-    start(next)
     for (let i = 0; i < p; i++) parameters[i] = Math.fround(parameters[i]! + meanAt(i))
-    return next
+    return
   }
-  // What is not drawn stays as it is, and the drawn ones lie apart: then the next model needs memory of its own.
-  const places = oneIn === 1 ? undefined : drawn(p, oneIn, publicSeed!)
-  const pieces = unpacked(update, section.length, lanes)
-  const next = blankState(p, state, places ? undefined : memory)
-  const { parameters } = next
-  if (places) start(next)
-  for (const [from, some] of pieces) {
-    if (places) {
-      for (let i = 0; i < some.length; i++) {
-        const at = places[from + i]!
-        parameters[at] = Math.fround(parameters[at]! + some[i]! / scale / weight)
-      }
-    } else {
-      const values = floats.subarray(0, some.length)
-      readParameters(state, values, from, read)
-      stepFloats(some.length, scale, weight)
-      parameters.set(values, from)
+  const { length, lanes, scale, oneIn } = section
+  const places = drawn(p, oneIn, publicSeed)
+  for (const [from, some] of unpacked(update, length, lanes)) {
+    for (let i = 0; i < some.length; i++) {
+      const at = places[from + i]!
+      parameters[at] = Math.fround(parameters[at]! + some[i]! / scale / weight)
     }
   }
-  return next
 }
 
 /** The mean of what the hospitals gave, rotated back: its `length` values, one at a time. What was not drawn is 0. */
 function meanOf(
-  update: Uint32Array,
+  update: Pieces,
   { length: given, lanes, scale, oneIn, rotated }: Section,
   length: number,
   weight: number,
@@ -169,23 +200,12 @@ function meanOf(
   return at => (numbers[at]! * turns) / scale / weight
 }
 
-/**
- * The first `length` integers in the elements of a sum, some at a time, which are there (in simd.ts) until the next are. From the
- * end on, and the first of them are kept at once: a model in the memory of its sum begins with a header.
- */
-function unpacked(elements: Uint32Array, length: number, lanes: Lanes): Generator<[number, Int32Array]> {
-  return fromTheEnd(elements, elements.slice(0, CHUNK / lanes), length, lanes)
-}
-
-function* fromTheEnd(
-  elements: Uint32Array,
-  head: Uint32Array,
-  length: number,
-  lanes: Lanes,
-): Generator<[number, Int32Array]> {
-  for (let from = CHUNK * Math.floor(Math.max(0, length - 1) / CHUNK); from >= 0; from -= CHUNK) {
+/** The first `length` integers in the elements of a sum, some at a time, which are there (in simd.ts) until the next are. */
+function* unpacked(elements: Pieces, length: number, lanes: Lanes): Generator<[from: number, Int32Array]> {
+  for (let from = 0; from < length; from += CHUNK) {
     const some = integers.subarray(0, Math.min(CHUNK, length - from))
-    unpackInto(some, from === 0 ? head : elements.subarray(from / lanes), lanes)
+    const to = from + some.length
+    unpackInto(some, elements.subarray(from / lanes, Math.ceil(to / lanes)), lanes)
     yield [from, some]
   }
 }
@@ -235,11 +255,11 @@ function rangesOf(feature: Feature): [min: number, width: number][] {
  * Training rows that a sum counts; 0 where none are counted. A hospital's vector is whatever it signs: no sum may be such
  * that the round could never be closed.
  */
-export function samplesIn(sections: readonly Section[], residues: Uint32Array): number {
+export function samplesIn(sections: readonly Section[], residues: Pieces): number {
   const counts = sections.find(s => s.name === 'samples')
   if (!counts) return 0
-  const [at] = sectionRange(sections, 'samples')
-  return Math.max(0, dequantise(residues[at]!, counts.scale))
+  const [residue] = residues.subarray(...sectionRange(sections, 'samples'))
+  return Math.max(0, dequantise(residue!, counts.scale))
 }
 
 /** Undefined also where the histograms cannot be counts: somebody's were not. */

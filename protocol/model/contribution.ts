@@ -1,19 +1,21 @@
 /** From what a hospital learned to what it adds to the sum: checked, clipped, weighted, in sections. */
 import { type Charter, parameterCount } from '../../config/charter.ts'
-import { longMemory, SHARED_BYTES_MIN } from '../memory.ts'
-import type { Evaluation, Learned, Section, Task } from '../ports.ts'
+import { longMemory } from '../memory.ts'
+import type { Evaluation, Given, Learned, Section, Stored, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
+import { isStored, lengthOf, nothingStored, type ReadStored } from '../stored.ts'
 import { addUnfactored, basisFor, factored, factorsOf } from '../sum/factors.ts'
+import { type Numbers, numbersOf } from '../sum/pieces.ts'
 import { rotateBack, rotated, rotationFactor } from '../sum/rotation.ts'
 import { drawn } from '../sum/selection.ts'
 
 /** What sums of floating-point numbers may exceed an exact bound by. */
 const ROUNDING = 1 + 1e-6
 
-/** What a section is to hold: `values` times `factor`. They are the learner's own, so that a large update is there once. */
+/** What a section is to hold: `values` times `factor`. They are the learner's own, so that a large update is there once, or nowhere. */
 export interface Part {
   readonly section: Section
-  readonly values: Float32Array | Float64Array
+  readonly values: Numbers
   readonly factor: number
   /** Of an update of which only a part is in `values`: the rest, clipped and unweighted. */
   readonly unsent?: Float32Array
@@ -23,7 +25,7 @@ export interface Part {
  * Gives a section `values` times `factor`; what is wrong with them, or undefined. `norm`: theirs; where it is within the bound, so
  * is each of them, and they need not be looked through.
  */
-type Put = (name: string, values: Part['values'], factor?: number, norm?: number) => string | undefined
+type Put = (name: string, values: Numbers, factor?: number, norm?: number) => string | undefined
 
 /** How an update is sent of which not all values are, or not as they are. */
 export interface Sending {
@@ -43,8 +45,9 @@ export function contribution(
   charter: Charter,
   task: Task,
   sections: readonly Section[],
-  learned: Learned,
+  learned: Given,
   { publicSeed, residual, basis }: Sending = {},
+  read: ReadStored = nothingStored,
 ): Result<readonly Part[], string> {
   const parts = new Map<string, Part>()
   const put: Put = (name, values, factor = 1, norm = Number.NaN) => {
@@ -54,12 +57,16 @@ export function contribution(
     const length = name === 'update' ? parameterCount(charter) : section.length
     if (values.length !== length) return `${name} has ${values.length} elements instead of ${length}`
     const isWithin = norm * factor <= (section.rotated ? Number.MAX_VALUE : bound * ROUNDING)
-    for (let i = isWithin ? values.length : 0; i < values.length; i++) {
-      const value = values[i]! * factor
-      if (!Number.isFinite(value)) return `${name} is not finite at ${i}`
-      if (scale === 1 && (!Number.isInteger(value) || value < 0)) return `${name} is no count at ${i}`
-      // Quantising would cut it, and the sum be wrong in silence. What is rotated is clipped already.
-      if (!section.rotated && Math.abs(value) > bound * ROUNDING) return `${name} is beyond its bound at ${i}`
+    for (const [from, some] of isWithin ? [] : numbersOf(values)) {
+      for (let i = 0; i < some.length; i++) {
+        const value = some[i]! * factor
+        if (!Number.isFinite(value)) return `${name} is not finite at ${from + i}`
+        if (scale === 1 && (!Number.isInteger(value) || value < 0))
+          return `${name} is no count at ${from + i}`
+        // Quantising would cut it, and the sum be wrong in silence. What is rotated is clipped already.
+        if (!section.rotated && Math.abs(value) > bound * ROUNDING)
+          return `${name} is beyond its bound at ${from + i}`
+      }
     }
     parts.set(name, { section, values, factor })
     return undefined
@@ -80,7 +87,7 @@ export function contribution(
   if (task === 'train') {
     if (!learned.delta) return err('training without an update')
     const weight = rows === 0 ? 0 : weighting === 'equal' ? 1 : Math.min(rows, weightMax) / weightMax
-    const update = owed(learned.delta, residual)
+    const update = owed(numbersIn(learned.delta, read), residual)
     const norm = normOf(update)
     const clip = clipFactor(norm, charter.training.clipNorm)
     wrong.push(put('update', update, weight * clip, norm))
@@ -93,23 +100,48 @@ export function contribution(
   return first === undefined ? ok(sections.map(s => parts.get(s.name)!)) : err(first)
 }
 
+function numbersIn(delta: Float32Array | Stored, read: ReadStored): Numbers {
+  if (!isStored(delta)) return delta
+  const { record, from: start } = delta
+  return {
+    length: lengthOf(delta),
+    subarray: (from, to) => {
+      const words = read({ record, from: start + from, to: start + to })
+      return new Float32Array(words.buffer, words.byteOffset, words.length)
+    },
+  }
+}
+
 /** What is to be sent: the update, and what was not sent of those before it. */
-function owed(delta: Float32Array, residual: Float32Array | undefined): Float32Array {
+function owed(delta: Numbers, residual: Float32Array | undefined): Numbers {
   if (residual === undefined) return delta
   const sum = new Float32Array(delta.length)
-  for (let i = 0; i < sum.length; i++) sum[i] = delta[i]! + residual[i]!
+  for (const [from, some] of numbersOf(delta)) {
+    for (let i = 0; i < some.length; i++) sum[from + i] = some[i]! + residual[from + i]!
+  }
   return sum
+}
+
+/** All of them in memory, where they must be taken in another order. */
+function wholeOf(values: Numbers): Float32Array {
+  if (values instanceof Float32Array) return values
+  const all = new Float32Array(values.length)
+  for (const [from, some] of numbersOf(values)) all.set(some, from)
+  return all
 }
 
 /** An update as its section has it: whole or as factors, and then what is left. */
 function sent(
   charter: Charter,
   section: Section,
-  update: Float32Array,
+  given: Numbers,
   weight: number,
   clip: number,
   { publicSeed, basis }: Sending,
 ): Part {
+  if (section.oneIn === 1 && !section.rotated && !section.factor)
+    return { section, values: given, factor: weight * clip }
+  const update = wholeOf(given)
   const factors = section.factor && factorsOf(charter)
   if (!factors) return compressed(section, update, weight, clip, publicSeed)
   const summed = section.factor!
@@ -179,22 +211,12 @@ function evaluated(
   ]
 }
 
-/** More than the counts take that stand behind an update in its vector. */
-const ROOM_BYTES = 1 << 16
-
-/**
- * Zeros for an update of `p` values; behind a long one there is room, so that the job that masks it makes the vector in its
- * place and needs no second one.
- */
-export function blankUpdate(p: number): Float32Array<ArrayBuffer> {
-  const room = 4 * p < SHARED_BYTES_MIN ? 0 : ROOM_BYTES
-  return new Float32Array(new ArrayBuffer(4 * p + room), 0, p)
-}
-
 /** Euclidean norm. Finite where all values are: no sum of squares of 32-bit numbers exceeds a double. */
-export function normOf(delta: Float32Array): number {
+export function normOf(delta: Numbers): number {
   let squares = 0
-  for (let i = 0; i < delta.length; i++) squares += delta[i]! * delta[i]!
+  for (const [, some] of numbersOf(delta)) {
+    for (let i = 0; i < some.length; i++) squares += some[i]! * some[i]!
+  }
   return Math.sqrt(squares)
 }
 

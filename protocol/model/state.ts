@@ -1,12 +1,13 @@
 /** The one encoding of a global model, and the hash by which the ledger names it. */
 import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
-import { sha256 } from '../crypto/hash.ts'
+import { hasher, sha256 } from '../crypto/hash.ts'
 import { Memo } from '../memo.ts'
 import { longMemory } from '../memory.ts'
-import type { HeldModel, ModelState } from '../ports.ts'
-import { err, ok, type Result } from '../result.ts'
-import { isStored, isWhole, lengthOf, nothingStored, type ReadStored } from '../stored.ts'
+import type { HeldModel, ModelState, Rest } from '../ports.ts'
+import { assert, err, ok, type Result } from '../result.ts'
+import { isStored, isWhole, lengthOf, nothingStored, type ReadStored, type StoreAccess } from '../stored.ts'
 import { basisLength, factorSummed, factorsOf } from '../sum/factors.ts'
+import { residuesIn } from '../sum/field.ts'
 import { PIECE } from '../sum/pieces.ts'
 
 /** 'mmod' and the format's version. */
@@ -16,24 +17,51 @@ const HEADER = 16
 
 /** Of states whose parameters lie in the memory of their encoding, and of those that were hashed. */
 const encodings = new Memo<ModelState, Uint8Array>()
-const hashes = new Memo<ModelState, Uint8Array>()
+const hashes = new Memo<HeldModel, Uint8Array>()
 
 /**
- * A state with room for `p` parameters in its encoding itself: a large model is in memory once. Whoever makes it fills
- * them in before anybody else sees it. `memory` is where the encoding then lies, from its beginning on.
+ * A state with room for `p` parameters in its encoding itself: a model is in memory once. Whoever makes it fills them in before
+ * anybody else sees it.
  */
-export function blankState(
-  p: number,
-  { mean, deviation, basis }: Omit<ModelState, 'parameters'>,
-  memory?: ArrayBufferLike,
-): ModelState {
-  const bytes = encodedBytes(p, mean.length, basis?.length)
-  const encoding = new Uint8Array(memory ?? longMemory(bytes), 0, bytes)
+export function blankState(p: number, { mean, deviation, basis }: Rest): ModelState {
+  const encoding = new Uint8Array(longMemory(encodedBytes(p, mean.length, basis?.length)))
   const parameters = new Float32Array(encoding.buffer, HEADER, p)
   const state = { parameters, mean, deviation, ...(basis && { basis }) }
-  writeRest(encoding, state)
+  writeHeader(encoding, p, mean.length)
+  writeRest(encoding.subarray(HEADER + 4 * p), state)
   encodings.set(state, encoding)
   return state
+}
+
+/** Takes the parameters of a model in their order into `draft`, which is of its encoding. */
+export function draftedState(
+  p: number,
+  rest: Rest,
+  draft: string,
+  { write }: StoreAccess,
+): { put(parameters: Float32Array): void; done(): HeldModel } {
+  const hash = hasher()
+  let at = 0
+  const append = (bytes: Uint8Array) => {
+    hash.update(bytes)
+    write(draft, at, residuesIn(bytes, 0, bytes.length / 4))
+    at += bytes.length / 4
+  }
+  const header = new Uint8Array(HEADER)
+  writeHeader(header, p, rest.mean.length)
+  append(header)
+  return {
+    put: parameters => append(bytesOf(parameters)),
+    done: () => {
+      assert(at === HEADER / 4 + p, 'all parameters of a model')
+      const end = new Uint8Array(encodedBytes(0, rest.mean.length, rest.basis?.length) - HEADER)
+      writeRest(end, rest)
+      append(end)
+      const state = storedModel(p, rest, draft)
+      hashes.set(state, hash.digest())
+      return state
+    },
+  }
 }
 
 /** Of the encoding of a model with `p` parameters, `d` features and a basis of `b` values. */
@@ -52,32 +80,40 @@ export function encodeState(state: ModelState): Uint8Array {
   if (known) return known
   // Where threads share it: it becomes the model that jobs are given, and none of them a copy.
   const out = new Uint8Array(longMemory(encodedBytesOf(state)))
-  out.set(bytesOf(state.parameters), HEADER)
-  writeRest(out, state)
+  const { parameters } = state
+  writeHeader(out, parameters.length, state.mean.length)
+  out.set(bytesOf(parameters), HEADER)
+  writeRest(out.subarray(HEADER + 4 * parameters.length), state)
   return out
 }
 
-/** All but the parameters. */
-function writeRest(out: Uint8Array, state: ModelState): void {
-  const p = state.parameters.length
-  const d = state.mean.length
-  const view = new DataView(out.buffer)
+function writeHeader(out: Uint8Array, p: number, d: number): void {
+  const view = viewOf(out)
   view.setUint32(0, MAGIC, true)
   view.setUint32(4, VERSION, true)
   view.setUint32(8, p, true)
   view.setUint32(12, d, true)
-  const means = HEADER + 4 * p
+}
+
+/** What comes after the parameters. */
+function writeRest(out: Uint8Array, { mean, deviation, basis }: Rest): void {
+  const view = viewOf(out)
+  const d = mean.length
   for (let j = 0; j < d; j++) {
-    view.setFloat64(means + 8 * j, state.mean[j]!, true)
-    view.setFloat64(means + 8 * (d + j), state.deviation[j]!, true)
+    view.setFloat64(8 * j, mean[j]!, true)
+    view.setFloat64(8 * (d + j), deviation[j]!, true)
   }
-  if (state.basis) out.set(bytesOf(state.basis), means + 16 * d)
+  if (basis) out.set(bytesOf(basis), 16 * d)
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 /** From a peer's bytes; the sizes must be the charter's and every number finite. Errors say what, never a value. */
 export function decodeState(bytes: Uint8Array, charter: Charter): Result<ModelState, string> {
   if (bytes.length < HEADER) return err('too short for a model')
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const view = viewOf(bytes)
   if (view.getUint32(0, true) !== MAGIC || view.getUint32(4, true) !== VERSION)
     return err('not a model of this version')
   const p = view.getUint32(8, true)
@@ -108,10 +144,11 @@ export function stateIn(encoding: Uint8Array, hash: Uint8Array): ModelState {
   return state
 }
 
-/** What is left in memory of a model whose encoding is `record`: all but its parameters. */
-export function storedModel(model: ModelState, record: string): HeldModel {
+/** A model of `p` parameters whose encoding is `record`; in memory there is but the rest of it. */
+export function storedModel(p: number, rest: Rest, record: string): HeldModel {
+  const { mean, deviation, basis } = rest
   const from = HEADER / 4
-  return { ...model, parameters: { record, from, to: from + model.parameters.length } }
+  return { parameters: { record, from, to: from + p }, mean, deviation, ...(basis && { basis }) }
 }
 
 /** The whole of a model, in memory; itself where it is there already. */
@@ -158,14 +195,9 @@ export function encodedBytesAfter(charter: Charter, round: number): number {
   )
 }
 
-/** Of the longest of these. */
-export function encodedBytesMax(charter: Charter): number {
-  return Math.max(encodedBytesAfter(charter, 1), encodedBytesAfter(charter, 2))
-}
-
 /** All but the parameters. */
-function restOf(encoding: Uint8Array, p: number, d: number): Omit<ModelState, 'parameters'> {
-  const view = new DataView(encoding.buffer, encoding.byteOffset, encoding.length)
+function restOf(encoding: Uint8Array, p: number, d: number): Rest {
+  const view = viewOf(encoding)
   const at = HEADER + 4 * p
   const read = (first: number) =>
     Float64Array.from({ length: d }, (_, j) => view.getFloat64(first + 8 * j, true))
@@ -179,10 +211,11 @@ function bytesOf(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }
 
-/** SHA-256 of the encoding; 32 bytes. */
-export function stateHash(state: ModelState): Uint8Array {
+/** SHA-256 of the encoding; 32 bytes. Of one that is not in memory only who has just made it knows it. */
+export function stateHash(state: HeldModel): Uint8Array {
   const known = hashes.get(state)
   if (known) return known
+  assert(isWhole(state), 'the hash of a model that is here')
   const hash = sha256(encodeState(state))
   hashes.set(state, hash)
   return hash

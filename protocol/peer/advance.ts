@@ -38,9 +38,10 @@ export function start(b: Books, entropy: Uint8Array, durable: Durable): void {
     const entry = record.ok ? decodeEntry(record.value.entry) : record
     const next = entry.ok ? applyEntry(b.state, entry.value) : entry
     assert(entry.ok && next.ok, `the stored ledger holds at ${key}`)
+    const { phase } = b.state
     b.state = next.value
     const { body } = entry.value
-    if (!next.value.plan.applies && body.kind === 'RoundClosed') b.sum = sumOf(b, body.sum)
+    if (!next.value.plan.applies && body.kind === 'RoundClosed') b.sum = sumOf(b, phase, body.sum)
   }
   const stored = durable.get(MODEL_RECORD)
   const model = stored && decodeState(stored, b.config.charter)

@@ -13,7 +13,7 @@ import { initialState } from '../model/initial.ts'
 import { stateHash } from '../model/state.ts'
 import type { Durable, HeldModel, MemberId, Millis, ModelState, Verdict } from '../ports.ts'
 import { assert } from '../result.ts'
-import type { Attempt, Opening, Outcome } from '../round/attempt.ts'
+import type { Attempt, Outcome } from '../round/attempt.ts'
 import { Future } from '../round/future.ts'
 import type { Finding, Hands } from '../round/hands.ts'
 import { Join } from '../round/join.ts'
@@ -89,7 +89,7 @@ export class Books {
   /** Records of the attempt that a former life was in. */
   restored: Durable = new Map()
   /** The end of an attempt that others have closed before this peer knew its model, which it is about to know. */
-  coming: Opening | undefined
+  coming: Attempt | undefined
   /** What the attempt gives, once it is stored. */
   outcomeStored: Outcome | undefined
   /** A step further than when messages were last kept for later: they may be of use now. */
@@ -172,6 +172,7 @@ export class Books {
       sendStored: (to, of, key, from, end) =>
         this.effects.emit({ kind: 'sendPart', to, type: 'part', of, key, from, end, within: undefined }),
       store: (puts, release) => this.effects.store(puts, [], release),
+      write: (draft, at, data) => this.effects.emit({ kind: 'write', draft, at, data }),
       authentic: message => {
         const raw = openEnvelope(message)
         return raw.ok && this.keys.has(raw.value.from) && this.isSigned(raw.value) ? raw.value : undefined

@@ -3,15 +3,13 @@ import { equalBytes } from '../bytes.ts'
 import { fault } from '../fault.ts'
 import { recordKey } from '../ledger/certificate.ts'
 import { applyRecord } from '../ledger/verify.ts'
-import { encodeState } from '../model/state.ts'
-import type { MemberId, ModelState, Verdict } from '../ports.ts'
+import type { HeldModel, MemberId, Verdict } from '../ports.ts'
 import { waitsFor } from '../round/describe.ts'
 import { prefixOf } from '../round/known.ts'
 import { ANSWER_BYTES_MAX, readHave } from '../round/sync.ts'
-import { isWhole } from '../stored.ts'
 import type { Body } from '../wire/messages.ts'
 import type { Books } from './books.ts'
-import { adopt } from './decide.ts'
+import { adopt, draftsOf, encodingOf } from './decide.ts'
 import { keptModel, MODEL_RECORD } from './models.ts'
 
 /** A status to one peer, unless it has just had one. */
@@ -65,18 +63,20 @@ export function fetchModel(b: Books): void {
 /** Whether the work on it here still goes on, which others were faster with. */
 function isComing(b: Books): boolean {
   const { coming } = b
-  if (coming && !b.model && !coming.outcome && !coming.applyFailed) return true
+  if (!coming?.opening) return false
+  const { outcome, applyFailed } = coming.opening
+  if (!b.model && !outcome && !applyFailed) return true
   b.coming = undefined
-  const outcome = coming?.outcome
-  if (outcome && !b.model && isWhole(outcome.model) && equalBytes(outcome.modelHash, b.state.modelHash))
-    takeModel(b, outcome.model)
+  const isIt = outcome && !b.model && equalBytes(outcome.modelHash, b.state.modelHash)
+  if (isIt) takeModel(b, outcome.model)
+  b.effects.store([], draftsOf(coming), () => {})
   return false
 }
 
-function takeModel(b: Books, model: ModelState): void {
+function takeModel(b: Books, model: HeldModel): void {
+  b.effects.store([[MODEL_RECORD, encodingOf(model)]], [], () => {})
   b.model = keptModel(model, b.config.charter)
   if (b.attempt) b.attempt.model = b.model
-  b.effects.store([[MODEL_RECORD, encodeState(model)]], [], () => {})
 }
 
 /** Tells a few peers what is held here when their turn has come, and people what is waited for. */

@@ -1,23 +1,23 @@
 /** The next entry: one consensus instance a height, and what follows when an entry is certified (SPEC C1 to C3, M2). */
 import { equalBytes } from '../bytes.ts'
 import { Consensus, proposerAt, type Step } from '../consensus/tendermint.ts'
-import { sha256 } from '../crypto/hash.ts'
 import { type Fault, verdictOf } from '../fault.ts'
 import { encodeRecord, type LedgerRecord, recordKey } from '../ledger/certificate.ts'
 import { encodeEntry, type SurvivorsFixed } from '../ledger/entry.ts'
-import { applyEntry, type LedgerState } from '../ledger/state.ts'
+import { applyEntry, type LedgerState, type Phase } from '../ledger/state.ts'
 import { decodeState, encodeState, stateHash } from '../model/state.ts'
-import type { MemberId, ModelState, Task } from '../ports.ts'
+import type { HeldModel, MemberId, Task, Value } from '../ports.ts'
 import { assert } from '../result.ts'
-import { evidenceOf } from '../round/attempt.ts'
+import { type Attempt, evidenceOf } from '../round/attempt.ts'
 import { eventOf } from '../round/describe.ts'
 import { Join } from '../round/join.ts'
-import { beginOpening } from '../round/opening.ts'
+import { beginOpening, modelDraft } from '../round/opening.ts'
 import { judge, proposable } from '../round/propose.ts'
 import { RECORDS, sliceOf } from '../round/records.ts'
 import { restoreReveal, restoreTags } from '../round/restore.ts'
-import { isWhole } from '../stored.ts'
+import { isWhole, recordOf } from '../stored.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
+import { rootOfBytes } from '../sum/shards.ts'
 import { type Books, CONSENSUS_PREFIX } from './books.ts'
 import { keptModel, MODEL_RECORD } from './models.ts'
 
@@ -70,7 +70,7 @@ export function apply(b: Books, step: Step, relay?: MemberId): Fault | undefined
       b.charge({ member: f.peer, code: f.fault.code, evidence: evidenceOf(...f.evidence) })
   }
   if (step.say.length > 0) {
-    const puts: (readonly [string, Uint8Array])[] = [...step.say, ...step.keep].map(bytes => {
+    const puts: (readonly [string, Value])[] = [...step.say, ...step.keep].map(bytes => {
       const key = `${CONSENSUS_PREFIX}${String(b.consensusRecords.length).padStart(6, '0')}`
       b.consensusRecords.push(key)
       return [key, bytes] as const
@@ -96,31 +96,37 @@ export function apply(b: Books, step: Step, relay?: MemberId): Fault | undefined
  * What the attempt gives, if it is not stored yet. It is durable before a vote for it leaves: each certified model is on the
  * disk of an honest peer at least, whoever crashes.
  */
-function outcomePuts(b: Books): (readonly [string, Uint8Array])[] {
+function outcomePuts(b: Books): (readonly [string, Value])[] {
   const outcome = b.attempt?.opening?.outcome
   if (!outcome || outcome === b.outcomeStored) return []
   b.outcomeStored = outcome
   const { sum, model } = outcome
   if (sum) return [[RECORDS.outcome, residueBytes(sum)]]
-  // One that is not in memory is the one before, in its record.
-  return isWhole(model) ? [[RECORDS.outcome, encodeState(model)]] : []
+  // The one before it has its record.
+  return model === b.model ? [] : [[RECORDS.outcome, encodingOf(model)]]
+}
+
+/** What a record of a model is to hold: its encoding, in memory or as a draft has it. */
+export function encodingOf(model: HeldModel): Value {
+  return isWhole(model) ? encodeState(model) : { sameAs: recordOf(model.parameters) }
 }
 
 /** The model with this hash, as this life or the one before it computed it; undefined: it must be fetched. */
-function modelOf(b: Books, hash: Uint8Array): ModelState | undefined {
+function modelOf(b: Books, hash: Uint8Array): HeldModel | undefined {
   const outcome = b.attempt?.opening?.outcome
-  if (outcome && isWhole(outcome.model) && equalBytes(outcome.modelHash, hash)) return outcome.model
+  if (outcome && equalBytes(outcome.modelHash, hash)) return outcome.model
   const record = b.restored.get(RECORDS.outcome)
   const stored = record && decodeState(record, b.config.charter)
   return stored?.ok && equalBytes(stateHash(stored.value), hash) ? stored.value : undefined
 }
 
-/** The sum with this hash, as this life or the one before it opened it. */
-export function sumOf(b: Books, hash: Uint8Array): Uint32Array | undefined {
+/** The sum with this hash, as this life or the one before it opened it. `phase`: the one that its entry ended. */
+export function sumOf(b: Books, phase: Phase, hash: Uint8Array): Uint32Array | undefined {
   const outcome = b.attempt?.opening?.outcome
   if (outcome && equalBytes(outcome.sumHash, hash)) return outcome.sum
   const record = b.restored.get(RECORDS.outcome)
-  return record && equalBytes(sha256(record), hash) ? residuesFromBytes(record) : undefined
+  const shards = phase.kind === 'fixed' ? phase.fixed.owners.length : 1
+  return record && equalBytes(rootOfBytes(record, shards), hash) ? residuesFromBytes(record) : undefined
 }
 
 /** One certified entry further: durable, told, and the next step begins. */
@@ -129,20 +135,21 @@ export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
   const before = b.state.phase
   const task: Task =
     before.kind === 'between' ? before.task : 'opened' in before ? before.opened.task : 'evaluate'
-  const puts: [string, Uint8Array][] = [[recordKey(next.height), encodeRecord(record)]]
+  const puts: [string, Value][] = [[recordKey(next.height), encodeRecord(record)]]
   const deletes = b.consensusRecords
   if (!equalBytes(next.modelHash, b.state.modelHash)) {
     const model = modelOf(b, next.modelHash)
-    if (model) puts.push([MODEL_RECORD, encodeState(model)])
+    if (model) puts.push([MODEL_RECORD, encodingOf(model)])
     b.model = model && keptModel(model, b.config.charter)
   }
   if (entry.body.kind === 'SurvivorsFixed') settleResidual(b, entry.body)
-  if (!next.plan.applies && entry.body.kind === 'RoundClosed') b.sum = sumOf(b, entry.body.sum)
+  if (!next.plan.applies && entry.body.kind === 'RoundClosed') b.sum = sumOf(b, before, entry.body.sum)
   const over = !('opened' in next.phase)
   // A sum that is handed on is not in the model: it goes with the ledger that it is of.
   if (over) {
     deletes.push(...Object.values(RECORDS).filter(key => key !== RECORDS.outcome || !b.sum))
     deletes.push(...(b.attempt?.stored.keys() ?? []), ...[...b.restored.keys()].filter(sliceOf))
+    if (b.attempt && !isComing(b, b.attempt)) deletes.push(...draftsOf(b.attempt))
   }
   const event = eventOf(entry, task)
   b.effects.store(puts, deletes, () => {
@@ -170,14 +177,22 @@ function settleResidual(b: Books, { survivors }: SurvivorsFixed): void {
 
 function endAttempt(b: Books): void {
   b.effects.cancelJobs()
-  const opening = b.attempt?.opening
-  b.coming = !b.model && opening?.applying ? opening : undefined
+  b.coming = b.attempt && isComing(b, b.attempt) ? b.attempt : undefined
   b.attempt = undefined
   b.restored = new Map()
   b.outcomeStored = undefined
   b.join = new Join()
   b.known.clear()
   b.sync.clearAttempt()
+}
+
+export function draftsOf(a: Attempt): string[] {
+  return [...a.drafts, modelDraft(a)]
+}
+
+/** Whether an attempt that is over may still give the model that is missing here. */
+function isComing(b: Books, { opening }: Attempt): boolean {
+  return !b.model && opening?.applying === true
 }
 
 /** The survivors are fixed: the sum may be opened. */

@@ -1,5 +1,5 @@
 /** What one input leads to: effects in order, those that wait for a record to be durable inside of it, and local work. */
-import type { Effect, Job, JobResult } from '../ports.ts'
+import type { Effect, Job, JobResult, Value } from '../ports.ts'
 
 /** Work that has begun and not ended. */
 interface Running {
@@ -22,11 +22,7 @@ export class Effects {
   }
 
   /** Makes `puts` durable before anything that `release` emits leaves. */
-  store(
-    puts: readonly (readonly [string, Uint8Array])[],
-    deletes: readonly string[],
-    release: () => void,
-  ): void {
+  store(puts: readonly (readonly [string, Value])[], deletes: readonly string[], release: () => void): void {
     const outer = this.#out
     this.#out = []
     release()

@@ -9,7 +9,7 @@ import type { LedgerState } from '../ledger/state.ts'
 import { decodeState, encodedBytesAfter, encodedBytesOf, encodeState, storedModel } from '../model/state.ts'
 import type { HeldModel, MemberId, Millis, ModelState, Vector, Verdict } from '../ports.ts'
 import { Transfers, type Wish } from '../round/transfers.ts'
-import { isWhole } from '../stored.ts'
+import { isLong, isStored, isWhole, lengthOf } from '../stored.ts'
 import { residueBytes, residuesIn } from '../sum/field.ts'
 import type { Body } from '../wire/messages.ts'
 import type { Books } from './books.ts'
@@ -20,13 +20,10 @@ const PATIENCE_MAX = 32
 /** Key of the durable record that holds the encoding of the model. */
 export const MODEL_RECORD = 'model'
 
-/**
- * What of a model that is in its record, or will be before anything else leaves, is kept in memory: all of a short one, of a long
- * one all but its parameters. As with vectors the charter says which is long.
- */
-export function keptModel(model: ModelState, { secureSum }: Charter): HeldModel {
-  const isLong = encodeState(model).length > secureSum.gossipBytesMax
-  return isLong ? storedModel(model, MODEL_RECORD) : model
+/** What of a model that is in its record, or will be before anything else leaves, is kept in memory. */
+export function keptModel(model: HeldModel, charter: Charter): HeldModel {
+  if (!isLong(encodedBytesOf(model), charter)) return model
+  return storedModel(lengthOf(model.parameters), model, MODEL_RECORD)
 }
 
 /** What it needs of a peer's books, with committees or without. */
@@ -130,10 +127,12 @@ export class Models {
       hash: this.#hash,
       length: wordsOf(state),
       sources: [...this.#said].filter(([, hash]) => equalBytes(hash, this.#hash)).map(([member]) => member),
-      into: undefined,
+      // Once in a life, by who was away.
+      into: () => undefined,
       come: words => {
-        const model = decodeState(residueBytes(words), config.charter)
         this.dueAt = undefined
+        if (isStored(words)) return
+        const model = decodeState(residueBytes(words), config.charter)
         if (model.ok) come(model.value)
         else this.#useless = true
       },
@@ -150,6 +149,7 @@ export class Models {
       give: (to, what) => b.send(to, 'modelPart', what),
       giveStored: (to, of, key, from, end) =>
         b.effects.emit({ kind: 'sendPart', to, type: 'modelPart', of, key, from, end, within: undefined }),
+      write: () => {},
       check: (words, done) => {
         const job = { kind: 'vector', work: { kind: 'check', words } } as const
         this.#check = b.effects.run(

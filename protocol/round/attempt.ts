@@ -8,11 +8,13 @@ import { ascii, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { RoundOpened, SurvivorsFixed } from '../ledger/entry.ts'
 import type { Plan } from '../ledger/plan.ts'
-import type { HeldModel, Learned, Mask, MemberId, Metrics, Millis, Section, Vector } from '../ports.ts'
+import type { Given, HeldModel, Mask, MemberId, Metrics, Millis, Section, Vector } from '../ports.ts'
+import { isLong } from '../stored.ts'
 import { layoutFor, vectorLength } from '../sum/layout.ts'
 import { EVIDENCE_BYTES_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
 import type { Finding, Hands } from './hands.ts'
+import { draftKey } from './records.ts'
 import {
   type AttemptKeys,
   type CohortContext,
@@ -73,16 +75,13 @@ export interface Opening {
   /** Shards whose sum is being computed here; with the seeds, as it is the sum without masks. */
   readonly summing: Set<number>
   /** Shard sums that are known, own or received and matching their claim. */
-  readonly sums: Map<number, { readonly sum: Uint32Array; readonly hash: Uint8Array }>
+  readonly sums: Map<number, { readonly sum: Vector; readonly hash: Uint8Array }>
   /** Shards that were summed here, of all slices. */
   readonly own: Set<number>
   /** Claims by shard and owner; which of them counts: `claims.ts`. */
   readonly claims: Map<number, Map<MemberId, Claim>>
   /** Sums that came from owners, each as its owner claimed it: `${shard}/${owner}`. */
-  readonly given: Map<string, Uint32Array>
-  /** Memory for the sums of all shards, in their order; and which sum each shard's place in it is for. */
-  memory: Uint32Array | undefined
-  readonly placed: Map<number, string>
+  readonly given: Map<string, Vector>
   /** Claims of what is no vector of the field: `${shard}/${owner}`. */
   readonly refused: Set<string>
   /** By the holder's place in the cohort: of each dealer the share that it revealed, where that is valid. */
@@ -186,7 +185,7 @@ export class Attempt {
   pairKeys: ReadonlyMap<MemberId, Uint8Array> | undefined
   dealt = false
   learning = false
-  learned: Learned | undefined
+  learned: Given | undefined
   masking = false
   masked: Vector | undefined
   inputSent = false
@@ -215,6 +214,8 @@ export class Attempt {
   /** Since when slices are held here that no receipt says; undefined: none are. */
   unreceiptedAt: Millis | undefined
   readonly transfers: Transfers
+  /** All that were begun. Long vectors lie in the store from their first part on, short ones in memory. */
+  readonly drafts: string[] = []
   /** When the next vector is to be fetched, or from another; undefined: none is waited for. */
   fetchDueAt: Millis | undefined
   /** Slices that are durable or about to be, by their records' keys. */
@@ -245,7 +246,7 @@ export class Attempt {
     this.sections = layoutFor(charter, body.task, plan.hospitals ?? cohort.length, body.round)
     this.publicSeed = publicSeedOf(plan.start ?? setup.opened, body.round)
     this.length = vectorLength(this.sections)
-    this.shards = 4 * this.length <= charter.secureSum.gossipBytesMax ? 1 : cohort.length
+    this.shards = isLong(4 * this.length, charter) ? cohort.length : 1
     this.covers = new Uint8Array(cohort.length * this.shards)
     this.rootNames = new Array(cohort.length).fill(undefined)
     this.held = Array.from({ length: this.shards }, () => new Map<MemberId, Vector>())
@@ -258,6 +259,7 @@ export class Attempt {
       give: (to, what) => hands.send(to, 'part', { ...inAttempt, ...what }),
       giveStored: (to, what, record, from, end) =>
         hands.sendStored(to, { ...inAttempt, ...what }, record, from, end),
+      write: (draft, at, data) => hands.write(draft, at, data),
       check: (words, done) =>
         hands.work({ kind: 'check', words }, ({ output }) => {
           if (output.kind === 'check') done(output)
@@ -301,6 +303,14 @@ export class Attempt {
     const out: MemberId[] = []
     for (let p = 0; this.owner(shard, p) !== this.hands.self; p++) out.push(this.owner(shard, p))
     return out
+  }
+
+  /** Where a vector goes that is made here or fetched: a draft of its own; undefined where all of it is in memory. */
+  draft(what: string): string | undefined {
+    if (this.shards === 1) return undefined
+    const draft = draftKey(this.context, `${what}.${this.drafts.length}`)
+    this.drafts.push(draft)
+    return draft
   }
 
   /** Keeps a slice that is as its member's commitment names it, for the sum and for whoever asks for it. */
@@ -372,10 +382,6 @@ export function evidenceOf(...messages: readonly Uint8Array[]): Uint8Array[] {
 
 /** Bytes of a commitment's root that a receipt names it by: enough that nobody finds two inputs with the same. */
 export const ROOT_BYTES = 16
-
-export function rootOf(hashes: Uint8Array): Uint8Array {
-  return sha256(hashes)
-}
 
 /** Of one shard, among the hashes of a commitment. */
 export function sliceHash(hashes: Uint8Array, shard: number): Uint8Array {

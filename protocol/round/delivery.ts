@@ -1,6 +1,4 @@
 /** Which slices and sums a peer fetches, and from whom: what it owns, what it takes over, and what is in dispute (SPEC S8, S12, S13). */
-import { longMemory } from '../memory.ts'
-import { encodedBytesMax } from '../model/state.ts'
 import type { MemberId, Millis, Vector } from '../ports.ts'
 import { isStored } from '../stored.ts'
 import { shardRange } from '../sum/shards.ts'
@@ -105,10 +103,10 @@ function wishSlice(
     hash: sliceHash(commitment.hashes, shard),
     length: end - start,
     sources: [...new Set(from)].filter(m => m !== me),
-    into: undefined,
-    come: (words, areResidues) => {
+    into: () => a.draft('slice'),
+    come: (slice, areResidues) => {
       if (areResidues) {
-        a.hold(shard, member, words)
+        a.hold(shard, member, slice)
         return
       }
       // What was committed to is no vector of the field: the commitment itself is wrong.
@@ -135,29 +133,14 @@ function sumsToOpen(a: Attempt, o: Opening): Wish[] {
       hash,
       length: end - start,
       sources: [owner],
-      into: placeOf(a, o, shard, name),
-      come: (words, areResidues) => {
-        if (areResidues) o.given.set(name, words)
+      into: () => a.draft('sum'),
+      come: (sum, areResidues) => {
+        if (areResidues) o.given.set(name, sum)
         else o.refused.add(name)
       },
     })
   }
   return out
-}
-
-/** Where a sum lies in the memory of the whole; the second one of a shard has to have memory of its own. */
-function placeOf(a: Attempt, o: Opening, shard: number, name: string): Uint32Array | undefined {
-  if (o.applying || (o.placed.has(shard) && o.placed.get(shard) !== name)) return undefined
-  o.placed.set(shard, name)
-  o.memory ??= memoryFor(a)
-  return o.memory.subarray(...shardRange(a.length, a.shards, shard))
-}
-
-/** Room for all sums and, after them, for the model that they make. */
-function memoryFor({ length, setup: { charter, plan, body } }: Attempt): Uint32Array {
-  const makesModel = plan.applies && body.task === 'train'
-  const bytes = makesModel ? encodedBytesMax(charter) : 0
-  return new Uint32Array(longMemory(Math.max(4 * length, bytes)), 0, length)
 }
 
 /** The own slice of a shard; undefined without an own input. */

@@ -1,7 +1,7 @@
 /** What the peer lends to an attempt: its voice, its store, its workers. All of it ends in effects. */
 
 import type { FaultCode } from '../fault.ts'
-import type { Event, Job, JobResult, MemberId, Millis, VectorWork } from '../ports.ts'
+import type { Event, Job, JobResult, MemberId, Millis, Value, VectorWork } from '../ports.ts'
 import type { RawEnvelope } from '../wire/envelope.ts'
 import type { Body, GossipType, StreamType } from '../wire/messages.ts'
 
@@ -22,7 +22,9 @@ export interface Hands {
   /** Sends a part whose data are bytes of a durable record, from `from` up to `end`. */
   sendStored(to: MemberId, of: Omit<Body<'part'>, 'data'>, record: string, from: number, end: number): void
   /** Makes records durable, then does what `release` emits. */
-  store(puts: readonly (readonly [string, Uint8Array])[], release: () => void): void
+  store(puts: readonly (readonly [string, Value])[], release: () => void): void
+  /** Writes into a draft, from byte `at` on. */
+  write(draft: string, at: number, data: Uint8Array): void
   /**
    * Starts local work; `done` is called when it has ended, unless the attempt is over by then. With `failed`, which is
    * called when nothing comes of it, it goes on after the attempt.

@@ -3,12 +3,13 @@
  */
 import { concatBytes, equalBytes, toHex } from '../bytes.ts'
 import { Memo } from '../memo.ts'
-import type { MemberId, VectorOutput } from '../ports.ts'
+import type { MemberId, Value, VectorOutput } from '../ports.ts'
 import { assert } from '../result.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
+import { rootOf } from '../sum/shards.ts'
 import { encode } from '../wire/codec.ts'
 import type { Body } from '../wire/messages.ts'
-import { type Attempt, evidenceOf, ROOT_BYTES, rootOf, sliceHash, sliceMatches } from './attempt.ts'
+import { type Attempt, evidenceOf, ROOT_BYTES, sliceHash, sliceMatches } from './attempt.ts'
 import { complain } from './complaints.ts'
 import { fetchVectors, ownSlice } from './delivery.ts'
 import { noteHeld, receipt, recount } from './receipts.ts'
@@ -74,6 +75,7 @@ function mask(a: Attempt): void {
     pairKey(a.context, me, m, a.offers.get(m), a.pairKeys?.get(m)),
   )
   a.pairKeys = undefined
+  const into = a.draft('masked')
   a.hands.work(
     {
       kind: 'mask',
@@ -88,32 +90,36 @@ function mask(a: Attempt): void {
       selfKey: selfMaskKey(a.context, own.selfSeed),
       pairs: pairs.filter(p => p !== undefined),
       shards: a.shards,
+      into,
     },
     ({ output }) => {
       if (a.opening) return
-      if (output.kind === 'mask') commit(a, output)
+      if (output.kind === 'mask') commit(a, output, into)
       if (output.kind === 'refused') a.hands.event({ kind: 'jobFailed', reason: output.reason })
     },
   )
 }
 
 /** The commitment, the masked input and all shares are durable before the commitment leaves. */
-function commit(a: Attempt, { masked, shardHashes, unsent }: VectorOutput & { kind: 'mask' }): void {
+function commit(
+  a: Attempt,
+  { masked, shardHashes, unsent }: VectorOutput & { kind: 'mask' },
+  draft: string | undefined,
+): void {
   const { round, attempt, opened } = a.context
-  const data = a.shards === 1 ? residueBytes(masked) : new Uint8Array(0)
+  const data = draft === undefined ? residueBytes(masked!) : new Uint8Array(0)
   const offers = a.offersHash()
   assert(offers !== undefined, 'who masks has been dealt shares by all')
   const hashes = concatBytes(...shardHashes)
   const body: Body<'input'> = { round, attempt, opened, offers, hashes, data }
   const message = a.hands.sign('input', body)
-  a.masked = masked
-  const puts: (readonly [string, Uint8Array])[] = [
+  const puts: (readonly [string, Value])[] = [
     [RECORDS.input, message],
     [RECORDS.shares, encodeShares(a)],
   ]
-  if (a.shards > 1) puts.push([RECORDS.masked, residueBytes(masked)])
+  if (draft !== undefined) puts.push([RECORDS.masked, { sameAs: draft }])
   a.hands.store(puts, () => {
-    if (a.shards > 1) a.masked = { record: RECORDS.masked, from: 0, to: a.length }
+    a.masked = draft === undefined ? masked : { record: RECORDS.masked, from: 0, to: a.length }
     a.inputSent = true
     a.unsent = unsent
     acceptInput(a, a.hands.self, body, message)

@@ -5,17 +5,18 @@
 import { concatBytes, equalBytes } from '../bytes.ts'
 import type { SurvivorsFixed } from '../ledger/entry.ts'
 import { samplesIn } from '../model/apply.ts'
-import { stateIn } from '../model/state.ts'
-import type { HeldModel, Masked, MemberId, Millis, TagItem, Vector, VectorOutput } from '../ports.ts'
+import { encodedBytesAfter, stateIn, storedModel } from '../model/state.ts'
+import type { HeldModel, Masked, MemberId, Millis, Stored, TagItem, Vector, VectorOutput } from '../ports.ts'
 import { assert } from '../result.ts'
+import { isLong, lengthOf } from '../stored.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
-import { shardRange } from '../sum/shards.ts'
+import { rootOf, shardRange } from '../sum/shards.ts'
 import type { Body } from '../wire/messages.ts'
-import { type Attempt, type Claim, type Opening, type Outcome, type Recovered, rootOf } from './attempt.ts'
+import type { Attempt, Claim, Opening, Outcome, Recovered } from './attempt.ts'
 import { claimOf, freezeClaims, isFixed, openDueAt, succession, takeovers } from './claims.ts'
 import { fetchVectors, ownSlice } from './delivery.ts'
 import { otherInput } from './input.ts'
-import { RECORDS } from './records.ts'
+import { draftKey, RECORDS } from './records.ts'
 import { checkReveals, kindOf, recover } from './reveals.ts'
 import { checkTags, compareAnew, nameAbsent, sumName } from './verify.ts'
 
@@ -32,8 +33,6 @@ export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array
     own: new Set(),
     claims: new Map(),
     given: new Map(),
-    memory: undefined,
-    placed: new Map(),
     refused: new Set(),
     shares: new Map(),
     reveals: new Map(),
@@ -103,9 +102,11 @@ function sumShards(a: Attempt, o: Opening): void {
     if (!inputs) continue
     o.summing.add(shard)
     const masked = maskedBy(a, o.recovered, shard, o.survivors)
-    a.hands.work({ kind: 'sum', inputs, masked }, ({ output }) => {
+    const into = a.draft('own')
+    a.hands.work({ kind: 'sum', inputs, masked, into }, ({ output }) => {
       if (output.kind !== 'sum') return
-      o.sums.set(shard, { sum: output.sum, hash: output.hash })
+      const sum = into === undefined ? output.sum! : stored(into, lengthOf(inputs[0]!))
+      o.sums.set(shard, { sum, hash: output.hash })
       o.own.add(shard)
     })
   }
@@ -128,7 +129,7 @@ function claimSums(a: Attempt, o: Opening): void {
   }
 }
 
-function claim(a: Attempt, o: Opening, shard: number, sum: Uint32Array, hash: Uint8Array): void {
+function claim(a: Attempt, o: Opening, shard: number, sum: Vector, hash: Uint8Array): void {
   const { round, attempt } = a.context
   const message = a.hands.sign('claim', { round, attempt, fixed: o.fixed, shard, sum: hash })
   claimsOf(o, shard).set(a.hands.self, { owner: a.hands.self, hash, message, at: a.hands.now() })
@@ -200,8 +201,7 @@ function tag(a: Attempt, o: Opening): void {
       if (slice) add(`${shard}/${m}`, { vector: slice, masked: maskedBy(a, recovered, shard, [m]) })
     }
     const sum = o.sums.get(shard)
-    // Once the sum is applied, what lay in its memory is none any more.
-    if (sum && (o.own.has(shard) || !o.applying)) add(sumName(shard, sum.hash), { vector: sum.sum })
+    if (sum) add(sumName(shard, sum.hash), { vector: sum.sum })
   }
   if (items.length === 0) return
   a.hands.work({ kind: 'tag', coin: o.coin, items }, ({ output }) => {
@@ -256,17 +256,17 @@ function apply(a: Attempt, o: Opening): void {
   o.applying = true
   const { charter, plan, body } = a.setup
   const { model, sections, publicSeed } = a
-  const sums = Array.from({ length: a.shards }, (_, shard) => o.sums.get(shard)!.sum)
-  // Something may still come to the place of a sum that was made here.
-  const isFree = sums.every((sum, shard) => sum.buffer === o.memory?.buffer || !o.placed.has(shard))
-  const memory = isFree ? o.memory : undefined
+  const sums = Array.from({ length: a.shards }, (_, shard) => o.sums.get(shard)!)
+  const sumHash = rootOf(concatBytes(...sums.map(s => s.hash)))
   const step = plan.applies ? { charter, task: body.task, sections, model, publicSeed } : undefined
+  const into = step && isLong(encodedBytesAfter(charter, body.round), charter) ? modelDraft(a) : undefined
   // Also when others close the round before: then this gives its model, which else would have to be fetched.
   a.hands.work(
-    { kind: 'apply', sums, memory, step },
+    { kind: 'apply', sums: sums.map(s => s.sum), step, into },
     ({ output }) => {
-      o.memory = undefined
-      if (output.kind === 'apply') o.outcome = outcomeOf(a, recovered, model, output)
+      if (output.kind !== 'apply') return
+      const of = { seeds: recovered.hash, sumHash, at: a.hands.now() }
+      o.outcome = { ...of, ...opened(a, model, output, into) }
     },
     () => {
       o.applyFailed = true
@@ -274,21 +274,31 @@ function apply(a: Attempt, o: Opening): void {
   )
 }
 
-function outcomeOf(
+/** Of the attempt's outcome; it outlasts the attempt where that is over before the model is made. */
+export function modelDraft(a: Attempt): string {
+  return draftKey(a.context, 'model')
+}
+
+function opened(
   a: Attempt,
-  { hash: seeds }: Recovered,
   start: HeldModel,
-  opened: VectorOutput & { kind: 'apply' },
-): Outcome {
-  const { sum, hash: sumHash, stepped } = opened
-  const of = { seeds, sumHash, at: a.hands.now() }
+  { sum, stepped }: VectorOutput & { kind: 'apply' },
+  into: string | undefined,
+): Pick<Outcome, 'sum' | 'model' | 'modelHash' | 'metrics' | 'samples'> {
+  const before = { model: start, modelHash: a.setup.body.model }
   if (!stepped) {
     assert(sum !== undefined, 'a sum that is applied to nothing is still there')
-    const samples = samplesIn(a.sections, sum)
-    return { ...of, sum, model: start, modelHash: a.setup.body.model, metrics: undefined, samples }
+    return { ...before, sum, metrics: undefined, samples: samplesIn(a.sections, sum) }
   }
   const { next, metrics, samples } = stepped
-  const model = next ? stateIn(next.model, next.hash) : start
-  const modelHash = next?.hash ?? a.setup.body.model
-  return { ...of, sum: undefined, model, modelHash, metrics, samples }
+  const found = { sum: undefined, metrics, samples }
+  if (!next) return { ...before, ...found }
+  const { model, hash } = next
+  const made =
+    model instanceof Uint8Array ? stateIn(model, hash) : storedModel(lengthOf(start.parameters), model, into!)
+  return { ...found, model: made, modelHash: hash }
+}
+
+function stored(record: string, length: number): Stored {
+  return { record, from: 0, to: length }
 }

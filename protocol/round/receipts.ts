@@ -1,13 +1,12 @@
 /** Receipts: who says that it holds whose slices, and who has survived by that (SPEC S9). */
 import { concatBytes, equalBytes, toHex } from '../bytes.ts'
 import { Memo } from '../memo.ts'
-import type { MemberId } from '../ports.ts'
-import { isStored } from '../stored.ts'
-import { residueBytes } from '../sum/field.ts'
+import type { MemberId, Stored } from '../ports.ts'
+import { isStored, lengthOf } from '../stored.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, ROOT_BYTES } from './attempt.ts'
 import { bitmapOf, membersOf } from './bitmap.ts'
-import { encodeHeld, RECORDS, sliceKey } from './records.ts'
+import { encodeHeld, isDraft, RECORDS, sliceKey } from './records.ts'
 
 /** How long an owner may be silent before its shard goes to the next. */
 export function reassignMs(a: Attempt): number {
@@ -73,11 +72,11 @@ export function receipt(a: Attempt): void {
   const message = a.hands.sign('receipt', body)
   acceptReceipt(a, a.hands.self, body, message)
   const slices = newSlices(a)
-  const puts = slices.map(s => [s.key, residueBytes(s.words)] as const)
+  const puts = slices.map(s => [s.key, { sameAs: s.slice.record }] as const)
   a.hands.store([[RECORDS.held, heldRecord(a)], ...puts], () => {
     a.hands.publish(`receipt:${a.hands.self}`, message)
   })
-  for (const slice of slices) leave(a, slice)
+  for (const slice of slices) settle(a, slice)
 }
 
 /** How long slices may lie here without a receipt. */
@@ -96,28 +95,24 @@ interface Slice {
   readonly shard: number
   readonly member: MemberId
   readonly key: string
-  readonly words: Uint32Array
+  readonly slice: Stored
 }
 
-/** What a receipt promises survives a crash: also the slices that are only in memory. */
+/** What a receipt promises survives a crash: also the slices that are but drafts. */
 function newSlices(a: Attempt): Slice[] {
   const out: Slice[] = []
-  if (a.shards === 1) return out
   for (const [shard, slices] of a.held.entries()) {
-    for (const [member, words] of slices) {
-      const key = sliceKey(shard, member)
-      if (isStored(words) || a.stored.get(key) === words) continue
-      a.stored.set(key, words)
-      out.push({ shard, member, key, words })
+    for (const [member, slice] of slices) {
+      if (isStored(slice) && isDraft(slice.record))
+        out.push({ shard, member, key: sliceKey(shard, member), slice })
     }
   }
   return out
 }
 
-/** A slice that is durable, or will be before anything that is built on it, need not stay in memory. */
-function leave(a: Attempt, { shard, member, key, words }: Slice): void {
-  if (a.held[shard]!.get(member) !== words) return
-  const stored = { record: key, from: 0, to: words.length }
+/** A slice that is durable, or will be before anything that is built on it. */
+function settle(a: Attempt, { shard, member, key, slice }: Slice): void {
+  const stored = { record: key, from: 0, to: lengthOf(slice) }
   a.stored.set(key, stored)
   a.hold(shard, member, stored)
 }

@@ -18,6 +18,20 @@ export const RECORDS = {
   outcome: 'attempt/outcome',
 } as const
 
+/** Of drafts, which are no records: each has another name, as one that has become a record must not be written into again. */
+const DRAFTS = 'draft/'
+
+export function draftKey(
+  attempt: { readonly round: number; readonly attempt: number },
+  what: string,
+): string {
+  return `${DRAFTS}${attempt.round}.${attempt.attempt}/${what}`
+}
+
+export function isDraft(record: string): boolean {
+  return record.startsWith(DRAFTS)
+}
+
 /** What receipts promise: each slice by itself, as a large one is written once only. */
 const SLICES = 'attempt/slice/'
 

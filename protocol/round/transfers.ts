@@ -5,7 +5,7 @@
  * last one ended.
  */
 import { equalBytes, toHex } from '../bytes.ts'
-import { cameBack, longVector } from '../memory.ts'
+import { longVector } from '../memory.ts'
 import type { MemberId, Millis, TransferEvent, Vector } from '../ports.ts'
 import { isStored, lengthOf } from '../stored.ts'
 import { residueBytes } from '../sum/field.ts'
@@ -36,15 +36,15 @@ export interface Wish {
   readonly length: number
   /** Who may have it, the likeliest first. */
   readonly sources: readonly MemberId[]
-  /** Memory for it that nobody else writes into; undefined: some of its own. */
-  readonly into: Uint32Array | undefined
+  /** Asked once it comes: the name of a draft that nobody else writes into; undefined: it is fetched into memory. */
+  readonly into: () => string | undefined
   /** Takes what the hash names: whole, and of residues or not. */
-  readonly come: (words: Uint32Array, areResidues: boolean) => void
+  readonly come: (vector: Vector, areResidues: boolean) => void
 }
 
-/** What a job found in the words of a transfer, which it gives back. */
+/** What a job found in the words of a transfer; those in memory it gives back. */
 export interface Checked {
-  readonly words: Uint32Array
+  readonly words: Uint32Array | undefined
   readonly hash: Uint8Array
   readonly areResidues: boolean
 }
@@ -56,8 +56,10 @@ export interface TransferHands {
   give(to: MemberId, what: Given): void
   /** As `give`, where the data are bytes of a record, from `from` up to `end`. */
   giveStored(to: MemberId, what: Omit<Given, 'data'>, record: string, from: number, end: number): void
-  /** Off the thread that answers the network. The words are the job's until it is done. Undefined: they are lost. */
-  check(words: Uint32Array, done: (checked: Checked | undefined) => void): void
+  /** Writes into a draft, from byte `at` on. */
+  write(draft: string, at: number, data: Uint8Array): void
+  /** Off the thread that answers the network. Words in memory are the job's until it is done. Undefined: they are lost. */
+  check(words: Vector, done: (checked: Checked | undefined) => void): void
   /** `from` gave something else than the hash names. */
   wrong(from: MemberId): void
   /** How far a long vector is. */
@@ -73,8 +75,8 @@ const HERE = 2
 interface Transfer {
   wish: Wish
   from: MemberId
-  /** Undefined until the first part has come: whoever only names a large vector costs no memory; and while it is checked. */
-  words: Uint32Array | undefined
+  /** Undefined until the first part has come: whoever only names a large vector costs nothing; and while it is checked. */
+  words: Vector | undefined
   checking: boolean
   /** `MISSING`, `ASKED` or `HERE`. */
   readonly parts: Uint8Array
@@ -95,7 +97,7 @@ export class Transfers {
   readonly #givenMax: number
   readonly #transfers = new Map<string, Transfer>()
   /** Whole ones that wait to be checked, and how many are. */
-  readonly #unchecked: { readonly t: Transfer; readonly words: Uint32Array }[] = []
+  readonly #unchecked: { readonly t: Transfer; readonly words: Vector }[] = []
   #checks = 0
   /** What may be given, by hash. */
   readonly #held = new Map<string, { readonly vector: Vector; readonly what: TransferEvent['what'] }>()
@@ -203,8 +205,9 @@ export class Transfers {
       this.#refuse(t)
       return false
     }
-    t.words ??= t.wish.into ?? longVector(length)
-    residueBytes(t.words).set(data, from)
+    t.words ??= placeFor(t.wish)
+    if (isStored(t.words)) this.#hands.write(t.words.record, from, data)
+    else residueBytes(t.words).set(data, from)
     t.parts[part] = HERE
     t.left--
     t.onTheWay--
@@ -218,7 +221,7 @@ export class Transfers {
     return true
   }
 
-  #check(t: Transfer, words: Uint32Array): void {
+  #check(t: Transfer, words: Vector): void {
     t.words = undefined
     t.checking = true
     this.#unchecked.push({ t, words })
@@ -243,7 +246,7 @@ export class Transfers {
       }
       if (equalBytes(checked.hash, t.wish.hash)) {
         this.#transfers.delete(t.wish.key)
-        t.wish.come(cameBack(words, checked.words), checked.areResidues)
+        t.wish.come(cameBack(words, checked), checked.areResidues)
         return
       }
       if (!t.mixed) this.#hands.wrong(t.from)
@@ -304,6 +307,17 @@ export class Transfers {
     const { what, hash } = wish
     this.#hands.tell({ way: 'from', what, vector: nameOf(hash), peer: from, bytesDone, bytesTotal, state })
   }
+}
+
+function placeFor({ length, into }: Wish): Vector {
+  const record = into()
+  return record === undefined ? longVector(length) : { record, from: 0, to: length }
+}
+
+/** What was lent to a job: memory that threads share has been here all the time. */
+function cameBack(lent: Vector, { words }: Checked): Vector {
+  if (isStored(lent) || lent.buffer instanceof SharedArrayBuffer) return lent
+  return words ?? lent
 }
 
 function begun(wish: Wish): Transfer {

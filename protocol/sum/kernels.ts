@@ -3,19 +3,20 @@
  * inline with the same bits. What is wrong here is our own fault (a peer's vectors are checked when they come in, by
  * `residuesFromBytes`): it throws, and the host reports the job as failed.
  */
-import { sha256 } from '../crypto/hash.ts'
+import { hasher } from '../crypto/hash.ts'
 import { keyStream } from '../crypto/keystream.ts'
-import { joined, longVector } from '../memory.ts'
+import { longVector } from '../memory.ts'
 import { applySum } from '../model/apply.ts'
 import { contribution, type Part } from '../model/contribution.ts'
-import { encodedBytesMax, encodeState, stateHash, wholeModel } from '../model/state.ts'
-import type { Masked, Step, Stepped, Vector, VectorOutput, VectorWork } from '../ports.ts'
+import { inDraft, inMemory, remade } from '../model/next.ts'
+import { encodeState, stateHash } from '../model/state.ts'
+import type { HeldModel, Masked, Vector, VectorOutput, VectorWork } from '../ports.ts'
 import { assert, ok, type Result } from '../result.ts'
-import { isStored, lengthOf, nothingStored, type ReadStored } from '../stored.ts'
+import { isStored, isWhole, lengthOf, NO_STORE, type ReadStored, type StoreAccess } from '../stored.ts'
 import { areResidues, residueBytes } from './field.ts'
-import { elementsOf, vectorLength } from './layout.ts'
-import { masksInto } from './mask.ts'
-import { PIECE, type Pieces, piecesOf } from './pieces.ts'
+import { vectorLength } from './layout.ts'
+import { masker } from './mask.ts'
+import { joined, PIECE, type Pieces, piecesOf, whole } from './pieces.ts'
 import { quantiseInto } from './quantise.ts'
 import { shardRange } from './shards.ts'
 import { addWords, elements, words } from './simd.ts'
@@ -25,99 +26,168 @@ type WorkOf<K extends VectorWork['kind']> = Extract<VectorWork, { kind: K }>
 type OutputOf<K extends VectorOutput['kind']> = Extract<VectorOutput, { kind: K }>
 
 /**
- * Does `work`; its inputs stay as they are, but for what belongs to the job. Same work, same output, on every machine.
- * `read` is asked for vectors that lie in the store, one at a time. Throws when lengths do not fit or an element is no
- * residue.
+ * Does `work`, of long vectors a piece at a time; its inputs stay as they are. Same work, same output, on every machine. Throws when
+ * lengths do not fit or an element is no residue.
  */
-export function runVectorWork(work: VectorWork, read: ReadStored = nothingStored): VectorOutput {
+export function runVectorWork(work: VectorWork, store: StoreAccess = NO_STORE): VectorOutput {
   switch (work.kind) {
     case 'mask':
-      return maskInput(work)
-    case 'check': {
-      const { words } = work
-      return { kind: 'check', words, hash: hashOf(words), areResidues: areResidues(words) }
-    }
+      return maskInput(work, store)
+    case 'check':
+      return checkWords(work, store)
     case 'sum':
-      return sumShards(work, read)
+      return sumVectors(work, store)
     case 'tag':
-      return tagVectors(work, read)
+      return tagVectors(work, store)
     case 'apply':
-      return applyWhole(work, read)
+      return applyWhole(work, store)
   }
 }
 
 /** y = quantised x + PRG(self) +- sum of PRG(pair), and the hash of each of its shards (little-endian bytes). */
-function maskInput(work: WorkOf<'mask'>): OutputOf<'mask'> | OutputOf<'refused'> {
-  const input = quantisedInput(work)
-  if (!input.ok) return { kind: 'refused', reason: input.error }
-  const { residues: masked, unsent } = input.value
-  masksInto(masked, [{ key: work.selfKey, sign: 1 }, ...work.pairs])
-  const shardHashes = Array.from({ length: work.shards }, (_, k) => {
-    const [from, to] = shardRange(masked.length, work.shards, k)
-    return hashOf(masked.subarray(from, to))
-  })
-  return { kind: 'mask', masked, shardHashes, unsent }
+function maskInput(work: WorkOf<'mask'>, store: StoreAccess): OutputOf<'mask'> | OutputOf<'refused'> {
+  const parts = partsOf(work, store)
+  if (!parts.ok) return { kind: 'refused', reason: parts.error }
+  const length = vectorLength(work.sections)
+  const sink = sinkFor(length, work.into, store)
+  const hashes = shardHashes(length, work.shards)
+  const mask = masker([{ key: work.selfKey, sign: 1 }, ...work.pairs])
+  for (const piece of quantised(parts.value, work.roundingKey)) {
+    mask(piece)
+    hashes.update(piece)
+    sink.put(piece)
+  }
+  const unsent = parts.value.find(p => p.unsent)?.unsent
+  return { kind: 'mask', masked: sink.memory, shardHashes: hashes.all(), unsent }
+}
+
+type Masking = Pick<WorkOf<'mask'>, 'charter' | 'task' | 'sections' | 'learned' | 'roundingKey'> &
+  Partial<Pick<WorkOf<'mask'>, 'publicSeed' | 'residual' | 'basis'>>
+
+function partsOf(work: Masking, { read }: StoreAccess): Result<readonly Part[], string> {
+  const { charter, task, sections, learned } = work
+  return contribution(charter, task, sections, learned, work, read)
 }
 
 /** What a hospital masks: what it learned, in residues, and what of it is left. An error names what is wrong with it. */
 export function quantisedInput(
-  work: Pick<WorkOf<'mask'>, 'charter' | 'task' | 'sections' | 'learned' | 'roundingKey'> &
-    Partial<Pick<WorkOf<'mask'>, 'publicSeed' | 'residual' | 'basis'>>,
+  work: Masking,
 ): Result<{ readonly residues: Uint32Array; readonly unsent: Float32Array | undefined }, string> {
-  const { charter, task, sections, learned } = work
-  const parts = contribution(charter, task, sections, learned, work)
+  const parts = partsOf(work, NO_STORE)
   if (!parts.ok) return parts
   const residues = quantiseParts(parts.value, work.roundingKey)
   return ok({ residues, unsent: parts.value.find(p => p.unsent)?.unsent })
 }
 
-/**
- * Each part at its section's scale and bound, one after the other. One rounding stream for all. In the memory of the first
- * part, where that has room for all of it.
- */
+/** Each part at its section's scale and bound, one after the other. One rounding stream for all. */
 export function quantiseParts(parts: readonly Part[], roundingKey: Uint8Array): Uint32Array {
-  const residues = memoryFor(parts)
-  const stream = keyStream(roundingKey)
-  let from = 0
-  for (const { section, values, factor } of parts) {
-    const to = from + elementsOf(section)
-    quantiseInto(residues.subarray(from, to), values, factor, section, stream)
-    from = to
+  const residues = new Uint32Array(vectorLength(parts.map(p => p.section)))
+  let at = 0
+  for (const piece of quantised(parts, roundingKey)) {
+    residues.set(piece, at)
+    at += piece.length
   }
   return residues
 }
 
-function memoryFor(parts: readonly Part[]): Uint32Array {
-  const length = vectorLength(parts.map(p => p.section))
-  const { section, values } = parts[0]!
-  const { buffer } = values
-  // A value's residue has its place then, and what is behind it is not read any more.
-  const fits = section.lanes === 1 && values.BYTES_PER_ELEMENT === 4 && values.byteOffset === 0
-  const hasRoom = buffer.byteLength > values.byteLength && buffer.byteLength >= 4 * length
-  return fits && buffer instanceof ArrayBuffer && hasRoom
-    ? new Uint32Array(buffer, 0, length)
-    : new Uint32Array(length)
+/** The same piece by piece, each in memory that the next one takes. */
+function* quantised(parts: readonly Part[], roundingKey: Uint8Array): Generator<Uint32Array> {
+  const stream = keyStream(roundingKey)
+  const memory = new Uint32Array(PIECE)
+  for (const { section, values, factor } of parts) {
+    // Whole elements, however many lanes they have.
+    const step = PIECE - (PIECE % section.lanes)
+    for (let from = 0; from < values.length; from += step) {
+      const some = values.subarray(from, Math.min(values.length, from + step))
+      const piece = memory.subarray(0, Math.ceil(some.length / section.lanes))
+      quantiseInto(piece, some, factor, section, stream)
+      yield piece
+    }
+  }
 }
 
-function sumShards(work: WorkOf<'sum'>, read: ReadStored): OutputOf<'sum'> {
-  const inputs = work.inputs.map(input => readable(input, read))
+/** Where a job puts a long vector, one piece after the other: memory of its own, or a draft. */
+function sinkFor(
+  length: number,
+  into: string | undefined,
+  { write }: StoreAccess,
+): { readonly memory: Uint32Array | undefined; put(piece: Uint32Array): void } {
+  const memory = into === undefined ? longVector(length) : undefined
+  // Also where there are no elements.
+  if (into !== undefined) write(into, 0, new Uint32Array(0))
+  let at = 0
+  return {
+    memory,
+    put: piece => {
+      if (memory) memory.set(piece, at)
+      else write(into!, at, piece)
+      at += piece.length
+    },
+  }
+}
+
+/** The hash of each shard of a vector that comes piece by piece. */
+function shardHashes(
+  length: number,
+  shards: number,
+): { update(piece: Uint32Array): void; all(): Uint8Array[] } {
+  const ends = Array.from({ length: shards }, (_, k) => shardRange(length, shards, k)[1])
+  const hashers = ends.map(() => hasher())
+  let at = 0
+  let k = 0
+  return {
+    update: piece => {
+      for (let from = 0; from < piece.length; ) {
+        while (at >= ends[k]!) k++
+        const to = Math.min(piece.length, from + ends[k]! - at)
+        hashers[k]!.update(residueBytes(piece.subarray(from, to)))
+        at += to - from
+        from = to
+      }
+    },
+    all: () => hashers.map(h => h.digest()),
+  }
+}
+
+function checkWords({ words }: WorkOf<'check'>, { read }: StoreAccess): OutputOf<'check'> {
+  const hash = hasher()
+  let residues = true
+  for (const [, piece] of piecesOf(readable(words, read))) {
+    hash.update(residueBytes(piece))
+    residues &&= areResidues(piece)
+  }
+  return {
+    kind: 'check',
+    words: isStored(words) ? undefined : words,
+    hash: hash.digest(),
+    areResidues: residues,
+  }
+}
+
+function sumVectors(work: WorkOf<'sum'>, store: StoreAccess): OutputOf<'sum'> {
+  const inputs = work.inputs.map(input => readable(input, store.read))
   const [first] = inputs
   assert(first !== undefined, 'a sum has inputs')
   for (const { length } of inputs) {
     if (length !== first.length) throw new RangeError(`vectors of ${first.length} and ${length} elements`)
   }
-  const sum = longVector(first.length)
-  for (const [from, part] of piecesOf(sum)) {
+  const sink = sinkFor(first.length, work.into, store)
+  const hash = hasher()
+  const unmask = work.masked && masker(work.masked.masks, work.masked.from)
+  const sum = new Uint32Array(Math.min(first.length, PIECE))
+  for (let from = 0; from < first.length; from += PIECE) {
+    const part = sum.subarray(0, Math.min(PIECE, first.length - from))
     elements.fill(0, 0, part.length)
     for (const input of inputs) {
       words.set(input.subarray(from, from + part.length))
       assert(addWords(part.length), 'inputs of a sum are residues')
     }
     part.set(elements.subarray(0, part.length))
-    // While it is in the cache.
-    if (work.masked) masksInto(part, work.masked.masks, work.masked.from + from)
+    unmask?.(part)
+    hash.update(residueBytes(part))
+    sink.put(part)
   }
-  return { kind: 'sum', sum, hash: hashOf(sum) }
+  return { kind: 'sum', sum: sink.memory, hash: hash.digest() }
 }
 
 function readable(vector: Vector, read: ReadStored): Pieces {
@@ -129,7 +199,7 @@ function readable(vector: Vector, read: ReadStored): Pieces {
   }
 }
 
-function tagVectors(work: WorkOf<'tag'>, read: ReadStored): OutputOf<'tag'> {
+function tagVectors(work: WorkOf<'tag'>, { read }: StoreAccess): OutputOf<'tag'> {
   const tag = tagger(work.coin)
   const tags = work.items.map(({ vector, masked }) => {
     const pieces = readable(vector, read)
@@ -138,48 +208,41 @@ function tagVectors(work: WorkOf<'tag'>, read: ReadStored): OutputOf<'tag'> {
   return { kind: 'tag', tags }
 }
 
-/** `vector` without its masks: a piece at a time, in memory that the next one takes. */
+/** `vector` without its masks: one piece after the other, in memory that the next one takes. */
 function unmasked(vector: Pieces, { from: start, masks }: Masked): Pieces {
   const memory = new Uint32Array(Math.min(vector.length, PIECE))
+  const unmask = masker(masks, start)
   return {
     length: vector.length,
     subarray: (from, to) => {
       const piece = memory.subarray(0, to - from)
       piece.set(vector.subarray(from, to))
-      masksInto(piece, masks, start + from)
+      unmask(piece)
       return piece
     },
   }
 }
 
-/** The whole sum, its hash, and its step. */
-function applyWhole({ sums, memory, step }: WorkOf<'apply'>, read: ReadStored): OutputOf<'apply'> {
-  for (const sum of sums) assert(areResidues(sum), 'a sum holds residues')
-  const sum = joined(sums, memory)
-  const hash = hashOf(sum)
-  const stepped = step && applied(step, sum, memory && roomFor(step, memory), read)
-  return { kind: 'apply', sum: stepped?.next?.model.buffer === sum.buffer ? undefined : sum, hash, stepped }
+/** The whole sum, or what it makes of the model. */
+function applyWhole({ sums, step, into }: WorkOf<'apply'>, store: StoreAccess): OutputOf<'apply'> {
+  const sum = joined(sums.map(s => readable(s, store.read)))
+  if (!step) return { kind: 'apply', sum: whole(sum, longVector(sum.length)), stepped: undefined }
+  const { charter, task, sections, model, publicSeed } = step
+  const make = into === undefined ? inMemory : inDraft(into, store)
+  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, publicSeed, {
+    store,
+    make,
+  })
+  const found = { metrics, samples }
+  if (state === model) return { kind: 'apply', sum: undefined, stepped: { next: undefined, ...found } }
+  const next = isIn(state, into) ? state : remade(state, make, store)
+  const hash = stateHash(next)
+  const { mean, deviation, basis } = next
+  const encoding = isWhole(next) ? encodeState(next) : { mean, deviation, ...(basis && { basis }) }
+  return { kind: 'apply', sum: undefined, stepped: { next: { model: encoding, hash }, ...found } }
 }
 
-/** Memory in which the next model may lie: shared, as it is the sum's whose worker will not be the last to read it. */
-function roomFor({ charter }: Step, { buffer }: Uint32Array): SharedArrayBuffer | undefined {
-  const hasRoom = buffer.byteLength >= encodedBytesMax(charter)
-  return buffer instanceof SharedArrayBuffer && hasRoom ? buffer : undefined
-}
-
-function applied(
-  { charter, task, sections, model, publicSeed }: Step,
-  sum: Uint32Array,
-  memory: SharedArrayBuffer | undefined,
-  read: ReadStored,
-): Stepped {
-  const host = { memory, read }
-  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, publicSeed, host)
-  if (state === model) return { next: undefined, metrics, samples }
-  const next = wholeModel(state, read)
-  return { next: { model: encodeState(next), hash: stateHash(next) }, metrics, samples }
-}
-
-function hashOf(vector: Uint32Array): Uint8Array {
-  return sha256(residueBytes(vector))
+/** Whether a model is where it is wanted. */
+function isIn({ parameters }: HeldModel, into: string | undefined): boolean {
+  return isStored(parameters) ? parameters.record === into : into === undefined
 }

@@ -3,7 +3,7 @@
  * exactly uniform makes a masked input independent of the update, so the 31-bit word that is not a residue is drawn
  * again rather than reduced.
  */
-import { CHUNK_WORDS, keyStream, release, sideStream } from '../crypto/keystream.ts'
+import { CHUNK_WORDS, type KeyStream, keyStream, release, sideStream } from '../crypto/keystream.ts'
 import type { Mask } from '../ports.ts'
 import { add, P, sub } from './field.ts'
 import { blend, elements, words } from './simd.ts'
@@ -26,16 +26,35 @@ export function masksInto(
   offset = 0,
   open: typeof keyStream = keyStream,
 ): void {
-  const streams = masks.map(mask => open(mask.key, offset))
+  masker(masks, offset, open)(acc)
+}
+
+/** The same for one piece after the other of a vector, from its position `offset` on. */
+export function masker(
+  masks: readonly Mask[],
+  offset = 0,
+  open: typeof keyStream = keyStream,
+): (piece: Uint32Array) => void {
+  const streams = masks.map((mask): MaskStream => ({ ...mask, stream: open(mask.key, offset) }))
+  let at = offset
+  return piece => {
+    maskPiece(piece, streams, at)
+    at += piece.length
+  }
+}
+
+type MaskStream = Mask & { readonly stream: KeyStream }
+
+function maskPiece(acc: Uint32Array, masks: readonly MaskStream[], offset: number): void {
   for (let from = 0; from < acc.length; from += CHUNK_WORDS) {
     const part = acc.subarray(from, Math.min(acc.length, from + CHUNK_WORDS))
     elements.set(part)
-    masks.forEach(({ key, sign }, k) => {
-      const drawn = streams[k]!.take(part.length)
+    for (const { key, sign, stream } of masks) {
+      const drawn = stream.take(part.length)
       words.set(drawn)
       release(drawn)
       if (blend(part.length, sign)) repair(part.length, sign, i => redraw(key, offset + from + i))
-    })
+    }
     part.set(elements.subarray(0, part.length))
   }
   // What a mask was is not left behind.

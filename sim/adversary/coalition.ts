@@ -7,7 +7,7 @@ import { z } from 'zod'
 import { toHex } from '../../protocol/bytes.ts'
 import { Lru } from '../../protocol/crypto/lru.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
-import type { MemberId } from '../../protocol/ports.ts'
+import type { MemberId, Value } from '../../protocol/ports.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import { RECORDS } from '../../protocol/round/records.ts'
 import type { MemberShares } from '../../protocol/round/secrets.ts'
@@ -115,8 +115,9 @@ export class Coalition {
   }
 
   /** One of them has stored something: its secrets are everyone's. */
-  stores(by: MemberId, puts: readonly (readonly [key: string, value: Uint8Array])[]): void {
+  stores(by: MemberId, puts: readonly (readonly [key: string, value: Value])[]): void {
     for (const [key, value] of puts) {
+      if (!(value instanceof Uint8Array)) continue
       if (key === RECORDS.seed) {
         const record = decodeSeed(value)
         if (record) this.seeds.set(by, record.seed)

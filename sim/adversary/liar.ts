@@ -19,16 +19,20 @@ import type {
   Millis,
   ModelState,
   Output,
+  Value,
+  VectorOutput,
   VectorWork,
   Verdict,
 } from '../../protocol/ports.ts'
 import { RECORDS, sliceOf } from '../../protocol/round/records.ts'
-import { isWhole } from '../../protocol/stored.ts'
-import { residueBytes, residuesIn } from '../../protocol/sum/field.ts'
+import { draftOf, isWhole, type StoreAccess } from '../../protocol/stored.ts'
+import { residueBytes } from '../../protocol/sum/field.ts'
+import { runVectorWork } from '../../protocol/sum/kernels.ts'
 import { decode, encode } from '../../protocol/wire/codec.ts'
 import { openEnvelope, plainEnvelope, sealEnvelope } from '../../protocol/wire/envelope.ts'
 import { GOSSIP_MESSAGE_BYTES_MAX, PART_BYTES, STREAM_MESSAGE_BYTES_MAX } from '../../protocol/wire/limits.ts'
 import { BODIES, type Body, type BodyType, GOSSIP_TYPES } from '../../protocol/wire/messages.ts'
+import { accessTo, Drafts } from '../drafts.ts'
 import { Random } from '../random.ts'
 import { Coalition } from './coalition.ts'
 
@@ -86,8 +90,9 @@ export class Liar implements Machine {
   readonly #said = new Set<string>()
   /** Sums that this machine has computed, as bytes, by their hash. */
   readonly sums = new Map<string, Uint8Array>()
-  /** Its durable vectors, by their records' keys: what it gives of them can be a lie too. */
+  /** Its vectors in the store, by their records' keys, and its drafts: what it gives of them can be a lie too. */
   readonly #vectors = new Map<string, Uint8Array>()
+  readonly #drafts = new Drafts()
   /** Hashes of the slices of its own inputs. */
   readonly slices = new Set<string>()
   /** What it gives though its machine holds no such vector, by the hash that it has named it by. */
@@ -126,8 +131,7 @@ export class Liar implements Machine {
   get wholeModel(): ModelState | undefined {
     const { model } = this
     if (!model || isWhole(model)) return model
-    const record = this.#vectors.get(MODEL_RECORD)
-    return record && wholeModel(model, ({ from, to }) => residuesIn(record, from, to))
+    return this.#vectors.has(MODEL_RECORD) ? wholeModel(model, this.#access.read) : undefined
   }
 
   get sum(): Uint32Array | undefined {
@@ -174,7 +178,7 @@ export class Liar implements Machine {
     const effects: Effect[] = []
     let verdict: Verdict | undefined = input.kind === 'message' ? 'ignore' : undefined
     if (heard) {
-      this.#keepSum(heard)
+      if (heard.kind === 'jobDone') effects.push(...this.#keep(heard, input))
       const output = this.peer.handle(heard, now)
       this.#wakeAt = output.wakeAt
       this.#noteOpened()
@@ -216,10 +220,29 @@ export class Liar implements Machine {
     return times.length === 0 ? undefined : Math.max(this.now + 1, Math.min(...times))
   }
 
-  #keepSum(input: Input): void {
-    if (input.kind !== 'jobDone' || input.result.kind !== 'vector') return
-    const { output } = input.result
-    if (output.kind === 'sum') this.sums.set(toHex(output.hash), residueBytes(output.sum))
+  get #access(): StoreAccess {
+    return accessTo(this.#drafts, name => this.#drafts.get(name) ?? this.#vectors.get(name))
+  }
+
+  /** What a job has made; what a tactic has changed of it is to be in its draft too. */
+  #keep(heard: Input & { kind: 'jobDone' }, input: Input): Effect[] {
+    const work = this.jobs.get(heard.id)
+    if (!work || heard.result.kind !== 'vector') return []
+    const { output } = heard.result
+    this.#keepSum(output)
+    const draft = draftOf({ kind: 'vector', work })
+    if (draft === undefined) return []
+    // Once more, for what only its host has seen of it.
+    if (output.kind === 'apply') runVectorWork(work, this.#access)
+    const made = output.kind === 'mask' ? output.masked : output.kind === 'sum' ? output.sum : undefined
+    if (!made) return []
+    const data = residueBytes(made)
+    this.#drafts.write(draft, 0, data)
+    return heard === input ? [] : [{ kind: 'write', draft, at: 0, data }]
+  }
+
+  #keepSum(output: VectorOutput): void {
+    if (output.kind === 'sum') this.sums.set(toHex(output.hash), residueBytes(output.sum!))
     if (output.kind === 'mask') for (const hash of output.shardHashes) this.slices.add(toHex(hash))
     bound(this.sums, KEPT_MAX)
     bound(this.slices, KEPT_MAX)
@@ -248,15 +271,22 @@ export class Liar implements Machine {
       case 'sendRecord':
         return this.#leave(effect)
       case 'sendPart': {
-        const data = this.#vectors.get(effect.key)?.subarray(effect.from, effect.end)
+        const all = this.#drafts.get(effect.key) ?? this.#vectors.get(effect.key)
+        const data = all?.subarray(effect.from, effect.end)
         if (!data || effect.within) return this.#leave(effect)
         return this.#rewrite({ kind: 'send', to: effect.to, bytes: partMessage(this.self, effect, data) })
       }
       case 'store':
-        for (const [key, value] of effect.puts) if (isVector(key)) this.#vectors.set(key, value)
-        for (const key of effect.deletes) this.#vectors.delete(key)
+        for (const [key, value] of effect.puts) if (isVector(key)) this.#storeVector(key, value)
+        for (const key of effect.deletes) {
+          this.#vectors.delete(key)
+          this.#drafts.delete(key)
+        }
         this.coalition.stores(this.self, effect.puts)
         return [{ ...effect, release: effect.release.flatMap(e => this.#rewrite(e)) }]
+      case 'write':
+        this.#drafts.write(effect.draft, effect.at, effect.data)
+        return [effect]
       case 'job':
         if (effect.job.kind === 'vector') this.jobs.set(effect.id, effect.job.work)
         bound(this.jobs, KEPT_MAX)
@@ -264,6 +294,14 @@ export class Liar implements Machine {
       default:
         return [effect]
     }
+  }
+
+  #storeVector(key: string, value: Value): void {
+    const bytes =
+      value instanceof Uint8Array
+        ? value
+        : (this.#drafts.get(value.sameAs)?.slice() ?? this.#vectors.get(value.sameAs))
+    if (bytes) this.#vectors.set(key, bytes)
   }
 
   #lie(effect: Extract<Leaves, { kind: 'publish' | 'send' }>, to: MemberId | undefined): Leaves[] {
@@ -313,7 +351,9 @@ export class Liar implements Machine {
 }
 
 function isVector(key: string): boolean {
-  return key === RECORDS.masked || key === MODEL_RECORD || sliceOf(key) !== undefined
+  return (
+    key === RECORDS.masked || key === RECORDS.outcome || key === MODEL_RECORD || sliceOf(key) !== undefined
+  )
 }
 
 /** The machine of a hospital that tells these lies, the first that applies to each message. */

@@ -6,12 +6,13 @@ import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { survivorsOf } from '../../protocol/committees/summed.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import { Lru } from '../../protocol/crypto/lru.ts'
-import type { CommitteesSummed } from '../../protocol/ledger/entry.ts'
+import { type CommitteesSummed, decodeEntry } from '../../protocol/ledger/entry.ts'
 import { applyEntry, genesis, type LedgerState } from '../../protocol/ledger/state.ts'
 import { initialState } from '../../protocol/model/initial.ts'
 import { stateHash } from '../../protocol/model/state.ts'
 import type { Job, MemberId } from '../../protocol/ports.ts'
 import { addInto, residueBytes, residuesFromBytes } from '../../protocol/sum/field.ts'
+import { rootOfBytes } from '../../protocol/sum/shards.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
 import type { CheckContext } from './context.ts'
@@ -50,7 +51,9 @@ class CommitteeSums extends Judge {
     if (!body || this.#seen.has(body)) return
     this.#seen.add(body)
     const sum = residuesFromBytes(body.data)
-    if (sum) this.#sums.set(toHex(sha256(body.data)), sum)
+    const fixed = decodeEntry(body.fixed)
+    if (!sum || !fixed.ok || fixed.value.body.kind !== 'SurvivorsFixed') return
+    this.#sums.set(toHex(rootOfBytes(body.data, fixed.value.body.owners.length)), sum)
   }
 
   onJob(host: SimHost, job: Job): void {

@@ -4,7 +4,6 @@
  * the certified sum (D1), and from the learners' numbers as real numbers.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
-import { sha256 } from '../../protocol/crypto/hash.ts'
 import type { RoundClosed, SurvivorsFixed } from '../../protocol/ledger/entry.ts'
 import type { Phase } from '../../protocol/ledger/state.ts'
 import { applySum } from '../../protocol/model/apply.ts'
@@ -24,6 +23,7 @@ import { publicSeedOf } from '../../protocol/round/secrets.ts'
 import { residueBytes } from '../../protocol/sum/field.ts'
 import { layoutFor } from '../../protocol/sum/layout.ts'
 import { masksInto } from '../../protocol/sum/mask.ts'
+import { rootOfBytes } from '../../protocol/sum/shards.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
 import { attemptName, type CheckContext } from './context.ts'
@@ -163,7 +163,7 @@ export class Exactness extends Judge implements Checker {
     this.opened++
     const { by, sums, certified } = this.#openingOf(phase)
     // Of a large sum the model has the memory; the certified one is compared with the inputs in any case.
-    const hash = toHex(opened.sum ? sha256(residueBytes(opened.sum)) : opened.hash)
+    const hash = toHex(rootOfBytes(residueBytes(opened.sum!), phase.fixed.owners.length))
     by.set(host, hash)
     if (opened.sum && sums.size < 4) sums.set(hash, opened.sum)
     if (certified && certified !== hash) this.#another(host, `round ${attemptName(phase.fixed)}`)
@@ -220,14 +220,15 @@ export class Exactness extends Judge implements Checker {
     if (sum) {
       this.checked++
       this.sums++
-      if (toHex(sha256(residueBytes(sum))) !== certified)
+      if (rootName(sum, fixed.body) !== certified)
         this.fail(`${what}: the certified sum is not the sum of the survivors' inputs`)
     }
     for (const [by, hash] of opening?.by ?? []) if (hash !== certified) this.#another(by, what)
     if (opening) opening.certified = certified
     // A part's sum makes no model of its own.
     if (!this.#applies) return
-    const opened = opening?.sums.get(certified) ?? (sum && certifies(sum, certified) ? sum : undefined)
+    const opened =
+      opening?.sums.get(certified) ?? (sum && rootName(sum, fixed.body) === certified ? sum : undefined)
     this.#follow(host, body, fixed.body, opened, what)
   }
 
@@ -295,6 +296,6 @@ export class Exactness extends Judge implements Checker {
   }
 }
 
-function certifies(sum: Uint32Array, hash: string): boolean {
-  return toHex(sha256(residueBytes(sum))) === hash
+function rootName(sum: Uint32Array, { owners }: SurvivorsFixed): string {
+  return toHex(rootOfBytes(residueBytes(sum), owners.length))
 }

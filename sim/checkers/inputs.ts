@@ -5,7 +5,7 @@
 import { concatBytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import { contribution } from '../../protocol/model/contribution.ts'
-import type { MemberId, VectorOutput, VectorWork } from '../../protocol/ports.ts'
+import type { Given, MemberId, VectorOutput, VectorWork } from '../../protocol/ports.ts'
 import { assert } from '../../protocol/result.ts'
 import { sliceHash } from '../../protocol/round/attempt.ts'
 import { residuesFromBytes } from '../../protocol/sum/field.ts'
@@ -56,13 +56,21 @@ export function clearOf(work: MaskWork): Clear | undefined {
   const { charter, task, sections, learned } = work
   const parts = contribution(charter, task, sections, learned, work)
   if (!parts.ok) return undefined
-  const numbers = parts.value.flatMap(({ values, factor }) => Array.from(values, x => x * factor))
+  const numbers = parts.value.flatMap(({ values, factor }) =>
+    Array.from(values.subarray(0, values.length), x => x * factor),
+  )
   const clear = {
     numbers: Float64Array.from(numbers),
     residues: quantiseParts(parts.value, work.roundingKey),
   }
   known.set(work, clear)
   return clear
+}
+
+/** An update in memory, as those of simulated learners are. */
+export function updateOf({ delta }: Given): Float32Array {
+  assert(delta instanceof Float32Array, 'an update in memory')
+  return delta
 }
 
 export class Inputs {
@@ -73,7 +81,7 @@ export class Inputs {
     const clear = clearOf(work)
     assert(clear !== undefined, 'what was masked can be')
     const root = toHex(sha256(concatBytes(...output.shardHashes)))
-    const masking = { root, work, clear, masked: output.masked, unsent: output.unsent }
+    const masking = { root, work, clear, masked: output.masked!, unsent: output.unsent }
     const others = (this.#maskings.get(host) ?? []).filter(m => m.root !== root)
     this.#maskings.set(host, [...others.slice(1 - MASKINGS_MAX), masking])
     return masking

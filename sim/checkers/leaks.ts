@@ -3,7 +3,7 @@
  * in the clear. Each message is searched for them, at every place.
  */
 import { z } from 'zod'
-import { ascii, equalBytes } from '../../protocol/bytes.ts'
+import { ascii, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { hkdf } from '../../protocol/crypto/kdf.ts'
 import type { Job, JobResult, MemberId } from '../../protocol/ports.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
@@ -15,7 +15,7 @@ import type { Checker } from '../observer.ts'
 import type { CheckContext } from './context.ts'
 import { clearOf, type MaskWork } from './inputs.ts'
 import { Judge } from './judge.ts'
-import { readMessage } from './read.ts'
+import { bodyOf, readMessage } from './read.ts'
 
 export function leaks(context: CheckContext): Checker {
   return new Leaks(context)
@@ -32,8 +32,12 @@ interface Secret {
   readonly bytes: Uint8Array
   /** A reveal has it in it, and then evidence may: which share of whom that may be is a question of secrecy, not of form. */
   readonly isShare: boolean
+  /** Of an input, which a sum can be the same as. */
+  readonly isInput: boolean
   isRevealed: boolean
 }
+
+type Kind = 'share' | 'input' | undefined
 
 /** The secrets of one hospital, in this attempt and the last, found by their first two bytes. */
 class Secrets {
@@ -42,6 +46,8 @@ class Secrets {
   readonly #first = new Uint8Array(8192)
   #byFirst = new Map<number, Secret[]>()
   searched = new WeakSet<Uint8Array>()
+  /** Hashes of sums that it claims. */
+  sums = new Set<string>()
 
   /** A new attempt: what was secret before the last one is forgotten. */
   turn(): void {
@@ -49,6 +55,7 @@ class Secrets {
     this.#now = []
     this.#first.fill(0)
     this.#byFirst = new Map()
+    this.sums = new Set()
     for (const secret of this.#before) this.#index(secret)
   }
 
@@ -56,9 +63,15 @@ class Secrets {
     return this.#byFirst.get(firstOf(secret, 0))?.some(s => equalBytes(s.bytes, secret)) === true
   }
 
-  add(what: string, secret: Uint8Array, isShare = false): void {
+  add(what: string, secret: Uint8Array, kind?: Kind): void {
     if (this.has(secret)) return
-    const one = { what, bytes: secret, isShare, isRevealed: false }
+    const one = {
+      what,
+      bytes: secret,
+      isShare: kind === 'share',
+      isInput: kind === 'input',
+      isRevealed: false,
+    }
     this.#now.push(one)
     this.#index(one)
     this.searched = new WeakSet()
@@ -104,8 +117,8 @@ class Leaks extends Judge {
       const shares = decode(value, SharesRecord)
       if (!shares.ok) this.fail(`${host.id} stores shares that cannot be read`)
       for (const { from, self, mask } of shares.ok ? shares.value : []) {
-        secrets.add(`${host.id} sends a share of the self-mask seed of ${from} in the clear`, self, true)
-        secrets.add(`${host.id} sends a share of the mask seed of ${from} in the clear`, mask, true)
+        secrets.add(`${host.id} sends a share of the self-mask seed of ${from} in the clear`, self, 'share')
+        secrets.add(`${host.id} sends a share of the mask seed of ${from} in the clear`, mask, 'share')
       }
     }
   }
@@ -123,8 +136,15 @@ class Leaks extends Judge {
     if (secrets.searched.has(bytes)) return
     secrets.searched.add(bytes)
     this.checked++
-    const isReveal = readMessage(bytes)?.type === 'reveal'
+    const message = readMessage(bytes)
+    const claim = message && bodyOf(message, 'claim')
+    if (claim) secrets.sums.add(toHex(claim.sum))
+    const part = message && bodyOf(message, 'part')
+    // Where all others gave zeros, the sum is what one hospital gave: that is the sum's to tell.
+    const isSum = part !== undefined && secrets.sums.has(toHex(part.hash))
+    const isReveal = message?.type === 'reveal'
     for (const secret of secrets.in(bytes)) {
+      if (secret.isInput && isSum) continue
       if (secret.isShare && isReveal) secret.isRevealed = true
       else if (!secret.isRevealed) this.fail(secret.what)
     }
@@ -161,7 +181,7 @@ function masking(host: MemberId, secrets: Secrets, work: MaskWork): void {
 
 /** Zeros and small counts are everywhere; what has seven different bytes in it is not there by chance. */
 function stretch(secrets: Secrets, what: string, found: Uint8Array): void {
-  if (new Set(found).size >= 7) secrets.add(what, found)
+  if (new Set(found).size >= 7) secrets.add(what, found, 'input')
 }
 
 function bytesOf(vector: Uint32Array | Float64Array): Uint8Array {

@@ -6,7 +6,7 @@
 import { toHex } from '../../protocol/bytes.ts'
 import type { RoundAborted, SurvivorsFixed } from '../../protocol/ledger/entry.ts'
 import type { MemberId } from '../../protocol/ports.ts'
-import type { Masking } from './inputs.ts'
+import { type Masking, updateOf } from './inputs.ts'
 
 /** What one hospital has sent last. */
 interface Last {
@@ -37,7 +37,7 @@ export class Residuals {
     const owed = this.#owed.get(host)
     const { residual, learned } = masking.work
     if (owed === undefined || residual === undefined) return owed === residual
-    return residual.length === learned.delta!.length && residual.every((x, i) => Object.is(x, owed[i]))
+    return residual.length === updateOf(learned).length && residual.every((x, i) => Object.is(x, owed[i]))
   }
 
   /** An entry that says what becomes of inputs is certified, and durable at `host`. */

@@ -1,14 +1,14 @@
 /** Whether a training round's model is what the learners' own numbers give, whatever the protocol has made of them (SPEC D2). */
 import type { Charter } from '../../config/charter.ts'
 import type { Section } from '../../protocol/ports.ts'
-import type { Masking } from './inputs.ts'
+import { type Masking, updateOf } from './inputs.ts'
 
 const norm = (xs: Iterable<number>) => Math.sqrt(Array.from(xs, x => x * x).reduce((a, b) => a + b, 0))
 
 /** What a hospital sent of its clipped update, and of what it owed, times its weight; and the weight. */
 function given({ training: { clipNorm, weightMax, weighting } }: Charter, { work, unsent }: Masking) {
   const { samples } = work.learned
-  const update = Array.from(work.learned.delta!, (x, i) => x + (work.residual?.[i] ?? 0))
+  const update = Array.from(updateOf(work.learned), (x, i) => x + (work.residual?.[i] ?? 0))
   const weight = samples === 0 ? 0 : weighting === 'equal' ? 1 : Math.min(1, samples / weightMax)
   const clip = Math.min(1, clipNorm / (norm(update) || 1))
   return { weight, update: update.map((x, i) => weight * (x * clip - (unsent?.[i] ?? 0))) }

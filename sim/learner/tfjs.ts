@@ -31,11 +31,7 @@ export async function tfjsStudy(
     learner: (id): Learner => {
       const dataset = datasets.get(id)
       if (!dataset) throw new RangeError(`${id} has no data`)
-      return job => {
-        const { delta, ...learned } = learnOn(model, charter, dataset, job)
-        // A copy without room for its vector: the checkers compare both.
-        return delta ? { ...learned, delta: delta.slice() } : learned
-      }
+      return job => learnOn(model, charter, dataset, job)
     },
   }
 }

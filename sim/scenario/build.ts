@@ -57,13 +57,13 @@ function elementsOf(work: VectorWork): number {
     case 'mask':
       return vectorLength(work.sections) * (work.pairs.length + 2)
     case 'check':
-      return work.words.length
+      return lengthOf(work.words)
     case 'sum':
       return work.inputs.reduce((n, v) => n + lengthOf(v), lengthOf(work.inputs[0]!) * masksOf(work))
     case 'tag':
       return work.items.reduce((n, item) => n + lengthOf(item.vector) * (1 + masksOf(item)), 0)
     case 'apply':
-      return work.sums.reduce((n, v) => n + v.length, 0)
+      return work.sums.reduce((n, v) => n + lengthOf(v), 0)
   }
 }
 

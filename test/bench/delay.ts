@@ -95,12 +95,12 @@ async function vectorWork(runner: JobRunner, charter: Charter, until: number): P
       shards: 4,
     })
     if (masked.kind !== 'mask') throw new Error('mask expected')
-    const inputs = [masked.masked, masked.masked, masked.masked, masked.masked]
+    const inputs = Array.from({ length: 4 }, () => masked.masked!)
     const masks = [2, 2].map(k => ({ key: key(k), sign: -1 as const }))
     const sum = await run({ kind: 'sum', inputs, masked: { from: 0, masks } })
     if (sum.kind !== 'sum') throw new Error('sum expected')
     await run({ kind: 'tag', coin: key(6), items: inputs.map(vector => ({ vector })) })
-    await run({ kind: 'apply', sums: [sum.sum], step: undefined })
+    await run({ kind: 'apply', sums: [sum.sum!], step: undefined })
   }
   return jobs
 }

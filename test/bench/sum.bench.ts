@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util'
 import { table } from '../../node/cli/format.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import { CHUNK_WORDS, keyStream, release } from '../../protocol/crypto/keystream.ts'
-import { joined } from '../../protocol/memory.ts'
+import { longVector } from '../../protocol/memory.ts'
 import type { VectorWork } from '../../protocol/ports.ts'
 import { areResidues, P, residueBytes } from '../../protocol/sum/field.ts'
 import { runVectorWork } from '../../protocol/sum/kernels.ts'
@@ -60,8 +60,10 @@ function least(elements: number, kernels: readonly Kernel[], runs: number): numb
 function bench(elements: number): Row[] {
   const delta = Float32Array.from({ length: elements }, (_, i) => Math.sin(i))
   // Shared between threads, as a node's are.
-  const vector = joined([Uint32Array.from({ length: elements }, (_, i) => (i * 1_000_003) % P)])
-  const other = joined([vector.toReversed()])
+  const vector = longVector(elements)
+  for (let i = 0; i < elements; i++) vector[i] = (i * 1_000_003) % P
+  const other = longVector(elements)
+  other.set(vector.toReversed())
   const pairsOf = (count: number) =>
     Array.from({ length: count }, (_, i) => ({ key: key(i + 9), sign: i % 2 ? (1 as const) : (-1 as const) }))
   const pairs = pairsOf(8)

@@ -20,8 +20,8 @@ export type FromPeer =
   | { readonly kind: 'event'; readonly event: Event }
   /** What its input was rounded with, in hex: what it masked follows from that. */
   | { readonly kind: 'masks'; readonly attempt: string; readonly roundingKey: string }
-  /** Hash of the sum that it has opened, in hex. */
-  | { readonly kind: 'opened'; readonly attempt: string; readonly sum: string }
+  /** Hash of the model that it has made of the sum, in hex. */
+  | { readonly kind: 'opened'; readonly attempt: string; readonly model: string }
   | { readonly kind: 'broken'; readonly why: string }
 
 export function vectorPeer(plan: PeerPlan, tell: (message: FromPeer) => void): Dataless {
@@ -39,7 +39,8 @@ export function vectorPeer(plan: PeerPlan, tell: (message: FromPeer) => void): D
     },
     onResult: (result, attempt) => {
       if (!attempt || result.kind !== 'vector' || result.output.kind !== 'apply') return
-      tell({ kind: 'opened', attempt: attemptName(attempt), sum: toHex(result.output.hash) })
+      const { next } = result.output.stepped!
+      if (next) tell({ kind: 'opened', attempt: attemptName(attempt), model: toHex(next.hash) })
     },
   })
 }

@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type HostJobs, NodeHost } from '../../node/host.ts'
+import { type HostJobs, NodeHost, type Records } from '../../node/host.ts'
 import { createNet } from '../../node/net/net.ts'
 import type { Net } from '../../node/net/options.ts'
 import { openStore, openStoreReader, type Store } from '../../node/store/store.ts'
+import { JobFiles } from '../../node/worker/files.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import type { Job, JobResult, MemberId } from '../../protocol/ports.ts'
 import { NETWORK_ID, parties, until } from '../e2e/net-helpers.ts'
@@ -21,14 +22,17 @@ class Crash extends Error {}
 class StubJobs implements HostJobs {
   readonly #cancel = new Map<number, (reason: Error) => void>()
 
-  run(id: number, job: Job): Promise<JobResult> {
+  run(id: number, job: Job, records: Records): Promise<JobResult> {
     return new Promise((resolve, reject) => {
       this.#cancel.set(id, reject)
       setImmediate(() => {
+        const files = new JobFiles(records)
         try {
-          resolve(runJob(job))
+          resolve(runJob(job, files))
         } catch (error) {
           reject(error)
+        } finally {
+          files.close()
         }
       })
     })
@@ -96,6 +100,8 @@ async function nodeRig(): Promise<NodeRig> {
         get: key => store.get(key),
         getBytes: (key, from, end) => store.getBytes(key, from, end),
         fileOf: key => store.fileOf(key),
+        write: (draft, at, data) => store.write(draft, at, data),
+        draftFile: draft => store.draftFile(draft),
         commit: (puts, deletes) => {
           const when = crashes.get(id)
           crashes.delete(id)
@@ -159,6 +165,8 @@ test('nothing reaches a machine before its start; who was connected by then is t
       get: () => undefined,
       getBytes: () => undefined,
       fileOf: () => undefined,
+      write: () => {},
+      draftFile: draft => draft,
       commit: () => {},
     },
     jobs: new StubJobs(),

@@ -13,6 +13,7 @@ import type {
   Output,
   Verdict,
 } from '../../protocol/ports.ts'
+import type { StoreAccess } from '../../protocol/stored.ts'
 import { runVectorWork } from '../../protocol/sum/kernels.ts'
 import { memberName, testCharter } from '../support/consortium.ts'
 
@@ -146,6 +147,35 @@ export const store = (
   release,
 })
 
+/** Stores records that are to be the same as a draft or record. */
+export const adopt = (
+  puts: Readonly<Record<string, string>>,
+  release: readonly Effect[] = [],
+  deletes: readonly string[] = [],
+): Effect => ({
+  kind: 'store',
+  puts: Object.entries(puts).map(([key, sameAs]) => [key, { sameAs }]),
+  deletes,
+  release,
+})
+export const write = (draft: string, at: number, data: string | Uint8Array): Effect => ({
+  kind: 'write',
+  draft,
+  at,
+  data: typeof data === 'string' ? bytes(data) : data,
+})
+export const sendPart = (to: MemberId, key: string, from: number, end: number) =>
+  ({
+    kind: 'sendPart',
+    to,
+    type: 'modelPart',
+    of: { hash: new Uint8Array(32), part: 0 },
+    key,
+    from,
+    end,
+    within: undefined,
+  }) as const
+
 /** The notes of one host, in order. */
 export function notes(rig: Rig, id: MemberId): string[] {
   return rig.events.filter(e => e.host === id && e.what.kind === 'phase').map(e => phaseOf(e.what))
@@ -179,8 +209,9 @@ export function learn(job: Job & { kind: 'learn' }): Learned {
   return { samples: job.round }
 }
 
-export function runJob(job: Job): JobResult {
+/** `access`: to drafts and records, where the host's jobs have it. */
+export function runJob(job: Job, access?: StoreAccess): JobResult {
   return job.kind === 'learn'
     ? { kind: 'learn', learned: learn(job) }
-    : { kind: 'vector', output: runVectorWork(job.work) }
+    : { kind: 'vector', output: runVectorWork(job.work, access) }
 }

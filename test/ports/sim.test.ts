@@ -37,7 +37,9 @@ function simRig(diskMs: number): Rig {
     broken: [],
     now: () => world.now,
     start: async id => world.start(id),
-    crash: async id => world.crash(id),
+    crash: async id => {
+      if (world.host(id).up) world.crash(id)
+    },
     crashAtCommit: (id, when) => void crashes.set(id, when),
     input: (id, input) => world.host(id).input(input),
     records: id => world.host(id).disk,

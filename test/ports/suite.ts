@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { recordMessage } from '../../protocol/peer.ts'
 import type { MemberId } from '../../protocol/ports.ts'
 import { LARGE_BYTES } from '../../protocol/wire/limits.ts'
+import { draftTests } from './drafts.ts'
 import {
   A,
   ALL,
@@ -155,6 +156,19 @@ export function hostSuite(name: string, makeRig: () => Promise<Rig>): void {
         ).toEqual([recordMessage(A, bytes('new'))])
       })
     })
+
+    draftTests(
+      {
+        rig: () => rig,
+        script,
+        up,
+        again: async (id, ...peers) => {
+          await again(id)
+          await meshed(id, ...peers)
+        },
+      },
+      SIZES,
+    )
 
     describe('time', () => {
       test('a tick comes, once and not before its time', async () => {

@@ -150,7 +150,7 @@ function rewriting(config: PeerConfig, rewrite: (bytes: Uint8Array) => Uint8Arra
           : []
       }
       case 'store':
-        for (const [key, value] of effect.puts) records.set(key, value)
+        for (const [key, value] of effect.puts) if (value instanceof Uint8Array) records.set(key, value)
         return [{ ...effect, release: effect.release.flatMap(changed) }]
       default:
         return [effect]

@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "445cb1b600fb9b010d650147cd8feaaba927d35588129e58feb9f0854aa5cb1f",
-        "3": "1b2f26674409ae4101529db3f201e7b78431473dcbc400436a5a2c01a3ade11a",
-        "31": "3fa9b56438dd77de1176780d33d96fee4ae4035bd6bcaa638117e94da53916eb",
+        "28": "9f1a087d96c946dee4bac4fa93cf904a0c3a3b1b65c03c9647ee4816d6fa30a0",
+        "3": "3e374d66cfc91a05790c2c2e2396be9fa61e0ab543e8da6b772c029dcf2bc99f",
+        "31": "aaec11ff66d2fc2a0e31a9b4b7bc24e452c9d48130ac11c6c396e3a2cd0e3c41",
       }
     `)
   })

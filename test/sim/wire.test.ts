@@ -42,7 +42,7 @@ class Telling implements Machine {
     const output = this.#peer.handle(input, now)
     const told = output.effects.flatMap((e): Effect[] => {
       const put = e.kind === 'store' ? e.puts.find(([key]) => key === 'attempt/seed') : undefined
-      const seed = put && decodeSeed(put[1])?.seed
+      const seed = put?.[1] instanceof Uint8Array ? decodeSeed(put[1])?.seed : undefined
       return seed ? [{ kind: 'publish', bytes: Uint8Array.of(1, 2, ...seed, 3) }] : []
     })
     return { ...output, effects: [...output.effects, ...told] }

@@ -16,7 +16,7 @@ import {
 } from '../../protocol/ledger/entry.ts'
 import { wholeModel } from '../../protocol/model/state.ts'
 import { Peer, type PeerConfig, recordMessage } from '../../protocol/peer.ts'
-import type { Input, Job, MemberId, Stored } from '../../protocol/ports.ts'
+import type { Input, Job, MemberId } from '../../protocol/ports.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import {
   type AttemptKeys,
@@ -26,13 +26,14 @@ import {
   openShares,
   selfCommitment,
 } from '../../protocol/round/secrets.ts'
-import { residueBytes, residuesIn } from '../../protocol/sum/field.ts'
+import { residueBytes } from '../../protocol/sum/field.ts'
 import { runVectorWork } from '../../protocol/sum/kernels.ts'
 import { layoutFor, vectorLength } from '../../protocol/sum/layout.ts'
 import { shardRange } from '../../protocol/sum/shards.ts'
 import { decode, encode } from '../../protocol/wire/codec.ts'
 import { openEnvelope, plainEnvelope, sealEnvelope, signingBytes } from '../../protocol/wire/envelope.ts'
 import { BODIES, type Body, type BodyType, GOSSIP_TYPES } from '../../protocol/wire/messages.ts'
+import { Disk } from '../../sim/disk.ts'
 import type { Learner } from '../../sim/host.ts'
 import { Random } from '../../sim/random.ts'
 import { memberName, seedOf, syntheticLearner, testCharter } from './consortium.ts'
@@ -58,7 +59,7 @@ export class Conspiracy {
   readonly config: PeerConfig
   readonly victim = memberName(0)
   readonly others: readonly MemberId[]
-  readonly disk = new Map<string, Uint8Array>()
+  readonly #disk = new Disk()
   /** All that ever reached the victim, for replays. */
   readonly sent: {
     readonly from: MemberId
@@ -92,22 +93,28 @@ export class Conspiracy {
 
   // --- the victim's host ---
 
+  /** What is durable. */
+  get disk(): ReadonlyMap<string, Uint8Array> {
+    return this.#disk.records
+  }
+
   start(): void {
     this.#jobs = []
     this.#crashIn = undefined
+    this.#disk.crash('lost', this.#random)
     this.peer = new Peer(this.config)
     this.#driver = new Driver(this.peer, this.victim, {
       publish: bytes => this.#effect(() => this.#left(bytes)),
       send: (_to, bytes) => this.#effect(() => this.#left(bytes)),
       commit: (puts, deletes, durable) => {
         this.#effect(() => {
-          for (const key of deletes) this.disk.delete(key)
-          for (const [key, value] of puts) this.disk.set(key, value)
+          this.#disk.finish(this.#disk.begin(puts, deletes))
         })
         durable()
       },
+      write: (draft, at, data) => this.#disk.write(draft, at, data),
       read: key => this.disk.get(key),
-      readBytes: (key, from, end) => this.disk.get(key)?.subarray(from, end),
+      readBytes: (key, from, end) => this.#disk.read(key)?.subarray(from, end),
       startJob: (id, job) => void this.#jobs.push({ id, job }),
       cancelJob: id => {
         this.#jobs = this.#jobs.filter(j => j.id !== id)
@@ -140,16 +147,16 @@ export class Conspiracy {
   }
 
   runJobs(): void {
-    const stored = (v: Stored) => residuesIn(this.disk.get(v.record)!, v.from, v.to)
+    const { access } = this.#disk
     for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) {
       const { id } = job
       const result =
         job.job.kind === 'learn'
           ? ({
               kind: 'learn',
-              learned: this.#learner({ ...job.job, model: wholeModel(job.job.model, stored) }),
+              learned: this.#learner({ ...job.job, model: wholeModel(job.job.model, access.read) }),
             } as const)
-          : ({ kind: 'vector', output: runVectorWork(job.job.work, stored) } as const)
+          : ({ kind: 'vector', output: runVectorWork(job.job.work, access) } as const)
       this.input({ kind: 'jobDone', id, result })
     }
   }

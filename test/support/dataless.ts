@@ -10,7 +10,6 @@ import { openStore } from '../../node/store/store.ts'
 import { Lane } from '../../node/worker/lane.ts'
 import { concatBytes } from '../../protocol/bytes.ts'
 import { publicKeyOf } from '../../protocol/crypto/sign.ts'
-import { blankUpdate } from '../../protocol/model/contribution.ts'
 import type { Event, Job, JobResult, Learned } from '../../protocol/ports.ts'
 import { peerConfigs, seedOf } from '../../sim/charter.ts'
 
@@ -127,7 +126,7 @@ export function learnedOf(
 
 /** An update of which no two members and no two rounds have the same. */
 export function madeUpUpdate(charter: Charter, index: number, round: number): Float32Array<ArrayBuffer> {
-  const update = blankUpdate(parameterCount(charter))
+  const update = new Float32Array(parameterCount(charter))
   for (let i = 0; i < update.length; i++) update[i] = (((i + index + 7 * round) % 2001) - 1000) / 1e6
   return update
 }

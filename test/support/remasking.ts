@@ -18,22 +18,24 @@ export class Remasking implements Machine {
 
   handle(input: Input, now: Millis): Output {
     const work = input.kind === 'jobDone' ? this.#works.get(input.id) : undefined
+    const masked = work && this.#mask(work)
     const output = this.#peer.handle(
-      work && input.kind === 'jobDone' ? this.#instead(input, work) : input,
+      masked && input.kind === 'jobDone' ? instead(input, work, masked) : input,
       now,
     )
     for (const e of output.effects) {
       if (e.kind === 'job' && e.job.kind === 'vector' && e.job.work.kind === 'mask')
         this.#works.set(e.id, e.job.work)
     }
-    return output
+    if (!masked || work.into === undefined) return output
+    const write = { kind: 'write', draft: work.into, at: 0, data: residueBytes(masked) } as const
+    return { ...output, effects: [write, ...output.effects] }
   }
+}
 
-  #instead(input: Input & { kind: 'jobDone' }, work: MaskWork): Input {
-    const masked = this.#mask(work)
-    const shardHashes = Array.from({ length: work.shards }, (_, k) =>
-      sha256(residueBytes(masked.slice(...shardRange(masked.length, work.shards, k)))),
-    )
-    return { ...input, result: { kind: 'vector', output: { kind: 'mask', masked, shardHashes } } }
-  }
+function instead(input: Input & { kind: 'jobDone' }, work: MaskWork, masked: Uint32Array): Input {
+  const shardHashes = Array.from({ length: work.shards }, (_, k) =>
+    sha256(residueBytes(masked.slice(...shardRange(masked.length, work.shards, k)))),
+  )
+  return { ...input, result: { kind: 'vector', output: { kind: 'mask', masked, shardHashes } } }
 }

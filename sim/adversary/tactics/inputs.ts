@@ -88,7 +88,7 @@ function changedSlices({ masked, shardHashes }: VectorOutput & { kind: 'mask' })
   hashes: Uint8Array
 } {
   const shards = shardHashes.length
-  const other = masked.slice()
+  const other = masked!.slice()
   for (let k = 0; k < shards; k++) {
     const [from, to] = shardRange(other.length, shards, k)
     if (to > from) other[from] = add(other[from]!, 1)
@@ -120,7 +120,7 @@ export function scales(factor: number): Tactic {
       if (work?.kind !== 'mask' || !work.sections.some(s => s.name === 'update')) return input
       const quantised = quantisedInput(work)
       if (!quantised.ok) return input
-      const masked = input.result.output.masked.slice()
+      const masked = input.result.output.masked!.slice()
       const [from, to] = sectionRange(work.sections, 'update')
       const more = (factor - 1) % P
       for (let i = from; i < to; i++) masked[i] = add(masked[i]!, mul(quantised.value.residues[i]!, more))

@@ -118,5 +118,5 @@ async function masksAreZeros(lane: Lane): Promise<boolean> {
   } as const
   const result = await lane.run(0, { kind: 'vector', work })
   if (result.kind !== 'vector' || result.output.kind !== 'sum') throw new Error('a sum expected')
-  return result.output.sum.every(word => word === 0)
+  return result.output.sum!.every(word => word === 0)
 }

@@ -3,21 +3,24 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type HostStore, NodeHost } from '../../../node/host.ts'
+import { type HostStore, NodeHost, type Records } from '../../../node/host.ts'
 import { openStore } from '../../../node/store/store.ts'
 import { sha256 } from '../../../protocol/crypto/hash.ts'
-import type { Effect } from '../../../protocol/ports.ts'
+import type { Effect, Job, Value } from '../../../protocol/ports.ts'
 import { A, B, bytes, CHARTER, note, Script, send, store, text } from '../../ports/rig.ts'
 import { seedOf } from '../../support/consortium.ts'
 
 /** What happened, in order. */
 let log: string[]
 let broken: unknown[]
+/** What jobs were given. */
+let given: Records[]
 let script: Script
 let host: NodeHost
 beforeEach(() => {
   log = []
   broken = []
+  given = []
   script = new Script()
 })
 afterEach(() => host.stop())
@@ -28,7 +31,14 @@ function start(store: HostStore, told: (phase: string) => void = () => {}): void
     config: { charter: CHARTER, charterHash: hash, network: hash, self: A, seed: seedOf(0) },
     net: { publish: async () => {}, send: (_, said) => void log.push(`sent ${text(said)}`) },
     store,
-    jobs: { run: () => new Promise(() => {}), cancel: () => {} },
+    jobs: {
+      run: (id, _, records) => {
+        log.push(`job ${id}`)
+        given.push(records)
+        return new Promise(() => {})
+      },
+      cancel: () => {},
+    },
     machine: () => script.machine(),
     onEvent: event => {
       if (event.kind !== 'phase') return
@@ -66,7 +76,16 @@ class SlowStore implements HostStore {
     return undefined
   }
 
-  commit(puts: readonly (readonly [string, Uint8Array])[]): Promise<void> | undefined {
+  write(draft: string): void {
+    log.push(`write ${draft}`)
+  }
+
+  draftFile(draft: string): string {
+    log.push(`file ${draft}`)
+    return `the file of ${draft}`
+  }
+
+  commit(puts: readonly (readonly [string, Value])[]): Promise<void> | undefined {
     const [key] = puts[0]!
     log.push(`commit ${key}`)
     if (key === 'refused') throw new Error('refused')
@@ -83,6 +102,14 @@ class SlowStore implements HostStore {
   fail(error: Error): void {
     this.#writes.shift()!.reject(error)
   }
+}
+
+const write = (draft: string): Effect => ({ kind: 'write', draft, at: 0, data: bytes('data') })
+
+function jobInto(id: number, into: string | undefined, ...records: string[]): Effect {
+  const inputs = records.map(record => ({ record, from: 0, to: 1 }))
+  const job: Job = { kind: 'vector', work: { kind: 'sum', inputs, into } }
+  return { kind: 'job', id, job }
 }
 
 /** All that follows from what was resolved. */
@@ -138,6 +165,85 @@ test('what the store has taken is collected when it is much, and only once it is
     for (const times of [0, 1, 1]) {
       slow.finish()
       await settle()
+      await settle()
+      expect(collect).toHaveBeenCalledTimes(times)
+    }
+  } finally {
+    vi.unstubAllGlobals()
+  }
+})
+
+test('drafts are written in the order of the commits: after those that wait, and before what these release', async () => {
+  const slow = new SlowStore()
+  start(slow)
+  act(store({ large1: 'x' }), write('free'), store({ large2: 'x' }, [note('2')]), write('d'), jobInto(1, 'e'))
+  act(
+    jobInto(2, 'f'),
+    { kind: 'cancel', id: 2 },
+    jobInto(3, undefined),
+    store({ b: 'x' }, [note('b')]),
+    write('g'),
+  )
+  const before = ['commit large1', 'write free', 'job 3']
+  expect(log).toEqual(before)
+  slow.finish()
+  await settle()
+  const meanwhile = ['commit large2', 'write d', 'file e', 'job 1']
+  expect(log).toEqual([...before, ...meanwhile])
+  slow.finish()
+  await host.stored()
+  expect(log).toEqual([...before, ...meanwhile, '2', 'commit b', 'write g', 'b'])
+  expect(given).toEqual([new Map(), new Map([['e', 'the file of e']])])
+  expect(broken).toEqual([])
+})
+
+test('a draft that cannot be written breaks the host', async () => {
+  const slow = new SlowStore()
+  slow.write = () => {
+    throw new Error('the disk is full')
+  }
+  start(slow)
+  act(store({ large1: 'x' }), store({ large2: 'x' }, [note('2')]), write('d'))
+  slow.finish()
+  await settle()
+  slow.fail(new Error('the disk is full'))
+  await host.stored()
+  expect(broken).toEqual([new Error('the disk is full')])
+  start(slow)
+  act(write('d'))
+  expect(broken).toHaveLength(2)
+})
+
+test('a job gets the file of each draft that it reads, and of the one that it writes', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'medmesh-host-'))
+  const real = openStore(join(dir, 'store.db'))
+  try {
+    start(real)
+    act(write('read'), store({ record: 'four' }), jobInto(1, 'written', 'read', 'record', 'absent'))
+    expect(given).toEqual([
+      new Map<string, string | Uint8Array>([
+        ['written', real.draftFile('written')],
+        ['read', real.fileOf('read')!],
+        ['record', bytes('four')],
+      ]),
+    ])
+  } finally {
+    real.close()
+    rmSync(dir, { recursive: true })
+  }
+})
+
+test('so is what drafts have taken', async () => {
+  const collect = vi.fn()
+  vi.stubGlobal('gc', collect)
+  try {
+    start(new SlowStore())
+    const data = new Uint8Array(40 << 20)
+    for (const times of [0, 1, 1]) {
+      act(
+        { kind: 'write', draft: 'd', at: 0, data },
+        { kind: 'store', puts: [['a', { sameAs: 'd' }]], deletes: [], release: [] },
+      )
       await settle()
       expect(collect).toHaveBeenCalledTimes(times)
     }

@@ -24,6 +24,7 @@ function driven(...outputs: readonly (readonly Effect[])[]) {
       done.push(`commit ${puts[0]![0]}`)
       disk.push(durable)
     },
+    write: (draft, at) => void done.push(`write ${draft} ${at}`),
     read: () => undefined,
     readBytes: (key, from, end) => (key === 'gone' ? undefined : Uint8Array.of(from, end)),
     startJob: id => void done.push(`job ${id}`),

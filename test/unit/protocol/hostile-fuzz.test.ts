@@ -2,11 +2,11 @@ import { decode as cborDecode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Peer, type PeerConfig } from '../../../protocol/peer.ts'
-import type { Effect, Input, Job, Machine, Millis, Output, Stored } from '../../../protocol/ports.ts'
-import { residuesIn } from '../../../protocol/sum/field.ts'
+import type { Effect, Input, Job, Machine, Millis, Output } from '../../../protocol/ports.ts'
 import { runVectorWork } from '../../../protocol/sum/kernels.ts'
 import { encode } from '../../../protocol/wire/codec.ts'
 import { openEnvelope, plainEnvelope, sealEnvelope } from '../../../protocol/wire/envelope.ts'
+import { Disk } from '../../../sim/disk.ts'
 import { Random } from '../../../sim/random.ts'
 import { consortium, memberName, seedOf } from '../../support/consortium.ts'
 
@@ -122,16 +122,16 @@ function replay(
   const results = heard.flatMap(({ input }) =>
     input.kind === 'jobDone' && input.result.kind === 'learn' ? [input.result] : [],
   )
-  const disk = new Map<string, Uint8Array>()
+  const disk = new Disk()
   let peer = new Peer(config)
   let jobs: { readonly id: number; readonly job: Job }[] = []
   let inputs = 0
   const perform = (effects: readonly Effect[]): void => {
     for (const e of effects) {
       if (e.kind === 'job') jobs.push({ id: e.id, job: e.job })
+      if (e.kind === 'write') disk.write(e.draft, e.at, e.data)
       if (e.kind !== 'store') continue
-      for (const key of e.deletes) disk.delete(key)
-      for (const [key, value] of e.puts) disk.set(key, value)
+      disk.finish(disk.begin(e.puts, e.deletes))
       perform(e.release)
     }
   }
@@ -142,11 +142,10 @@ function replay(
       const result =
         job.job.kind === 'learn'
           ? results[job.job.round]!
-          : ({ kind: 'vector', output: runVectorWork(job.job.work, stored) } as const)
+          : ({ kind: 'vector', output: runVectorWork(job.job.work, disk.access) } as const)
       perform(peer.handle({ kind: 'jobDone', id: job.id, result }, now).effects)
     }
   }
-  const stored = ({ record, from, to }: Stored) => residuesIn(disk.get(record)!, from, to)
   const messages = heard.filter(h => h.input.kind === 'message')
   const start = heard.find(h => h.input.kind === 'start')!
   const chaos = r.unit() * 0.5
@@ -165,7 +164,7 @@ function replay(
     if (r.chance(loss / 20) && start.input.kind === 'start') {
       peer = new Peer(config)
       jobs = []
-      give({ ...start.input, durable: new Map(disk) }, h.now)
+      give({ ...start.input, durable: new Map(disk.records) }, h.now)
     }
   }
   return { inputs, height: peer.state.height }

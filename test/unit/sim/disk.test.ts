@@ -22,8 +22,8 @@ describe('a disk', () => {
         (commits, finished, torn, seed) => {
           const disk = new Disk()
           const model = new Map<string, Uint8Array>()
-          for (const c of commits) disk.begin(c)
-          for (const c of commits.slice(0, finished)) {
+          const begun = commits.map(c => disk.begin(c.puts, c.deletes))
+          for (const c of begun.slice(0, finished)) {
             disk.finish(c)
             for (const k of c.deletes) model.delete(k)
             for (const [k, v] of c.puts) model.set(k, v)
@@ -43,10 +43,31 @@ describe('a disk', () => {
 
   it('takes commits as durable in their order alone', () => {
     const disk = new Disk()
-    const [a, b] = [1, 2].map(x => ({ puts: [['k', bytes(x)]], deletes: [] }) as const)
-    disk.begin(a!)
-    disk.begin(b!)
+    const [, b] = [1, 2].map(x => disk.begin([['k', bytes(x)]], []))
     expect(() => disk.finish(b!)).toThrow(/order/)
+  })
+})
+
+describe('drafts', () => {
+  it('are read as records are, become some, and are gone with their life', () => {
+    const disk = new Disk()
+    disk.write('d', 2, bytes(3, 4))
+    disk.write('d', 0, bytes(1))
+    expect([...disk.read('d')!]).toEqual([1, 0, 3, 4])
+    const first = disk.begin([['a', { sameAs: 'd' }]], [])
+    // As it was when the commit began.
+    disk.write('d', 1, bytes(2))
+    disk.finish(first)
+    const second = disk.begin([['b', { sameAs: 'd' }]], ['a', 'd'])
+    expect(disk.read('d')).toBeUndefined()
+    disk.finish(second)
+    expect([...disk.records].map(([k, v]) => [k, ...v])).toEqual([['b', 1, 2, 3, 4]])
+    disk.write('e', 0, bytes(5))
+    disk.begin([['c', { sameAs: 'e' }]], [])
+    disk.crash('lost', new Random(1))
+    disk.recover()
+    expect([disk.read('e'), ...disk.records.keys()]).toEqual([undefined, 'b'])
+    expect(() => disk.begin([['c', { sameAs: 'e' }]], [])).toThrow('no record e')
   })
 })
 

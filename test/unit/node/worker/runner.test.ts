@@ -9,7 +9,6 @@ import { createLearner, type LearnJob } from '../../../../node/training/learner.
 import { Lane } from '../../../../node/worker/lane.ts'
 import { detached } from '../../../../node/worker/messages.ts'
 import { JobRunner } from '../../../../node/worker/runner.ts'
-import { blankUpdate } from '../../../../protocol/model/contribution.ts'
 import type { Job, JobResult } from '../../../../protocol/ports.ts'
 import { runVectorWork } from '../../../../protocol/sum/kernels.ts'
 import { charterOf, LOGISTIC, mlp, seedOf, stateOf } from '../training/fixture.ts'
@@ -98,20 +97,19 @@ describe('jobs', () => {
     const { parameters } = large.model
     await runner.run(2, large)
     expect(parameters).toEqual(stateOf(19).parameters)
-    for (const delta of [new Float32Array(100_000).fill(0.1), blankUpdate(100_000).fill(0.1)]) {
-      const work = maskWork(100_000)
-      const apart = runVectorWork({ ...work, learned: { ...work.learned, delta: delta.slice() } })
-      const given = { ...work, learned: { ...work.learned, delta } }
-      expect(await runner.run(3, { kind: 'vector', work: given })).toEqual({ kind: 'vector', output: apart })
-      expect(delta.length).toBe(0)
-    }
+    const delta = new Float32Array(100_000).fill(0.1)
+    const work = maskWork(100_000)
+    const apart = runVectorWork({ ...work, learned: { ...work.learned, delta: delta.slice() } })
+    const given = { ...work, learned: { ...work.learned, delta } }
+    expect(await runner.run(3, { kind: 'vector', work: given })).toEqual({ kind: 'vector', output: apart })
+    expect(delta.length).toBe(0)
   })
 
   test('a long vector that a job made lies in memory that the next one reads, however often', async () => {
     const runner = await start()
     const summed = await runner.run(1, sumJob(100_000))
     if (summed.kind !== 'vector' || summed.output.kind !== 'sum') throw new Error('a sum expected')
-    const { sum } = summed.output
+    const sum = summed.output.sum as Uint32Array
     expect(sum.buffer).toBeInstanceOf(SharedArrayBuffer)
     const before = sum.slice()
     const again: Job = { kind: 'vector', work: { kind: 'sum', inputs: [sum, sum] } }

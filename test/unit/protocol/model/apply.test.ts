@@ -8,11 +8,12 @@ import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import { applySum } from '../../../../protocol/model/apply.ts'
 import { clipFactor, normOf } from '../../../../protocol/model/contribution.ts'
 import { initialState } from '../../../../protocol/model/initial.ts'
-import { blankState, encodedBytes, stateHash, stateIn } from '../../../../protocol/model/state.ts'
+import { blankState, encodeState, stateHash, stateIn, storedModel } from '../../../../protocol/model/state.ts'
 import type { Learned, ModelState, Section, Task } from '../../../../protocol/ports.ts'
-import { addInto, P } from '../../../../protocol/sum/field.ts'
+import { addInto, P, residueBytes } from '../../../../protocol/sum/field.ts'
 import { quantisedInput, runVectorWork } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor, roundingDeviation, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
+import { Disk } from '../../../../sim/disk.ts'
 import { testCharter } from '../../../support/consortium.ts'
 import { charterFor } from '../../../support/learned.ts'
 
@@ -71,9 +72,10 @@ describe('training round', () => {
     const sums = [sum.slice(0, 3), sum.slice(3)]
     const opened = runVectorWork({ kind: 'apply', sums, step })
     const { state, metrics, samples } = train(charter, all)
-    expect(opened).toMatchObject({ sum, stepped: { next: { hash: stateHash(state) }, metrics, samples } })
-    const stepped = opened.kind === 'apply' ? opened.stepped : undefined
-    expect(stateIn(stepped!.next!.model, stepped!.next!.hash)).toEqual(state)
+    expect(opened).toMatchObject({ stepped: { next: { hash: stateHash(state) }, metrics, samples } })
+    const model = opened.kind === 'apply' ? opened.stepped!.next!.model : undefined
+    if (!(model instanceof Uint8Array)) throw new Error('an encoding expected')
+    expect(stateIn(model, stateHash(state))).toEqual(state)
   })
 
   it.each<Charter['secureSum']['compression']>([
@@ -82,16 +84,16 @@ describe('training round', () => {
     { bitsPerValue: 10, rotation: false },
     { bitsPerValue: 8, rotation: true },
     { bitsPerValue: 16, rotation: true, oneIn: 2 },
-  ])('gives the same model in the memory of its sum (compression %j)', compression => {
-    // Below, at and beyond what is read at a time; all of them long enough to be shared.
-    for (const parameters of [9_000, 12_287, 12_288, 12_289, 40_001]) {
+  ])('gives the same model from and into the store (compression %j)', compression => {
+    // Below, at and beyond what is read at a time.
+    for (const parameters of [9_000, 12_287, 12_288, 12_289, 140_001]) {
       const c = charterFor(4, parameters, x => ({
         ...x,
         secureSum: { ...x.secureSum, compression },
       }))
       const sections = layoutFor(c, 'train', 4)
-      const sums = [Uint32Array.from({ length: vectorLength(sections) }, (_, i) => (i * 1_000_003) % P)]
-      sums[0]![sectionRange(sections, 'weight')[0]] = 2 ** 28
+      const sum = Uint32Array.from({ length: vectorLength(sections) }, (_, i) => (i * 1_000_003) % P)
+      sum[sectionRange(sections, 'weight')[0]] = 2 ** 28
       const model = blankState(parameters, {
         mean: Float64Array.of(1, 2, 3),
         deviation: Float64Array.of(4, 5, 6),
@@ -100,21 +102,21 @@ describe('training round', () => {
         model.parameters[i] = Math.sin(i)
       })
       const step = { charter: c, task: 'train', sections, model, publicSeed: new Uint8Array(32) } as const
-      const work = { kind: 'apply', sums, step } as const
-      const room = new SharedArrayBuffer(Math.max(4 * sums[0]!.length, encodedBytes(parameters, 3)))
-      const memory = new Uint32Array(room, 0, sums[0]!.length)
-      const apart = runVectorWork(work)
-      const inPlace = runVectorWork({ ...work, memory })
-      if (apart.kind !== 'apply' || inPlace.kind !== 'apply') throw new Error('another output')
-      expect(toHex(inPlace.stepped!.next!.hash)).toBe(toHex(apart.stepped!.next!.hash))
-      expect(toHex(sha256(inPlace.stepped!.next!.model))).toBe(toHex(apart.stepped!.next!.hash))
-      expect(inPlace.stepped!.next!.model.buffer).toBe(room)
-      expect({ ...inPlace, stepped: { ...inPlace.stepped!, next: 0 } }).toEqual({
-        ...apart,
-        sum: undefined,
-        stepped: { ...apart.stepped!, next: 0 },
-      })
-      expect(apart.sum).toHaveLength(sums[0]!.length)
+      const here = runVectorWork({ kind: 'apply', sums: [sum], step })
+      const disk = new Disk()
+      disk.write('sum', 0, residueBytes(sum))
+      disk.write('model', 0, encodeState(model))
+      const third = Math.floor(sum.length / 3)
+      const cuts = [0, third, third, 2 * third + 1, sum.length]
+      const sums = cuts.slice(1).map((to, i) => ({ record: 'sum', from: cuts[i]!, to }))
+      const stored = { ...step, model: storedModel(parameters, model, 'model') }
+      const there = runVectorWork({ kind: 'apply', sums, step: stored, into: 'next' }, disk.access)
+      if (here.kind !== 'apply' || there.kind !== 'apply') throw new Error('another output')
+      const { next, ...found } = there.stepped!
+      expect(toHex(next!.hash)).toBe(toHex(here.stepped!.next!.hash))
+      expect(toHex(sha256(disk.read('next')!))).toBe(toHex(next!.hash))
+      expect(next!.model).toEqual({ mean: model.mean, deviation: model.deviation })
+      expect(found).toEqual({ metrics: here.stepped!.metrics, samples: here.stepped!.samples })
     }
   })
 

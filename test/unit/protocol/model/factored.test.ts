@@ -12,9 +12,10 @@ import {
 } from '../../../../protocol/model/state.ts'
 import type { Learned, ModelState } from '../../../../protocol/ports.ts'
 import { basisLength, factorSummed, factorsOf } from '../../../../protocol/sum/factors.ts'
-import { addInto } from '../../../../protocol/sum/field.ts'
+import { addInto, residueBytes } from '../../../../protocol/sum/field.ts'
 import { quantisedInput, runVectorWork } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor, vectorLength } from '../../../../protocol/sum/layout.ts'
+import { Disk } from '../../../../sim/disk.ts'
 import { testCharter } from '../../../support/consortium.ts'
 import { trained } from '../../../support/learned.ts'
 
@@ -150,7 +151,7 @@ describe('rounds that sum factors', () => {
     expect(encodeState(state).length).toBe(encodedBytesAfter(charter, 1))
   })
 
-  it('make a worker’s model too, in the memory of the sum or in its own', () => {
+  it('make a worker’s model too, in memory or in the store', () => {
     const charter = charterWith(SETTINGS[0]!)
     const p = parameterCount(charter)
     const all = Array.from({ length: N }, () => trained(charter, new Float32Array(p).fill(0.01)))
@@ -158,17 +159,18 @@ describe('rounds that sum factors', () => {
     const { sections, sum } = given(charter, 1, model, all, [])
     const step = { charter, task: 'train' as const, sections, model, publicSeed: seedOf(1) }
     const work = { kind: 'apply' as const, step }
-    const room = new SharedArrayBuffer(encodedBytesAfter(charter, 1) + encodedBytesAfter(charter, 2))
-    const memory = new Uint32Array(room, 0, sum.length)
-    memory.set(sum)
     const expected = applySum(charter, 'train', sections, sum, model, seedOf(1)).state
-    for (const job of [
-      { ...work, sums: [sum] },
-      { ...work, sums: [memory], memory },
-    ]) {
-      const output = runVectorWork(job)
-      if (output.kind !== 'apply') throw new Error(output.kind)
-      expect(stateIn(output.stepped!.next!.model, output.stepped!.next!.hash)).toEqual(expected)
-    }
+    const disk = new Disk()
+    disk.write('sum', 0, residueBytes(sum))
+    const stored = [{ record: 'sum', from: 0, to: sum.length }]
+    const here = runVectorWork({ ...work, sums: [sum] })
+    const there = runVectorWork({ ...work, sums: stored, into: 'next' }, disk.access)
+    if (here.kind !== 'apply' || there.kind !== 'apply') throw new Error('another output')
+    const { model: encoding } = here.stepped!.next!
+    if (!(encoding instanceof Uint8Array)) throw new Error('an encoding expected')
+    expect(stateIn(encoding, here.stepped!.next!.hash)).toEqual(expected)
+    expect(disk.read('next')).toEqual(encodeState(expected))
+    expect(there.stepped!.next!.hash).toEqual(stateHash(expected))
+    expect(there.stepped!.next!.model).toMatchObject({ basis: expected.basis })
   })
 })

@@ -202,7 +202,7 @@ function lied(work: MaskWork, lie: Lie): Uint32Array {
   const parts = contribution(work.charter, work.task, work.sections, work.learned)
   if (!parts.ok) throw new Error(parts.error)
   const lies = parts.value.map(({ section, values, factor }) => {
-    const others = Float64Array.from(values, x => x * factor)
+    const others = Float64Array.from(values.subarray(0, values.length), x => x * factor)
     lie(others, section)
     return { section, values: others, factor: 1 }
   })

@@ -5,6 +5,7 @@ import type { Job, JobResult } from '../../../../protocol/ports.ts'
 import { type Lie, liar } from '../../../../sim/adversary/liar.ts'
 import * as lies from '../../../../sim/adversary/lies.ts'
 import { type Exactness, exactness } from '../../../../sim/checkers/exactness.ts'
+import { updateOf } from '../../../../sim/checkers/inputs.ts'
 import type { SimHost } from '../../../../sim/host.ts'
 import { memberName } from '../../../support/consortium.ts'
 import { entryOf } from '../../../support/says.ts'
@@ -92,7 +93,7 @@ describe('exactness', () => {
     const forge = done((job, result) => {
       if (job.kind !== 'vector' || job.work.kind !== 'mask') return undefined
       const { learned } = job.work
-      const half = learned.delta && { delta: learned.delta.map(x => x / 2) }
+      const half = learned.delta && { delta: updateOf(learned).map(x => x / 2) }
       return [{ ...job, work: { ...job.work, learned: { ...learned, ...half } } }, result]
     })
     expect(run.play(exactness, { forge }).says).toEqual(
