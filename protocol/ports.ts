@@ -123,8 +123,13 @@ export interface ModelState {
 /** All of a model but its parameters. */
 export type Rest = Omit<ModelState, 'parameters'>
 
+/** The parameters that a study starts from, by its charter's initialisers: in no memory and no record. */
+export interface Initial {
+  readonly initial: Charter['model']
+}
+
 /** A model of which the parameters, where it is long, lie in the record of its encoding alone. */
-export type HeldModel = Rest & { readonly parameters: Float32Array | Stored }
+export type HeldModel = Rest & { readonly parameters: Float32Array | Stored | Initial }
 
 /** Work that does not belong on the thread that answers the network. */
 export type Job = LearnJob | { readonly kind: 'vector'; readonly work: VectorWork }

@@ -1,6 +1,8 @@
 /** Vectors and models that lie in the store, and the jobs that read them from there. */
-import type { Charter } from '../config/charter.ts'
+import { type Charter, parameterCount } from '../config/charter.ts'
 import type { HeldModel, Job, ModelState, Stored, Vector, VectorWork } from './ports.ts'
+
+type Parameters = HeldModel['parameters']
 
 /** What a job has of the store. */
 export interface StoreAccess {
@@ -28,24 +30,25 @@ export function isLong(bytes: number, { secureSum }: Pick<Charter, 'secureSum'>)
   return bytes > secureSum.gossipBytesMax
 }
 
-export function isStored(vector: Vector | Float32Array): vector is Stored {
-  return !ArrayBuffer.isView(vector)
+export function isStored(vector: Vector | Parameters): vector is Stored {
+  return 'record' in vector
 }
 
 /** The record or draft of what is not in memory. */
-export function recordOf(vector: Vector | Float32Array): string {
+export function recordOf(vector: Vector | Parameters): string {
   if (!isStored(vector)) throw new Error('a vector in memory has no record')
   return vector.record
 }
 
 /** Elements. */
-export function lengthOf(vector: Vector | Float32Array): number {
-  return isStored(vector) ? vector.to - vector.from : vector.length
+export function lengthOf(vector: Vector | Parameters): number {
+  if (isStored(vector)) return vector.to - vector.from
+  return 'initial' in vector ? parameterCount({ model: vector.initial }) : vector.length
 }
 
 /** Whether all of it is in memory. */
 export function isWhole(model: HeldModel): model is ModelState {
-  return !isStored(model.parameters)
+  return ArrayBuffer.isView(model.parameters)
 }
 
 /** The vectors in the store that a job reads. */

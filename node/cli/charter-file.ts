@@ -13,8 +13,7 @@ import {
 } from '../../config/signed.ts'
 import { toHex } from '../../protocol/bytes.ts'
 import type { Trust } from '../../protocol/ledger/verify.ts'
-import { initialState } from '../../protocol/model/initial.ts'
-import { stateHash } from '../../protocol/model/state.ts'
+import { initialHash } from '../../protocol/model/initial.ts'
 
 export type CharterFile =
   | { readonly kind: 'draft'; readonly draft: CharterDraft }
@@ -79,7 +78,7 @@ export function readTrusted(
   const values = [...previous, file].map(name => readSigned(readText(name)))
   const { charter, hash, signers } = verifyChain(values, now)
   const network = values.length === 1 ? hash : verifyChain(values.slice(0, 1), undefined).hash
-  const initialModelHash = stateHash(initialState(charter))
+  const initialModelHash = initialHash(charter)
   return {
     charter,
     hash: toHex(hash),

@@ -9,6 +9,7 @@ import { isStored, isWhole, lengthOf, nothingStored, type ReadStored, type Store
 import { basisLength, factorSummed, factorsOf } from '../sum/factors.ts'
 import { residuesIn } from '../sum/field.ts'
 import { PIECE } from '../sum/pieces.ts'
+import { readInitial } from './initialisers.ts'
 
 /** 'mmod' and the format's version. */
 const MAGIC = 0x6d6d6f64
@@ -167,6 +168,10 @@ export function readParameters(
   from: number,
   read: ReadStored,
 ): void {
+  if ('initial' in parameters) {
+    readInitial(parameters.initial, out, from)
+    return
+  }
   if (!isStored(parameters)) {
     out.set(parameters.subarray(from, from + out.length))
     return

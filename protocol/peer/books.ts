@@ -9,8 +9,7 @@ import { memberKeys } from '../ledger/certificate.ts'
 import { decodeEntry, type Entry } from '../ledger/entry.ts'
 import type { Plan } from '../ledger/plan.ts'
 import { genesis, type LedgerState } from '../ledger/state.ts'
-import { initialState } from '../model/initial.ts'
-import { stateHash } from '../model/state.ts'
+import { initialHash, initialModel } from '../model/initial.ts'
 import type { Durable, HeldModel, MemberId, Millis, ModelState, Verdict } from '../ports.ts'
 import { assert } from '../result.ts'
 import type { Attempt, Outcome } from '../round/attempt.ts'
@@ -110,10 +109,10 @@ export class Books {
     assert(this.keys.has(config.self), 'the peer is a member of its charter')
     const { charter, charterHash, part } = config
     this.sync = new Sync(part ? PART_PACE : PACE)
-    const model = part?.model ?? initialState(charter)
+    const model = part?.model ?? initialModel(charter)
     this.model = model
     this.residual = part?.residual
-    this.state = genesis(charter, charterHash, part?.modelHash ?? stateHash(model), part?.plan)
+    this.state = genesis(charter, charterHash, part?.modelHash ?? initialHash(charter), part?.plan)
     this.models = new Models(this)
     this.hands = this.#makeHands()
   }

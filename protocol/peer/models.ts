@@ -87,6 +87,8 @@ export class Models {
   onAsk(from: MemberId, ask: Body<'modelAsk'>): Verdict {
     const { model, state } = this.#b
     if (!model || !equalBytes(ask.hash, state.modelHash)) return 'accept'
+    // Whoever wants the first one makes it.
+    if ('initial' in model.parameters) return 'accept'
     this.#follow(state.modelHash)
     this.#transfers.hold(ask.hash, this.#encodingOf(model), 'model')
     this.#transfers.give(from, ask)

@@ -25,7 +25,7 @@ import type {
   Verdict,
 } from '../../protocol/ports.ts'
 import { RECORDS, sliceOf } from '../../protocol/round/records.ts'
-import { draftOf, isWhole, type StoreAccess } from '../../protocol/stored.ts'
+import { draftOf, isStored, isWhole, type StoreAccess } from '../../protocol/stored.ts'
 import { residueBytes } from '../../protocol/sum/field.ts'
 import { runVectorWork } from '../../protocol/sum/kernels.ts'
 import { decode, encode } from '../../protocol/wire/codec.ts'
@@ -131,7 +131,8 @@ export class Liar implements Machine {
   get wholeModel(): ModelState | undefined {
     const { model } = this
     if (!model || isWhole(model)) return model
-    return this.#vectors.has(MODEL_RECORD) ? wholeModel(model, this.#access.read) : undefined
+    const isHere = !isStored(model.parameters) || this.#vectors.has(MODEL_RECORD)
+    return isHere ? wholeModel(model, this.#access.read) : undefined
   }
 
   get sum(): Uint32Array | undefined {

@@ -2,11 +2,12 @@
  * What a secure sum costs over real sockets, beside the same sum without masks and beside the bytes that any all-reduce must
  * move over bare libp2p streams: peers in processes of their own on 127.0.0.1, from the update in memory to the model applied.
  *
- *   node test/bench/wire.bench.ts [--json FILE] [--peers 4] [--parameters 1000000,10000000] [--alone] [--breakdown]
+ *   node test/bench/wire.bench.ts [--json FILE] [--peers 4] [--parameters 1000000,10000000] [--alone] [--stream] [--breakdown]
  *
- * With `--alone` nothing is measured beside it, with `--breakdown` once more under a profiler: which step takes how long. Bytes sent are relative to 2 V (n - 1) / n for each of n peers (V: bytes of the vector),
- * time and CPU to those of the other ways in the same run. There are more peers than cores: CPU seconds of a peer tell more than the wall
- * clock.
+ * With `--alone` nothing is measured beside it, with `--stream` the update comes from the disk and not out of memory, with `--breakdown`
+ * it is measured once more under a profiler: which step takes how long. Bytes sent are relative to 2 V (n - 1) / n for each of n peers (V:
+ * bytes of the vector), time and CPU to those of the other ways in the same run. There are more peers than cores: CPU seconds of a peer
+ * tell more than the wall clock.
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -26,7 +27,9 @@ interface Row extends Case {
   /** Of the peer that sent most, relative to 2 V (n - 1) / n. */
   readonly bytesRatio: number
   readonly cpuSecondsMean: number
-  /** Of the peer that needed most, relative to V. */
+  /** Of the peer that needed most. */
+  readonly peakBytes: number
+  /** The same relative to V. */
   readonly memoryRatio: number
   /** Of the peer that was held up longest, at the 99th percentile. */
   readonly delayMs: number
@@ -46,6 +49,7 @@ function rowOf(c: Case, all: readonly Measured[]): Row {
     seconds: (most(m => m.to) - Math.min(...all.map(m => m.from))) / 1000,
     bytesRatio: most(m => m.bytesSent) / ((2 * vector * (c.peers - 1)) / c.peers),
     cpuSecondsMean: all.reduce((sum, m) => sum + m.cpuSeconds, 0) / all.length,
+    peakBytes: most(m => m.peakBytes),
     memoryRatio: most(m => m.peakBytes) / vector,
     delayMs: most(m => m.delayMs),
     ...(all[0]!.breakdown && { breakdown: all[0]!.breakdown }),
@@ -57,6 +61,7 @@ const { values } = parseArgs({
     json: { type: 'string' },
     alone: { type: 'boolean', default: false },
     breakdown: { type: 'boolean', default: false },
+    stream: { type: 'boolean', default: false },
     peers: { type: 'string', default: '4' },
     parameters: { type: 'string', default: '1000000,10000000' },
   },
@@ -71,7 +76,8 @@ interface Compared extends Row {
 }
 
 async function compare(peers: number, parameters: number): Promise<Compared[]> {
-  const of = (way: Case['way']) => measure({ peers, parameters, rounds: ROUNDS, way })
+  const of = (way: Case['way']) =>
+    measure({ peers, parameters, rounds: ROUNDS, way, streamed: values.stream })
   if (values.alone) return [await of('secure')]
   const bare = await of('bare')
   const open = await of('open')
@@ -106,7 +112,8 @@ const head = [
   'to open',
   'limit',
   'bytes',
-  'memory to V',
+  'memory MB',
+  'to V',
   'delay ms',
 ]
 const lines = rows.map(r => [
@@ -120,10 +127,11 @@ const lines = rows.map(r => [
   r.toOpen?.cpu.toFixed(2) ?? '',
   r.toOpen?.limit.toFixed(2) ?? '',
   r.bytesRatio.toFixed(3),
+  (r.peakBytes / 1e6).toFixed(0),
   r.memoryRatio.toFixed(1),
   r.delayMs.toFixed(0),
 ])
-console.log(table([head, ...lines], [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11]).join('\n'))
+console.log(table([head, ...lines], [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]).join('\n'))
 for (const { parameters, peers, breakdown } of rows) {
   if (!breakdown) continue
   const steps = Object.keys(breakdown.main) as (keyof Breakdown)[]

@@ -6,11 +6,12 @@ import { type Charter, parameterCount } from '../../config/charter.ts'
 import { NodeHost } from '../../node/host.ts'
 import { createNet } from '../../node/net/net.ts'
 import type { Net, NetOptions } from '../../node/net/options.ts'
-import { openStore } from '../../node/store/store.ts'
+import { openStore, type Store } from '../../node/store/store.ts'
 import { Lane } from '../../node/worker/lane.ts'
 import { concatBytes } from '../../protocol/bytes.ts'
 import { publicKeyOf } from '../../protocol/crypto/sign.ts'
-import type { Event, Job, JobResult, Learned } from '../../protocol/ports.ts'
+import type { Event, Given, Job, JobResult, Stored } from '../../protocol/ports.ts'
+import { PIECE } from '../../protocol/sum/pieces.ts'
 import { peerConfigs, seedOf } from '../../sim/charter.ts'
 
 export interface Attempt {
@@ -31,8 +32,8 @@ export interface DatalessOptions {
   readonly net?: Partial<NetOptions>
   /** Does the vector work, in place of a worker of its own; closed with the node. */
   readonly vectors?: Lane
-  /** What was learned in a round of training; handed over, so each time another array. */
-  readonly update: (round: number) => Float32Array<ArrayBuffer>
+  /** What was learned in a round of training; handed over, so each time another array, or in the store. */
+  readonly update: (round: number, store: Store) => Float32Array<ArrayBuffer> | Stored
   readonly onEvent: (event: Event) => void
   /** An invariant is broken. */
   readonly onBroken: (error: unknown) => void
@@ -85,7 +86,7 @@ export function dataless(o: DatalessOptions): Dataless {
         const result: JobResult =
           job.kind === 'vector'
             ? await vectors.run(id, job, records)
-            : { kind: 'learn', learned: learnedOf(charter, job, o.update) }
+            : { kind: 'learn', learned: learnedOf(charter, job, round => o.update(round, store)) }
         o.onResult?.(result, attempt)
         return result
       },
@@ -114,8 +115,8 @@ export function dataless(o: DatalessOptions): Dataless {
 export function learnedOf(
   charter: Charter,
   { task, round }: Pick<Job & { kind: 'learn' }, 'task' | 'round'>,
-  update: DatalessOptions['update'],
-): Learned {
+  update: (round: number) => Float32Array<ArrayBuffer> | Stored,
+): Given {
   const counts = () => new Float64Array(charter.evaluation.bins)
   const evaluation = { positives: counts(), negatives: counts(), correct: 0, lossSum: 0 }
   if (task === 'evaluate') return { samples: 0, evaluation }
@@ -127,6 +128,22 @@ export function learnedOf(
 /** An update of which no two members and no two rounds have the same. */
 export function madeUpUpdate(charter: Charter, index: number, round: number): Float32Array<ArrayBuffer> {
   const update = new Float32Array(parameterCount(charter))
-  for (let i = 0; i < update.length; i++) update[i] = (((i + index + 7 * round) % 2001) - 1000) / 1e6
+  makeUp(update, index, round, 0)
   return update
+}
+
+/** The same in the store, in the clear, and in memory never more than a piece of it. */
+export function storedUpdate(charter: Charter, index: number, round: number, store: Store): Stored {
+  const to = parameterCount(charter)
+  const some = new Float32Array(PIECE)
+  for (let from = 0; from < to; from += PIECE) {
+    const piece = some.subarray(0, Math.min(PIECE, to - from))
+    makeUp(piece, index, round, from)
+    store.write('update', 4 * from, new Uint8Array(piece.buffer, 0, piece.byteLength))
+  }
+  return { record: 'update', from: 0, to }
+}
+
+function makeUp(update: Float32Array, index: number, round: number, from: number): void {
+  for (let i = 0; i < update.length; i++) update[i] = (((from + i + index + 7 * round) % 2001) - 1000) / 1e6
 }

@@ -14,6 +14,8 @@ export interface Case {
    * `bare`: the bytes of a reduce-scatter and its way back over plain libp2p streams.
    */
   readonly way: 'secure' | 'profiled' | 'open' | 'bare'
+  /** From disk to disk: the update comes out of the store, not out of memory. */
+  readonly streamed?: boolean
   /** Looks at its memory all the time, which costs some processor time. */
   readonly watched?: boolean
 }

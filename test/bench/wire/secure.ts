@@ -2,14 +2,14 @@
 import { once } from 'node:events'
 import { BroadcastChannel } from 'node:worker_threads'
 import { Lane } from '../../../node/worker/lane.ts'
-import { dataless, madeUpUpdate } from '../../support/dataless.ts'
+import { dataless, madeUpUpdate, storedUpdate } from '../../support/dataless.ts'
 import { type ChildPlan, charterOf, type Measured, meter, type Reach } from './plan.ts'
 import { type Breakdown, PROFILE_CHANNEL, type Sampling, sample } from './profile.ts'
 
 const LOOK_MS = 20
 
 export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
-  const { index, ports, peers, dir, way, rounds, watched } = plan
+  const { index, ports, peers, dir, way, rounds, streamed, watched } = plan
   const charter = charterOf(plan)
   const addresses = ports.map(port => `/ip4/127.0.0.1/tcp/${port}`)
   const profile = way === 'profiled' ? new Profile() : undefined
@@ -28,8 +28,10 @@ export async function secure(plan: ChildPlan, reach: Reach): Promise<Measured> {
       addresses,
       dir,
       vectors,
-      update: round => {
-        const update = madeUpUpdate(charter, index, round)
+      update: (round, store) => {
+        const update = streamed
+          ? storedUpdate(charter, index, round, store)
+          : madeUpUpdate(charter, index, round)
         peaks?.begin(round)
         if (round === rounds) {
           bytesBefore = node.net.bytesSent()

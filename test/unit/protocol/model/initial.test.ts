@@ -1,7 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../../../protocol/bytes.ts'
-import { initialState } from '../../../../protocol/model/initial.ts'
-import { stateHash } from '../../../../protocol/model/state.ts'
+import { initialHash, initialModel, initialState } from '../../../../protocol/model/initial.ts'
+import { readParameters, stateHash, wholeModel } from '../../../../protocol/model/state.ts'
+import { isWhole, lengthOf, nothingStored } from '../../../../protocol/stored.ts'
 import { layoutFor, sectionRange } from '../../../../protocol/sum/layout.ts'
 import { testCharter } from '../../../support/consortium.ts'
 
@@ -28,6 +30,26 @@ describe('initial model', () => {
       '4fba274f776d8e86a28a471d1bda91b260e014704b29241104f05bbb636c67c0',
     )
     expect(toHex(stateHash(initialState(glorot(1))))).not.toBe(toHex(stateHash(initialState(glorot(2)))))
+  })
+
+  it('is the same in any stretches, in memory or nowhere, where it is long', () => {
+    const charter = glorot(1)
+    const long = { ...charter, secureSum: { ...charter.secureSum, gossipBytesMax: 0 } }
+    const { parameters } = initialState(charter)
+    const held = initialModel(long)
+    expect(isWhole(held)).toBe(false)
+    expect(lengthOf(held.parameters)).toBe(parameters.length)
+    expect(toHex(initialHash(long))).toBe(toHex(stateHash(initialState(long))))
+    expect(toHex(initialHash(charter))).toBe(toHex(stateHash(initialState(charter))))
+    expect(wholeModel(held)).toEqual(initialState(long))
+    fc.assert(
+      fc.property(fc.nat(parameters.length), fc.nat(20_000), (from, length) => {
+        const some = new Float32Array(Math.min(length, parameters.length - from))
+        readParameters(held, some, from, nothingStored)
+        expect(some).toEqual(parameters.slice(from, from + some.length))
+      }),
+      { numRuns: 30 },
+    )
   })
 
   it('draws each weight by itself: two of one shape are not alike', () => {
