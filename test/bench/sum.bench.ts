@@ -18,7 +18,8 @@ import type { VectorWork } from '../../protocol/ports.ts'
 import { areResidues, P, residueBytes } from '../../protocol/sum/field.ts'
 import { runVectorWork } from '../../protocol/sum/kernels.ts'
 import { layoutFor } from '../../protocol/sum/layout.ts'
-import { masksInto } from '../../protocol/sum/mask.ts'
+import { masker } from '../../protocol/sum/mask.ts'
+import { PIECE } from '../../protocol/sum/pieces.ts'
 import { quantiseInto } from '../../protocol/sum/quantise.ts'
 import { rotated } from '../../protocol/sum/rotation.ts'
 import { tagger } from '../../protocol/sum/tag.ts'
@@ -89,11 +90,17 @@ function bench(elements: number): Row[] {
       if (buffer.byteLength === zeros.length) (buffer as ArrayBuffer).transfer(0)
     }
   }
+  // As in a job: a piece is masked where it was quantised, and the next takes its memory.
+  const piece = new Uint32Array(PIECE)
+  const maskBy = (count: number) => {
+    const mask = masker(pairsOf(count))
+    for (let i = 0; i < elements; i += PIECE) mask(piece.subarray(0, Math.min(PIECE, elements - i)))
+  }
   const masks: readonly Kernel[] = [
     ['cipher alone', cipher],
-    ['mask, one alone', () => masksInto(vector, pairsOf(1))],
-    ['mask, one of four', () => masksInto(vector, pairsOf(4)), 4],
-    ['mask, one of eight', () => masksInto(vector, pairs), 8],
+    ['mask, one alone', () => maskBy(1)],
+    ['mask, one of four', () => maskBy(4), 4],
+    ['mask, one of eight', () => maskBy(8), 8],
   ]
   const others: readonly Kernel[] = [
     [
