@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { concatBytes } from '../../../../protocol/bytes.ts'
+import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import { decodeSeed } from '../../../../protocol/round/join.ts'
 import { attemptKeys } from '../../../../protocol/round/secrets.ts'
+import { residueBytes } from '../../../../protocol/sum/field.ts'
 import { clearOf } from '../../../../sim/checkers/inputs.ts'
 import { leaks } from '../../../../sim/checkers/leaks.ts'
 import type { SimHost } from '../../../../sim/host.ts'
@@ -68,6 +70,28 @@ describe('leaks', () => {
       `${victim} sends its rounding key`,
       `${victim} sends its self-mask key`,
     ])
+  })
+
+  it('takes a sum that is what one hospital gave for a sum, but only where it is claimed as one', () => {
+    // Where all others gave zeros (seed 1188781).
+    for (const isClaimed of [true, false]) {
+      const forge: Forge = (honest, c) => ({
+        onJob: (host, job, result) => {
+          honest.onJob?.(host, job, result)
+          if (host.id !== victim || job.kind !== 'vector' || job.work.kind !== 'mask') return
+          const data = residueBytes(clearOf(job.work)!.residues)
+          const of = { round: 0, attempt: 0 }
+          const sum = sha256(data)
+          const claim = say(c, victim, 'claim', { ...of, fixed: sum, shard: 0, sum })
+          const part = say(c, victim, 'part', { ...of, opened: sum, hash: sum, part: 0, data })
+          if (isClaimed) honest.onRelease?.(host, undefined, claim)
+          honest.onRelease?.(host, first, part)
+        },
+      })
+      expect(run.play(leaks, { forge }).says).toEqual(
+        isClaimed ? [] : [`${victim} sends its input in the clear`],
+      )
+    }
   })
 
   it('finds shares, but for those of the own reveal, which evidence may repeat', () => {
