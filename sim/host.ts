@@ -17,17 +17,13 @@ import type {
   Millis,
   ModelState,
   Output,
-  Vector,
-  VectorOutput,
-  VectorWork,
   Verdict,
 } from '../protocol/ports.ts'
-import { draftOf, isStored, lengthOf, type StoreAccess } from '../protocol/stored.ts'
 import { runVectorWork } from '../protocol/sum/kernels.ts'
-import { vectorLength } from '../protocol/sum/layout.ts'
 import { Alarm } from './alarm.ts'
 import { Clock } from './clock.ts'
 import { type Commit, Disk, type DiskCrash } from './disk.ts'
+import { filled } from './filled.ts'
 import type { Observer, Via } from './observer.ts'
 import type { Random } from './random.ts'
 
@@ -406,38 +402,6 @@ export class SimHost {
       this.input({ kind: 'jobDone', id, result })
     })
   }
-}
-
-/** With the vectors that a job has left in drafts: a machine does not look at them, but who watches it does. */
-function filled(work: VectorWork, output: VectorOutput, { read }: StoreAccess): VectorOutput {
-  const all = (vector: Vector) => (isStored(vector) ? read(vector) : vector)
-  const drafted = (length: number) =>
-    read({ record: draftOf({ kind: 'vector', work })!, from: 0, to: length })
-  switch (output.kind) {
-    case 'mask':
-      return work.kind === 'mask'
-        ? { ...output, masked: output.masked ?? drafted(vectorLength(work.sections)) }
-        : output
-    case 'sum':
-      return work.kind === 'sum'
-        ? { ...output, sum: output.sum ?? drafted(lengthOf(work.inputs[0]!)) }
-        : output
-    case 'apply':
-      return work.kind === 'apply' ? { ...output, sum: joined(work.sums.map(all)) } : output
-    default:
-      return output
-  }
-}
-
-/** In memory of its own. */
-function joined(vectors: readonly Uint32Array[]): Uint32Array {
-  const out = new Uint32Array(vectors.reduce((n, v) => n + v.length, 0))
-  let at = 0
-  for (const v of vectors) {
-    out.set(v, at)
-    at += v.length
-  }
-  return out
 }
 
 function bytesIn(record: Uint8Array | undefined, from: number, end: number): Uint8Array | undefined {
