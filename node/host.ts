@@ -15,7 +15,7 @@ import type {
   Value,
   Verdict,
 } from '../protocol/ports.ts'
-import { storedOf } from '../protocol/stored.ts'
+import { draftOf, storedOf } from '../protocol/stored.ts'
 import { collect } from './collect.ts'
 
 /** What of the network the host uses; `node/net` implements it. */
@@ -260,9 +260,4 @@ export class NodeHost {
       else this.input({ kind: 'tick' })
     }, wait)
   }
-}
-
-/** What a job writes into. */
-function draftOf(job: Job): string | undefined {
-  return job.kind === 'vector' && 'into' in job.work ? job.work.into : undefined
 }

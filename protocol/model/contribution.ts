@@ -3,9 +3,9 @@ import { type Charter, parameterCount } from '../../config/charter.ts'
 import { longMemory } from '../memory.ts'
 import type { Evaluation, Given, Learned, Section, Stored, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
-import { isStored, lengthOf, nothingStored, type ReadStored } from '../stored.ts'
+import { isStored, nothingStored, type ReadStored } from '../stored.ts'
 import { addUnfactored, basisFor, factored, factorsOf } from '../sum/factors.ts'
-import { type Numbers, numbersOf } from '../sum/pieces.ts'
+import { type Numbers, numbersOf, storedPieces } from '../sum/pieces.ts'
 import { rotateBack, rotated, rotationFactor } from '../sum/rotation.ts'
 import { drawn } from '../sum/selection.ts'
 
@@ -102,11 +102,11 @@ export function contribution(
 
 function numbersIn(delta: Float32Array | Stored, read: ReadStored): Numbers {
   if (!isStored(delta)) return delta
-  const { record, from: start } = delta
+  const pieces = storedPieces(delta, read)
   return {
-    length: lengthOf(delta),
+    length: pieces.length,
     subarray: (from, to) => {
-      const words = read({ record, from: start + from, to: start + to })
+      const words = pieces.subarray(from, to)
       return new Float32Array(words.buffer, words.byteOffset, words.length)
     },
   }

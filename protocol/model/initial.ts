@@ -3,8 +3,8 @@ import { type Charter, parameterCount } from '../../config/charter.ts'
 import type { HeldModel, ModelState } from '../ports.ts'
 import { isLong, NO_STORE } from '../stored.ts'
 import { readInitial } from './initialisers.ts'
-import { remade } from './next.ts'
-import { blankState, draftedState, encodedBytes, stateHash } from './state.ts'
+import { inDraft, remade } from './next.ts'
+import { blankState, encodedBytes, stateHash } from './state.ts'
 
 const NONE = new Float64Array(0)
 
@@ -24,5 +24,5 @@ export function initialModel(charter: Charter): HeldModel {
 export function initialHash(charter: Charter): Uint8Array {
   const model = initialModel(charter)
   const nowhere = { ...NO_STORE, write: () => {} }
-  return stateHash(remade(model, (p, rest) => draftedState(p, rest, '', nowhere), nowhere))
+  return stateHash(remade(model, inDraft('', nowhere), nowhere))
 }

@@ -8,7 +8,7 @@ import { assert, err, ok, type Result } from '../result.ts'
 import { isStored, isWhole, lengthOf, nothingStored, type ReadStored, type StoreAccess } from '../stored.ts'
 import { basisLength, factorSummed, factorsOf } from '../sum/factors.ts'
 import { residuesIn } from '../sum/field.ts'
-import { PIECE } from '../sum/pieces.ts'
+import { storedPieces, stretch, whole } from '../sum/pieces.ts'
 import { readInitial } from './initialisers.ts'
 
 /** 'mmod' and the format's version. */
@@ -177,11 +177,7 @@ export function readParameters(
     return
   }
   const words = new Uint32Array(out.buffer, out.byteOffset, out.length)
-  for (let at = 0; at < words.length; at += PIECE) {
-    const first = parameters.from + from + at
-    const to = Math.min(first + PIECE, parameters.from + from + words.length)
-    words.set(read({ ...parameters, from: first, to }), at)
-  }
+  whole(stretch(storedPieces(parameters, read), from, from + words.length), words)
 }
 
 /** Values of the basis of a model after round `round` of the study. */

@@ -12,11 +12,11 @@ import { inDraft, inMemory, remade } from '../model/next.ts'
 import { encodeState, stateHash } from '../model/state.ts'
 import type { HeldModel, Masked, Vector, VectorOutput, VectorWork } from '../ports.ts'
 import { assert, ok, type Result } from '../result.ts'
-import { isStored, isWhole, lengthOf, NO_STORE, type ReadStored, type StoreAccess } from '../stored.ts'
+import { isStored, isWhole, NO_STORE, type ReadStored, type StoreAccess } from '../stored.ts'
 import { areResidues, residueBytes } from './field.ts'
 import { vectorLength } from './layout.ts'
 import { masker } from './mask.ts'
-import { joined, PIECE, type Pieces, piecesOf, whole } from './pieces.ts'
+import { joined, PIECE, type Pieces, piecesOf, storedPieces, whole } from './pieces.ts'
 import { quantiseInto } from './quantise.ts'
 import { shardRange } from './shards.ts'
 import { addWords, elements, words } from './simd.ts'
@@ -191,12 +191,7 @@ function sumVectors(work: WorkOf<'sum'>, store: StoreAccess): OutputOf<'sum'> {
 }
 
 function readable(vector: Vector, read: ReadStored): Pieces {
-  if (!isStored(vector)) return vector
-  const { record, from: start } = vector
-  return {
-    length: lengthOf(vector),
-    subarray: (from, to) => read({ record, from: start + from, to: start + to }),
-  }
+  return isStored(vector) ? storedPieces(vector, read) : vector
 }
 
 function tagVectors(work: WorkOf<'tag'>, { read }: StoreAccess): OutputOf<'tag'> {

@@ -3,6 +3,9 @@
  * next step wants it.
  */
 
+import type { Stored } from '../ports.ts'
+import type { ReadStored } from '../stored.ts'
+
 /** Elements of a piece. A multiple of the tags' blocks. */
 export const PIECE = 2 ** 16
 
@@ -17,6 +20,14 @@ export interface Pieces {
 export function* piecesOf(vector: Pieces): Generator<[from: number, piece: Uint32Array]> {
   for (let from = 0; from < vector.length; from += PIECE) {
     yield [from, vector.subarray(from, Math.min(vector.length, from + PIECE))]
+  }
+}
+
+/** A vector in the store. */
+export function storedPieces({ record, from: start, to: end }: Stored, read: ReadStored): Pieces {
+  return {
+    length: end - start,
+    subarray: (from, to) => read({ record, from: start + from, to: start + to }),
   }
 }
 
@@ -56,7 +67,7 @@ function gathered(
   return out
 }
 
-/** All of it, in memory of its own. */
+/** All of it, in `out`. */
 export function whole(vector: Pieces, out: Uint32Array): Uint32Array {
   for (const [from, piece] of piecesOf(vector)) out.set(piece, from)
   return out

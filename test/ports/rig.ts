@@ -11,6 +11,7 @@ import type {
   MemberId,
   Millis,
   Output,
+  Value,
   Verdict,
 } from '../../protocol/ports.ts'
 import type { StoreAccess } from '../../protocol/stored.ts'
@@ -140,24 +141,28 @@ export const store = (
   puts: Readonly<Record<string, string>>,
   release: readonly Effect[] = [],
   deletes: readonly string[] = [],
-): Effect => ({
-  kind: 'store',
-  puts: Object.entries(puts).map(([key, value]) => [key, bytes(value)]),
-  deletes,
-  release,
-})
+): Effect => storing(puts, value => bytes(value), release, deletes)
 
 /** Stores records that are to be the same as a draft or record. */
 export const adopt = (
   puts: Readonly<Record<string, string>>,
   release: readonly Effect[] = [],
   deletes: readonly string[] = [],
-): Effect => ({
-  kind: 'store',
-  puts: Object.entries(puts).map(([key, sameAs]) => [key, { sameAs }]),
-  deletes,
-  release,
-})
+): Effect => storing(puts, sameAs => ({ sameAs }), release, deletes)
+
+function storing(
+  puts: Readonly<Record<string, string>>,
+  value: (said: string) => Value,
+  release: readonly Effect[],
+  deletes: readonly string[],
+): Effect {
+  return {
+    kind: 'store',
+    puts: Object.entries(puts).map(([key, said]) => [key, value(said)]),
+    deletes,
+    release,
+  }
+}
 export const write = (draft: string, at: number, data: string | Uint8Array): Effect => ({
   kind: 'write',
   draft,

@@ -12,7 +12,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { LARGE_BYTES } from '../../../../node/store/files.ts'
 import { openStore, openStoreReader, type Store } from '../../../../node/store/store.ts'
 import type { Value } from '../../../../protocol/ports.ts'
-import { bytes, heads, large, storeProcess } from './rig.ts'
+import { bytes, expectAgain, heads, large, storeProcess } from './rig.ts'
 
 let dir: string
 let path: string
@@ -313,11 +313,7 @@ test('after any commits and writes it holds what maps would', async () => {
       expect(other.load()).toEqual(records)
       for (const [key, v] of drafts) expect(other.getBytes(key, 0, v.length)).toEqual(v)
       other.close()
-      const again = openStore(file)
-      expect(again.load()).toEqual(records)
-      const files = [...records.values()].filter(v => v.length >= LARGE_BYTES).length
-      await vi.waitFor(() => expect(readdirSync(`${file}.files`)).toHaveLength(files))
-      again.close()
+      await expectAgain(file, records)
     }),
     { numRuns: 30 },
   )
