@@ -270,6 +270,8 @@ function judgeFixed(o: Outlook, body: SurvivorsFixed): Judgement {
     const commitment = a.commitments.get(member)
     if (!commitment || !equalBytes(commitment.root, root) || !isHeld(a, member)) return 'unknown'
   }
+  // Also where each peer sums by itself: their number tells how the sum is cut for its hash.
+  if (body.owners.length !== a.shards) return 'invalid'
   if (a.shards > 1 && !ownersHold(a, body)) return 'unknown'
   for (const { member, reason, evidence } of body.leftOut) {
     if (reason === 'corrupt') {
@@ -296,7 +298,6 @@ function isInTime(o: Outlook, a: Attempt, member: MemberId): boolean {
 }
 
 function ownersHold(a: Attempt, body: SurvivorsFixed): boolean {
-  if (body.owners.length !== a.shards) return false
   return body.owners.every((owner, shard) =>
     body.survivors.every(s => isReceipted(a, owner, shard, s.member)),
   )

@@ -44,6 +44,7 @@ const CASES: readonly Case[] = [
   { name: 'two tags', lie: lies.twoTags, modes: ['shards'], as: ['equivocation', 'badTag'] },
   { name: 'two proposals', lie: lies.twoProposals, modes: both, as: ['equivocation'] },
   { name: 'too few survivors', lie: lies.tooFew, modes: both, as: ['invalidProposal'] },
+  { name: 'an owner of no shard', lie: lies.moreOwners, modes: both, as: ['invalidProposal'] },
   { name: 'a wrong model', lie: lies.wrongModel, modes: both, as: ['invalidProposal'] },
   { name: 'leaving out who delivered', lie: lies.leavesOut(victim), modes: both, as: [] },
   { name: 'an honest member accused', lie: lies.frames(victim), modes: both, as: [] },

@@ -53,6 +53,11 @@ export function leavesOut(victim: MemberId): Lie {
   })
 }
 
+/** Names one owner more than there are shards. */
+export const moreOwners: Lie = proposes(({ body }) =>
+  body.kind === 'SurvivorsFixed' ? { ...body, owners: [...body.owners, body.owners[0]!] } : undefined,
+)
+
 /** Leaves only two. */
 export const tooFew: Lie = proposes(({ body }, l) => {
   if (body.kind !== 'SurvivorsFixed') return undefined
