@@ -10,8 +10,16 @@ import type { Bandwidth } from './bandwidth.ts'
 
 type Chunk = Uint8Array | Uint8ArrayList
 
-/** Large enough that framing and encryption cost little, small enough that a ping gets between two. */
-const CHUNK_BYTES = 128 * 1024
+/** A frame's length. */
+const HEADER_BYTES = 4
+/** What Noise puts in one packet, and what Yamux puts before what is sent at once. */
+const PACKET_BYTES = 65_519
+const YAMUX_HEAD_BYTES = 12
+/**
+ * Whole packets, so that none carries a few bytes only, and so many that a part of a vector goes at once: each time costs a window
+ * update besides. Small enough that a ping gets between two.
+ */
+const CHUNK_BYTES = 5 * PACKET_BYTES - YAMUX_HEAD_BYTES
 /** Unread bytes at which a reader stops the sender. */
 const UNREAD_BYTES_MAX = 1 << 20
 
@@ -88,7 +96,7 @@ export async function* decodeFrames(
   source: AsyncIterable<Chunk>,
   frameBytesMax: number,
 ): AsyncGenerator<Uint8Array> {
-  const header = new Uint8Array(4)
+  const header = new Uint8Array(HEADER_BYTES)
   let headerAt = 0
   let frame: Uint8Array | undefined
   let frameAt = 0
@@ -98,8 +106,8 @@ export async function* decodeFrames(
       while (at < part.length) {
         if (frame === undefined) {
           header[headerAt++] = part[at++]!
-          if (headerAt < 4) continue
-          frame = new Uint8Array(lengthOf(header, frameBytesMax))
+          if (headerAt < HEADER_BYTES) continue
+          frame = unfilled(lengthOf(header, frameBytesMax))
           headerAt = 0
           frameAt = 0
         } else {
@@ -115,6 +123,11 @@ export async function* decodeFrames(
     }
   }
   if (frame !== undefined || headerAt > 0) throw new Error('the stream ended inside a frame')
+}
+
+/** Memory that is handed on only when it has been written over. A plain array: the slice of a Buffer would be no copy. */
+function unfilled(length: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
 }
 
 function lengthOf(header: Uint8Array, frameBytesMax: number): number {
@@ -136,8 +149,9 @@ export async function writeFrame(
   stallMs: number,
   bandwidth?: Bandwidth,
 ): Promise<void> {
-  let chunk: Chunk = new Uint8ArrayList(u32be(frame.length), frame.subarray(0, CHUNK_BYTES))
-  for (let at = CHUNK_BYTES; ; at += CHUNK_BYTES) {
+  const first = CHUNK_BYTES - HEADER_BYTES
+  let chunk: Chunk = new Uint8ArrayList(u32be(frame.length), frame.subarray(0, first))
+  for (let at = first; ; at += CHUNK_BYTES) {
     if (bandwidth) {
       await bandwidth.take(chunk.byteLength)
       if (isOver(stream)) throw new Error('the stream is closed')

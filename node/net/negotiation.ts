@@ -70,8 +70,9 @@ export function guardedNoise(init: Parameters<typeof noise>[0]): ReturnType<type
   const make = noise(init)
   return components => {
     const noise = make(components)
-    const needMuxer = <T extends { streamMuxer?: unknown }>(secured: T): T => {
+    const needMuxer = <T extends { streamMuxer?: unknown; connection: object }>(secured: T): T => {
       if (secured.streamMuxer === undefined) throw new Error('the other side names no muxer in its handshake')
+      decryptOnce(secured.connection)
       return secured
     }
     const secureInbound = noise.secureInbound.bind(noise)
@@ -80,6 +81,22 @@ export function guardedNoise(init: Parameters<typeof noise>[0]): ReturnType<type
     noise.secureOutbound = async (...args) => needMuxer(await secureOutbound(...args))
     return noise
   }
+}
+
+type List = Uint8ArrayList | Uint8Array
+interface Encrypted {
+  readonly handshake: { decrypt(packet: List): List }
+  decrypt(packet: List): List
+}
+
+/**
+ * Noise's own copies each packet that came in two pieces, which is nearly each, into memory that it offers its cipher to write
+ * into; ours (noise.ts) has no use for it.
+ */
+function decryptOnce(connection: object): void {
+  assert('handshake' in connection && 'decrypt' in connection, 'libp2p-noise decrypts packet by packet')
+  const encrypted = connection as Encrypted
+  encrypted.decrypt = packet => encrypted.handshake.decrypt(packet)
 }
 
 /** Passes bytes on up to the line that ends the negotiation, and then all; aborts the stream at a length over the bound. */

@@ -258,8 +258,13 @@ class LibP2PNet implements Net {
           {
             maxInboundStreams: 64,
             maxOutboundStreams: 64,
-            // With larger windows a slow line queues more than the connection monitor's ping can wait for.
-            streamOptions: { maxStreamWindowSize: 1 << 20, maxReadBufferLength: 4 << 20 },
+            // With larger windows a slow line queues more than the connection monitor's ping can wait for; the first one holds a
+            // whole chunk (frames.ts).
+            streamOptions: {
+              initialStreamWindowSize: 512 << 10,
+              maxStreamWindowSize: 1 << 20,
+              maxReadBufferLength: 4 << 20,
+            },
           },
           protocol => this.#libp2p?.getProtocols().includes(protocol) === true,
         ),

@@ -15,6 +15,7 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import { type ICryptoInterface, type KeyPair, pureJsCrypto } from '@chainsafe/libp2p-noise'
+import { Uint8ArrayList } from 'uint8arraylist'
 
 type Bytes = Parameters<ICryptoInterface['hashSHA256']>[0]
 
@@ -37,6 +38,11 @@ function keyObject(raw: Uint8Array): KeyObject {
 
 function partsOf(bytes: Bytes): Iterable<Uint8Array> {
   return bytes instanceof Uint8Array ? [bytes] : bytes
+}
+
+/** Not copied into one. libp2p-noise has an older version of the list than we, which differs for the compiler only. */
+function listOf(parts: readonly Uint8Array[]): Bytes {
+  return new Uint8ArrayList(...parts) as unknown as Bytes
 }
 
 function privateKeyOf(raw: Uint8Array): KeyObject {
@@ -78,7 +84,7 @@ export const nodeNoiseCrypto: ICryptoInterface = {
     cipher.setAAD(ad, { plaintextLength: plaintext.byteLength })
     const out = Array.from(partsOf(plaintext), part => cipher.update(part))
     cipher.final() // a stream cipher keeps nothing back
-    return Buffer.concat([...out, cipher.getAuthTag()])
+    return listOf([...out, cipher.getAuthTag()])
   },
 
   /** Throws when the tag does not hold. */
@@ -91,6 +97,6 @@ export const nodeNoiseCrypto: ICryptoInterface = {
     const body = ciphertext instanceof Uint8Array ? ciphertext.subarray(0, size) : ciphertext.sublist(0, size)
     const out = Array.from(partsOf(body), part => decipher.update(part))
     decipher.final()
-    return out.length === 1 ? out[0]! : Buffer.concat(out)
+    return listOf(out)
   },
 }

@@ -1,6 +1,6 @@
 /** Reads records, from their rows and from the files that rows name, also while the node replaces both. */
 import { join } from 'node:path'
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type Files, readPiece } from './files.ts'
 import { damaged, FILES_VERSION } from './schema.ts'
 
@@ -19,6 +19,8 @@ export class RecordReader {
   readonly #files: Files
   readonly #path: string
   readonly #select: string
+  /** Kept: it is asked for each part of a vector. */
+  #one: StatementSync | undefined
 
   /** `path`: of the store. `version`: of its schema, which a reader cannot bring to the present one. */
   constructor(db: DatabaseSync, files: Files, path: string, version: number) {
@@ -29,8 +31,7 @@ export class RecordReader {
   }
 
   get(key: string): Uint8Array | undefined {
-    const row = this.#db.prepare(`${this.#select} WHERE key = ?`)
-    return this.#read(() => row.all(key)).get(key)
+    return this.#read(() => this.#rows().all(key)).get(key)
   }
 
   getBytes(key: string, from: number, end: number): Uint8Array | undefined {
@@ -42,8 +43,13 @@ export class RecordReader {
   }
 
   fileOf(key: string): string | undefined {
-    const row = this.#db.prepare(`${this.#select} WHERE key = ?`).get(key) as Row | undefined
+    const row = this.#rows().get(key) as Row | undefined
     return row && row.file !== null ? join(this.#files.folder, row.file) : undefined
+  }
+
+  #rows(): StatementSync {
+    this.#one ??= this.#db.prepare(`${this.#select} WHERE key = ?`)
+    return this.#one
   }
 
   load(): Map<string, Uint8Array> {

@@ -1,5 +1,6 @@
 import { pureJsCrypto } from '@chainsafe/libp2p-noise'
 import fc from 'fast-check'
+import { Uint8ArrayList } from 'uint8arraylist'
 import { expect, test } from 'vitest'
 import { nodeNoiseCrypto as ours } from '../../../../node/net/noise.ts'
 
@@ -17,6 +18,20 @@ test('sealing and opening agree with the reference, under a key that is used aga
         expect(sealed).toEqual(plain(pureJsCrypto.chaCha20Poly1305Encrypt(text, n, ad, k)))
         expect(plain(ours.chaCha20Poly1305Decrypt(sealed, n, ad, k))).toEqual(text)
       }
+    }),
+  )
+})
+
+test('what comes in pieces is sealed and opened as if it were whole', () => {
+  const cut = (bytes: Uint8Array, at: number) => new Uint8ArrayList(bytes.subarray(0, at), bytes.subarray(at))
+  fc.assert(
+    fc.property(key, nonce, data, fc.nat(300), (k, n, text, at) => {
+      const whole = plain(ours.chaCha20Poly1305Encrypt(text, n, k, k))
+      // The cipher's interface is typed by another version of the list.
+      const pieces = cut(text, at) as unknown as Uint8Array
+      expect(plain(ours.chaCha20Poly1305Encrypt(pieces, n, k, k))).toEqual(whole)
+      const sealed = cut(whole, at) as unknown as Uint8Array
+      expect(plain(ours.chaCha20Poly1305Decrypt(sealed, n, k, k))).toEqual(text)
     }),
   )
 })
