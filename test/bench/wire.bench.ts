@@ -20,7 +20,7 @@ import type { Breakdown } from './wire/profile.ts'
 const PRIVACY_LIMIT = 1.6
 
 /** Rounds 0 (statistics) and 1 warm up. */
-const ROUNDS = 2
+const ROUNDS = 3
 
 interface Row extends Case {
   readonly seconds: number
