@@ -1,0 +1,95 @@
+/**
+ * The laws of noise by their definitions, with nothing of the samplers in it: Skellam's as the difference of two Poisson variables, the
+ * discrete Gaussian's by its exponential.
+ */
+
+import { expect } from 'vitest'
+import type { Rational } from '../../protocol/privacy/rational.ts'
+import { fitOf, type Law } from './chi-square.ts'
+
+/** Probabilities are integers, of 2^LAW_BITS. */
+export const LAW_BITS = 300n
+const ONE = 1n << LAW_BITS
+
+/** Exact but for 2^-270: P(X - Y = k) where X and Y are Poisson variables of mean variance / 2. */
+export function skellamExact(variance: Rational): (k: number) => bigint {
+  const { first, weights } = poisson(variance.numerator, 2n * variance.denominator)
+  const total = weights.reduce((a, b) => a + b, 0n)
+  const p = weights.map(w => (w * ONE) / total)
+  expect(first).toBeGreaterThanOrEqual(0)
+  return k => {
+    let sum = 0n
+    for (let i = Math.abs(k); i < p.length; i++) sum += p[i]! * p[i - Math.abs(k)]!
+    return sum >> LAW_BITS
+  }
+}
+
+/** Multiples of e^-mu mu^i / i! from i = `first` on, mu = n / d: from the most probable on, both ways, until nothing is left. */
+function poisson(n: bigint, d: bigint): { first: number; weights: bigint[] } {
+  const mode = n / d
+  const down: bigint[] = []
+  for (let [i, w] = [mode, ONE]; i > 0n; i--) {
+    w = (w * i * d) / n
+    if (w === 0n) break
+    down.push(w)
+  }
+  const up: bigint[] = []
+  for (let [i, w] = [mode + 1n, ONE]; ; i++) {
+    w = (w * n) / (d * i)
+    if (w === 0n) break
+    up.push(w)
+  }
+  return { first: Number(mode) - down.length, weights: [...down.toReversed(), ONE, ...up] }
+}
+
+/** The same in floats, for the outcomes that are more probable than 1e-20. */
+export function skellamLaw(variance: Rational): Law {
+  const exact = skellamExact(variance)
+  return symmetric(k => Number(exact(k)) / 2 ** Number(LAW_BITS))
+}
+
+/** P(k) proportional to exp(-k^2 / 2 v). */
+export function discreteGaussianLaw({ numerator, denominator }: Rational): Law {
+  const weight = (k: number) => Math.exp((-k * k * Number(denominator)) / 2 / Number(numerator))
+  let total = 1
+  for (let k = 1; weight(k) > 0; k++) total += 2 * weight(k)
+  return symmetric(k => weight(k) / total)
+}
+
+function symmetric(probability: (k: number) => number): Law {
+  const law = new Map<number, number>()
+  for (let k = 0; ; k++) {
+    const p = probability(k)
+    if (p < 1e-20) return law
+    law.set(k, p).set(-k, p)
+  }
+}
+
+export function moment(law: Law, power: number): number {
+  let sum = 0
+  for (const [k, p] of law) sum += p * k ** power
+  return sum
+}
+
+/** Mean, variance, fourth moment and tails within 5 standard errors, and all of it by chi-square. */
+export function expectDrawsOf(draws: Int32Array, law: Law): void {
+  for (const power of [1, 2, 4]) {
+    const found = draws.reduce((sum, x) => sum + x ** power, 0) / draws.length
+    const expected = moment(law, power)
+    const error = Math.sqrt((moment(law, 2 * power) - expected ** 2) / draws.length)
+    expect(Math.abs(found - expected) / error, `moment ${power}`).toBeLessThan(5)
+  }
+  const sigma = Math.sqrt(moment(law, 2))
+  for (const sigmas of [1, 2, 3, 3.5, 4])
+    for (const side of [-1, 1]) {
+      let p = 0
+      for (const [k, q] of law) if (side * k > sigmas * sigma) p += q
+      const found = draws.reduce((count, x) => count + Number(side * x > sigmas * sigma), 0)
+      const error = Math.sqrt(draws.length * p * (1 - p))
+      // Rare ones are Poisson variables: of a mean below 1 more than 10 are not seen.
+      expect(Math.abs(found - draws.length * p), `${side * sigmas} sigma`).toBeLessThan(
+        5 * Math.max(error, 2),
+      )
+    }
+  expect(fitOf(draws, law), 'chi-square').toBeGreaterThan(1e-6)
+}
