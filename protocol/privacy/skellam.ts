@@ -9,7 +9,8 @@
  *     such that P(|X| >= M) <= 2^-159: Bernstein's inequality holds as log E e^(tX) = v (cosh t - 1) <= (v t^2 / 2) / (1 - t / 3).
  *  2. The wrong begin. With g_k = I_k(v), W_k = f_k g_(k+1) - f_(k+1) g_k obeys W_(k-1) = -W_k, and f_k / g_k - f_(k+1) / g_(k+1) =
  *     W_k / (g_k g_(k+1)): terms that alternate and grow with k. So with c = f_0 / g_0, |f_k / g_k - c| <= W / g_k^2 where
- *     W = f_M g_(M+1), and at k = M, f_M <= c g_M (1 + v / 2M). Hence f_k e^-v / c is P(k) but for (1 + v / 2M) P(M)^2 / P(k), which
+ *     W = f_M g_(M+1). At k = M that is f_M (1 - g_(M+1) / g_(M-1)) <= c g_M, and as g_(M-1) - g_(M+1) = (2M / v) g_M and g_(M-1) <=
+ *     (1 + 2M / v) g_M, f_M <= c g_M (1 + v / 2M). Hence f_k e^-v / c is P(k) but for (1 + v / 2M) P(M)^2 / P(k), which
  *     is at most (1 + v / 2M) P(M); for all 2M + 1 values of k, with v <= 2^25 and M < 2^17, below 2^26 2^-160 = 2^-134.
  *  3. Rounding. Each step of the recurrence rounds down by less than 1. As its coefficients are positive, an error of 1 at k - 1
  *     grows to f_j / f_(k-1) at most by j: relative to f_j they are below sum 1 / f_k <= M / min(f_M, f_(M-1)) < 2^25 2^-192 = 2^-167.

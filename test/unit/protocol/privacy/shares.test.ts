@@ -128,7 +128,7 @@ describe('the noise of a sum', () => {
     expectDrawsOf(summed(7 - 2, [hospitalVariance(ten)]), law)
   })
 
-  it('has that of all shares if all add theirs', () => {
+  it('has twice the promised variance if all survive and add theirs', () => {
     expectDrawsOf(summed(10, [hospitalVariance(ten)]), skellamLaw(rational(800)))
   })
 

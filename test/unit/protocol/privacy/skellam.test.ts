@@ -163,5 +163,9 @@ describe('Skellam noise', () => {
     expect(drawnWith(rest)).toEqual([alias, alias])
     expect(drawnWith(rest + 1n)).toEqual([alias, alias])
     expect(opened).toEqual([40, 41, 40, 41, 40, 41])
+    opened.length = 0
+    const draw = skellamNoise(hundred).drawer(key(1), 40, open(rest))
+    for (const length of [2, 0, CHUNK_WORDS + 3, 1]) draw(new Int32Array(length))
+    expect(opened).toEqual(Array.from({ length: CHUNK_WORDS + 6 }, (_, i) => 40 + i))
   })
 })
