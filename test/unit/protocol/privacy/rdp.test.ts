@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest'
+import { erfc, logErfc, upperTail } from '../../../../protocol/privacy/normal.ts'
+import {
+  discreteGaussianRdp,
+  epsilonFromRdp,
+  sampledGaussianRdp,
+  sampledRdp,
+  skellamRdp,
+} from '../../../../protocol/privacy/rdp.ts'
+import { type IntegerRow, library, publicRows } from './references.ts'
+
+describe('erfc', () => {
+  // Values of mpmath in 30 digits.
+  it.each([
+    [-3, 1.9999779095030015],
+    [0, 1],
+    [0.5, 0.4795001221869534],
+    [0.999999, 0.1572996221581977],
+    [1, 0.15729920705028513],
+    [2, 0.004677734981047266],
+    [3.5, 7.430983723414128e-7],
+    [6.5, 3.842148327120647e-20],
+    [10, 2.088487583762545e-45],
+    [26, 5.663192408856143e-296],
+  ])('of %d', (x, expected) => {
+    expect(Math.abs(erfc(x) / expected - 1)).toBeLessThan(x > 5 ? 1e-13 : 1e-14)
+  })
+
+  it('has a logarithm far beyond the smallest number', () => {
+    expect(logErfc(100)).toBeCloseTo(-10005.177585, 5)
+    expect(logErfc(-40)).toBeCloseTo(Math.LN2, 12)
+    expect(upperTail(Number.NEGATIVE_INFINITY)).toBe(1)
+    expect(upperTail(Number.POSITIVE_INFINITY)).toBe(0)
+  })
+})
+
+describe('RDP of the sampled Gaussian', () => {
+  it.each(publicRows.rows.filter(r => r.rdp !== undefined))(
+    'q=$q sigma=$sigma T=$T',
+    ({ q, sigma, T, delta, rdp }) => {
+      const epsilon = epsilonFromRdp(order => T * sampledGaussianRdp(order, q, sigma), delta)
+      expect(Math.abs(epsilon - rdp!)).toBeLessThan(publicRows.tolerance.rdp)
+    },
+  )
+
+  it.each([...library.rdp, ...library.fractional])(
+    'at order $order, q=$q sigma=$sigma',
+    ({ order, q, sigma, rdp }) => {
+      const ours = sampledGaussianRdp(order, q, sigma)
+      expect(Math.abs(ours - rdp)).toBeLessThan(1e-9 * rdp + 2e-14 / (order - 1))
+    },
+  )
+
+  it('grows with the order, also where whole orders and fractions meet', () => {
+    for (const [q, sigma] of [
+      [0.01, 1],
+      [0.3, 0.7],
+      [0.9, 5],
+    ] as const) {
+      const orders = [1.5, 1.9, 1.999, 2, 2.001, 3, 9.9, 10, 10.1, 64, 100]
+      const rdp = orders.map(order => sampledGaussianRdp(order, q, sigma))
+      expect(rdp).toEqual(rdp.toSorted((a, b) => a - b))
+    }
+  })
+})
+
+const boundOf = ({ mechanism, sigma, shift, order, q, parts }: IntegerRow) =>
+  sampledRdp(order, q, at =>
+    mechanism === 'skellam'
+      ? skellamRdp(at, { l1: shift, l2: shift, sigma })
+      : discreteGaussianRdp(at, { l2: shift, sigma, parts: parts!, dimension: 1 }),
+  )
+
+describe('integer noise', () => {
+  it.each(library.integer)('$mechanism of $sigma, shift $shift, order $order, q=$q', row => {
+    const bound = boundOf(row)
+    expect(bound).toBeGreaterThanOrEqual(row.rdp * (1 - 1e-12))
+    // Close where there is noise enough; sampling before any mechanism at all costs up to the factor 3 of its theorem.
+    if (row.sigma >= 2) expect(bound).toBeLessThan(row.rdp * (row.q < 1 ? 5 : row.sigma < 4 ? 2 : 1.1))
+  })
+
+  it('is about Gaussian noise when there is much of it', () => {
+    const gaussian = sampledGaussianRdp(8, 1, 100 / 7)
+    expect(skellamRdp(8, { l1: 49, l2: 7, sigma: 100 }) / gaussian).toBeCloseTo(1, 2)
+    expect(discreteGaussianRdp(8, { l2: 7, sigma: 100, parts: 10, dimension: 1e6 }) / gaussian).toBeCloseTo(
+      1,
+      12,
+    )
+  })
+
+  it('costs no less in any mechanism than in the Gaussian, by the sampling bound', () => {
+    for (const q of [0.001, 0.1, 0.7]) {
+      for (const order of [2, 5, 40]) {
+        const any = sampledRdp(order, q, at => at / 8)
+        expect(any).toBeGreaterThanOrEqual(sampledGaussianRdp(order, q, 2))
+      }
+    }
+  })
+})
