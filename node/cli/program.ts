@@ -7,6 +7,7 @@ import { registerInit } from './commands/init.ts'
 import { registerLedger } from './commands/ledger.ts'
 import { registerModel } from './commands/model.ts'
 import { registerNode } from './commands/node.ts'
+import { registerPrivacy } from './commands/privacy.ts'
 import { registerSim } from './commands/sim.ts'
 import { registerStatus } from './commands/status.ts'
 import { EXIT, EXIT_HELP, type ExitCode, reportError } from './exit.ts'
@@ -30,6 +31,7 @@ export function buildProgram(io: Io): Command {
   registerStatus(program, io)
   registerLedger(program, io)
   registerModel(program, io)
+  registerPrivacy(program, io)
   registerSim(program, io)
   return program
 }

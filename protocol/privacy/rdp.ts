@@ -109,7 +109,7 @@ function fractionalLog(order: number, q: number, sigma: number): number {
 
 /**
  * Poisson sampling before any mechanism with the Renyi divergences `rdp` at whole orders.
- * Zhu and Wang, 'Poisson Subsampled Renyi Differential Privacy' (ICML 2019), Theorem 5.
+ * Zhu and Wang, 'Poisson Subsampled Renyi Differential Privacy' (ICML 2019), their upper bound for all mechanisms.
  *
  * @param order whole, 2 or above
  * @param q in (0, 1]
@@ -155,9 +155,9 @@ export interface DiscreteGaussianNoise {
 
 /**
  * A sum of discrete Gaussians, which is not quite one itself. Kairouz, Liu, Steinke, 'The Distributed Discrete Gaussian
- * Mechanism' (ICML 2021), Theorem 1, in its form that is first order in tau: densities of the sum differ from those of
- * one discrete Gaussian by factors within e^(tau/2) of each other, twice in a ratio, in each coordinate that a record
- * changes. A change of whole numbers reaches at most l2^2 coordinates.
+ * Mechanism' (ICML 2021), the bound that is linear in tau: on each coordinate that a record changes, a ratio of two
+ * densities of the sum is within e^tau of that of one discrete Gaussian. A change of whole numbers reaches at most l2^2
+ * coordinates.
  *
  * @param order above 1
  */

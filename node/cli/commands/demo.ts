@@ -1,6 +1,7 @@
 /** `medmesh demo`: four hospitals on this machine, one of them killed and back again. */
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import type { Io } from '../io.ts'
+import { whole } from '../options.ts'
 
 interface Options {
   readonly rounds?: number
@@ -46,12 +47,4 @@ Examples:
       const { runDemo } = await import('../../demo/demo.ts')
       await runDemo({ ...options, ...(timeout !== undefined && { timeoutS: timeout }) }, io)
     })
-}
-
-function whole(min: number, max: number): (text: string) => number {
-  return text => {
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value
-    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`)
-  }
 }

@@ -25,6 +25,9 @@ const COMMANDS = [
   ['ledger', 'verify'],
   ['model', 'evaluate'],
   ['model', 'export'],
+  ['privacy'],
+  ['privacy', 'epsilon'],
+  ['privacy', 'plan'],
 ]
 
 describe('usage', () => {

@@ -5,6 +5,7 @@ import {
   epsilonOf,
   noiseMultiplierFor,
   type PrivacyEvent,
+  rdpOf,
 } from '../../../../protocol/privacy/accountant.ts'
 import { library } from './references.ts'
 
@@ -62,6 +63,16 @@ const sigma = fc.double({ min: 0.6, max: 8, noNaN: true })
 const steps = fc.integer({ min: 1, max: 200 })
 const delta = fc.double({ min: 1e-9, max: 1e-3, noNaN: true })
 const more = fc.double({ min: 1.05, max: 3, noNaN: true })
+
+describe('rdpOf', () => {
+  it('takes the next whole order for integer noise, whose divergence is known at those', () => {
+    for (const q of [1, 0.2]) {
+      const event: PrivacyEvent = { mechanism: 'skellam', q, l1: 3, l2: 2, sigma: 5, steps: 1 }
+      expect(rdpOf(event, 2.1)).toBe(rdpOf(event, 3))
+      expect(rdpOf(event, 2)).toBeLessThan(rdpOf(event, 3))
+    }
+  })
+})
 
 describe.each(KINDS)('by %s, epsilon', kind => {
   const runs = { numRuns: kind === 'rdp' ? 25 : 10 }

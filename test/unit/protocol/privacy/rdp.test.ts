@@ -79,6 +79,16 @@ describe('integer noise', () => {
     if (row.sigma >= 2) expect(bound).toBeLessThan(row.rdp * (row.q < 1 ? 5 : row.sigma < 4 ? 2 : 1.1))
   })
 
+  it('has the bounds of the theorems, worked out by hand', () => {
+    // Skellam: 3 * 4 / 200 + min((5 * 4 + 6 * 4) / 40000, 3 * 4 / 200).
+    expect(skellamRdp(3, { l1: 4, l2: 2, sigma: 10 })).toBeCloseTo(0.0611, 12)
+    // 3 * 4 / 2 + min((5 * 4 + 6 * 4) / 4, 3 * 4 / 2).
+    expect(skellamRdp(3, { l1: 4, l2: 2, sigma: 1 })).toBeCloseTo(12, 12)
+    // Sampling: log(.25 * 2 + 3 * .125 * e^.2 + 3 * .125 * e^(2 * .3)) / 2.
+    const sum = 0.5 + 0.375 * Math.exp(0.2) + 0.375 * Math.exp(0.6)
+    expect(sampledRdp(3, 0.5, at => at / 10)).toBeCloseTo(Math.log(sum) / 2, 12)
+  })
+
   it('is about Gaussian noise when there is much of it', () => {
     const gaussian = sampledGaussianRdp(8, 1, 100 / 7)
     expect(skellamRdp(8, { l1: 49, l2: 7, sigma: 100 }) / gaussian).toBeCloseTo(1, 2)
