@@ -23,6 +23,8 @@ const COARSENESS = 2e-5
 /** Points of the grid for a first look, and at most: of one step's losses, and of the window of all. */
 const FIRST_POINTS = 2 ** 13
 const LOSSES_MAX = 2 ** 20
+/** Of a finer grid the rounding errors of probabilities would be no small part of a step. */
+const STEP_LEAST = 1e-8
 const WINDOW_MAX = 2 ** 18
 /** Epsilon is about so many points above 0, at least. */
 const POINTS_BELOW = 100
@@ -66,7 +68,7 @@ function epsilonOneWay(
     })),
   })
   // A first look tells where epsilon is about, and so how fine the grid has to be.
-  const first = grid(widest / FIRST_POINTS)
+  const first = grid(Math.max(STEP_LEAST, widest / FIRST_POINTS))
   const finite = delta - infinityOf(first)
   if (finite <= 0) return Number.POSITIVE_INFINITY
   const chernoff = (tilt: number) => (totalCumulant(first, tilt) - Math.log(finite)) / tilt
@@ -77,7 +79,7 @@ function epsilonOneWay(
     const window = windowOf(first, tilt)
     const span = window.to - window.from
     const fine = Math.sqrt((12 * COARSENESS * Math.max(epsilon, span / 1000)) / (steps * (tilt + 1)))
-    const least = Math.max(widest / LOSSES_MAX, span / WINDOW_MAX)
+    const least = Math.max(STEP_LEAST, widest / LOSSES_MAX, span / WINDOW_MAX)
     const step = Math.max(least, Math.min(first.step, fine, epsilon / POINTS_BELOW))
     epsilon = Math.min(epsilon, epsilonInWindow(step === first.step ? first : grid(step), window, delta))
     // Where few large losses decide, epsilon is far below the Chernoff bound, and so is the tilt that moves the bulk there.
@@ -133,12 +135,12 @@ function leastAt(f: (x: number) => number): number {
   return Math.exp((from + to) / 2)
 }
 
-/** log of E[e^(tilt * loss)] of one step, its finite part. */
+/** log of E[e^(tilt * loss)] of one step, its finite part; Infinity, which bounds nothing, where all terms underflow. */
 function cumulantOf({ lowest, mass }: Losses, step: number, tilt: number): number {
   const largest = tilt * step * (tilt > 0 ? lowest + mass.length - 1 : lowest)
   let sum = 0
   for (let i = 0; i < mass.length; i++) sum += mass[i]! * Math.exp(tilt * step * (lowest + i) - largest)
-  return largest + Math.log(sum)
+  return sum > 0 ? largest + Math.log(sum) : Number.POSITIVE_INFINITY
 }
 
 function totalCumulant({ parts, step }: Composed, tilt: number): number {

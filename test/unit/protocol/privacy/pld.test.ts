@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { transform, transformError } from '../../../../protocol/privacy/fft.ts'
 import { gridLosses, lossRange } from '../../../../protocol/privacy/loss.ts'
 import { epsilonFromPld } from '../../../../protocol/privacy/pld.ts'
+import { epsilonFromRdp, sampledGaussianRdp } from '../../../../protocol/privacy/rdp.ts'
 import { gaussianDelta, library, publicRows, sampledDelta } from './references.ts'
 
 describe('epsilon by PLD', () => {
@@ -70,6 +71,18 @@ describe('the bound', () => {
 
   it('says that there is none for noise too small to account for', () => {
     expect(epsilonFromPld([{ q: 1, sigma: 0.02, steps: 1 }], 1e-6)).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  it.each([
+    [1e-6, 50, 1000, 1e-12],
+    [1e-6, 1e4, 1e6, 1e-5],
+    [0.999999, 0.3, 1000, 1e-12],
+    [1e-6, 0.3, 1e6, 0.3],
+  ])('is finite and below that of RDP at the ends: q=%d sigma=%d steps=%d', (q, sigma, steps, delta) => {
+    const rdp = epsilonFromRdp(order => steps * sampledGaussianRdp(order, q, sigma), delta)
+    const bound = epsilonFromPld([{ q, sigma, steps }], delta)
+    expect(bound).toBeGreaterThanOrEqual(0)
+    expect(bound).toBeLessThanOrEqual(rdp * 1.001 + 1e-9)
   })
 
   it('is 0 where delta allows all that is told', () => {
