@@ -9,8 +9,12 @@ import { logitsTopology } from './keras.ts'
 /** Rows that go through the model at once when it is evaluated. */
 const EVALUATION_ROWS = 4096
 
+export type Layer = LayersModel['layers'][number]
+
 export interface TrainedModel {
   readonly variables: tf.Variable[]
+  /** In their order, each fed by the one before; the last one gives logits. */
+  readonly layers: readonly Layer[]
   /** Logits, one for each row of `x` (rows x d). */
   logits(x: tf.Tensor2D, training: boolean): tf.Tensor1D
   /** Sets the weights from P numbers in the charter's order. */
@@ -48,6 +52,7 @@ export async function buildModel(charter: Charter): Promise<TrainedModel> {
   const count = parameterCount(charter)
   return {
     variables,
+    layers: model.layers,
     logits: (x, training) => tf.reshape(model.apply(x, { training }) as tf.Tensor, [-1]) as tf.Tensor1D,
     set: parameters => setWeights(variables, parameters, count),
     get: () => getWeights(variables, count),
