@@ -4,7 +4,8 @@
  */
 import { ascii } from '../../protocol/bytes.ts'
 import { hkdf } from '../../protocol/crypto/kdf.ts'
-import { type KeyStream, keyStream, release } from '../../protocol/crypto/keystream.ts'
+import { type KeyStream, keyStream } from '../../protocol/crypto/keystream.ts'
+import { wordsOf } from './words.ts'
 
 const PURPOSE = ascii('medmesh minibatches')
 
@@ -39,17 +40,7 @@ function shuffle(order: Uint32Array, below: (n: number) => number): void {
 
 /** Uniform integers in [0, n): words of the stream that would favour small results are drawn again. */
 function uniform(stream: KeyStream): (n: number) => number {
-  const CHUNK = 1024
-  let words: Uint32Array = new Uint32Array(0)
-  let at = 0
-  const word = () => {
-    if (at === words.length) {
-      release(words)
-      words = stream.take(CHUNK)
-      at = 0
-    }
-    return words[at++]!
-  }
+  const word = wordsOf(stream)
   return n => {
     const limit = 0x1_0000_0000 - (0x1_0000_0000 % n)
     let w = word()
