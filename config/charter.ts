@@ -129,6 +129,37 @@ const SecureSumSchema = z.strictObject({
   compression: CompressionSchema.optional(),
 })
 
+/** Standard deviation of a sum's noise relative to what one patient can change in it. */
+const multiplier = z.number().min(0.1).max(10_000)
+
+/** What is protected by noise. */
+export const PrivacySchema = z.discriminatedUnion('unit', [
+  /** No differential privacy: sums are exact. */
+  z.strictObject({ unit: z.literal('none') }),
+  /** One patient's row, at whichever hospital, against whoever sees the sums and the models, by DP-SGD (Abadi 2016). */
+  z.strictObject({
+    unit: z.literal('patient'),
+    /**
+     * `sum`: each round is one step over the rows of all hospitals together, with one noise, of which each of them adds a share
+     * before it masks. `hospital`: each trains by itself, with all the noise in each of its steps, which is more and protects against
+     * who sees its update alone too. The sums for normalisation and of the evaluation have the one noise in either.
+     */
+    noise: z.enum(['sum', 'hospital']),
+    /** Training rows of all hospitals together, as they say before the study: a step divides by samplingRate times this. */
+    patients: z.int().min(2).max(1_000_000_000),
+    /** Probability with which a step takes a row, each by itself (Poisson). */
+    samplingRate: z.number().gt(0).max(1),
+    /** L2 norm to which the gradient of one row is clipped. */
+    clipNorm: z.number().gt(0).max(1e6),
+    /** Of the sums for normalisation, of each step of training, and of the counts of the evaluation at the end. */
+    noiseMultiplier: z.strictObject({ statistics: multiplier, training: multiplier, evaluation: multiplier }),
+    /** The budget: a hospital gives nothing more that would take the study over it. */
+    epsilonMax: z.number().gt(0).max(1000),
+    /** At most one in `patients`. */
+    delta: z.number().gt(0).lt(1),
+  }),
+])
+
 export const CharterSchema = z.strictObject({
   format: z.literal('medmesh-charter/1'),
   version: z.int().min(1).max(1_000_000),
@@ -193,10 +224,7 @@ export const CharterSchema = z.strictObject({
     /** Cut of one row's cross-entropy. */
     lossMax: z.number().gt(0).max(1000),
   }),
-  privacy: z.strictObject({
-    /** What is protected by noise. `none`: no differential privacy; sums are exact. */
-    unit: z.literal('none'),
-  }),
+  privacy: PrivacySchema,
   secureSum: SecureSumSchema,
   export: z.strictObject({
     /** Who may write the model to a file. */
@@ -205,6 +233,8 @@ export const CharterSchema = z.strictObject({
 })
 
 export type Charter = z.infer<typeof CharterSchema>
+/** The privacy policy of a charter that protects patients. */
+export type PatientPrivacy = Extract<Charter['privacy'], { unit: 'patient' }>
 export type Member = z.infer<typeof MemberSchema>
 export type Feature = z.infer<typeof FeatureSchema>
 export type Weight = z.infer<typeof WeightSchema>
@@ -226,6 +256,11 @@ export function quorum(n: number, f: number): number {
 /** Fewest survivors that a charter allows in one secure sum of its members: two honest inputs always stay mixed. */
 export function survivorsFloor(charter: Pick<Charter, 'secureSum' | 'maliciousMax'>): number {
   return Math.max(charter.secureSum.survivorsMin, Math.max(charter.maliciousMax, 1) + 2)
+}
+
+/** Undefined where all is exact. */
+export function patientPrivacy({ privacy }: Pick<Charter, 'privacy'>): PatientPrivacy | undefined {
+  return privacy.unit === 'patient' ? privacy : undefined
 }
 
 /** Parameters P of the model: the lengths of all trainable weights together. */

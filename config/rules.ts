@@ -10,6 +10,7 @@ import { isFactored } from './matrices.ts'
 import { type Path, type Problem, showPath } from './problem.ts'
 import { committeeProblems } from './rules-committees.ts'
 import { modelProblems } from './rules-model.ts'
+import { privacyProblems } from './rules-privacy.ts'
 
 /** All rules that a charter, or a draft as far as it is filled in, breaks; none: an empty list. */
 export function ruleProblems(charter: CharterDraft): Problem[] {
@@ -24,6 +25,7 @@ export function ruleProblems(charter: CharterDraft): Problem[] {
     ...modelProblems(charter),
     ...timeProblems(charter),
     ...quantisationProblems(charter),
+    ...privacyProblems(charter),
   ]
 }
 

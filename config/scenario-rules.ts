@@ -113,6 +113,20 @@ function numberProblems(scenario: Scenario): Problem[] {
   const useless = compressionProblem(compression)
   if (useless)
     add('SCENARIO_COMPRESSION', ['secureSum', 'compression', useless.field], useless.says, useless.fix)
+  if (scenario.privacy?.unit === 'patient') {
+    const fix = 'leave one of the two out'
+    if (compression)
+      add(
+        'SCENARIO_PRIVACY',
+        ['secureSum', 'compression'],
+        'must be left out where patients are protected',
+        fix,
+      )
+    if (scenario.committees)
+      add('SCENARIO_PRIVACY', ['committees'], 'must be left out where patients are protected', fix)
+    if (scenario.study.learner !== 'synthetic')
+      add('SCENARIO_PRIVACY', ['privacy'], 'must be left out where real rows are learned from', fix)
+  }
   if (compression?.rank !== undefined && scenario.study.learner === 'synthetic')
     add(
       'SCENARIO_COMPRESSION',

@@ -4,7 +4,7 @@
  * is in scenario-rules.ts.
  */
 import { z } from 'zod'
-import { CompressionSchema } from './charter.ts'
+import { CompressionSchema, PrivacySchema } from './charter.ts'
 import { maliciousBorne } from './tail.ts'
 
 const slug = z
@@ -195,6 +195,8 @@ export const ScenarioSchema = z.strictObject({
       compression: CompressionSchema.optional(),
     })
     .prefault({}),
+  /** Noise, as a charter has it; each round is one step then. */
+  privacy: PrivacySchema.optional(),
   /** Beyond some hundred hospitals: committees sum and one committee decides (SPEC T). */
   committees: z
     .strictObject({ size: z.int().min(4).max(64), maliciousMax: z.int().min(0).max(21) })

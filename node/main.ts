@@ -15,6 +15,7 @@ import { NodeHost } from './host.ts'
 import { type Identity, loadIdentity } from './identity/identity.ts'
 import { createNet } from './net/net.ts'
 import type { Net, NetLog } from './net/options.ts'
+import { checkBudget } from './privacy.ts'
 import type { NodeStatus } from './status.ts'
 import { openStore, type Store } from './store/store.ts'
 import { TransferBook } from './transfers.ts'
@@ -61,7 +62,7 @@ export async function runNode(dir: string, options: RunOptions): Promise<{ finis
       trainRows: rows.train,
       testRows: rows.test,
     })
-    for (const notice of notices) options.log?.('warn', `data: ${notice}`)
+    for (const notice of notices) options.log?.('warn', notice)
     const store = openStore(config.storeFile)
     try {
       return await new RunningNode({ config, identity, verified, jobs, store, options }).run()
@@ -85,7 +86,9 @@ export function loadCharter(file: string, now: number | undefined): VerifiedChar
       'put the signed charter there, or correct `charter` in node.yaml',
     )
   }
-  return verifyCharter(readSigned(text), { now })
+  const verified = verifyCharter(readSigned(text), { now })
+  checkBudget(verified.charter)
+  return verified
 }
 
 function checkMember({ charter }: VerifiedCharter, config: NodeConfig, identity: Identity): void {

@@ -188,6 +188,8 @@ export interface Section {
   readonly rotated: boolean
   /** Its values are one of each so many of a vector's, drawn by the public seed; 1: all of them. */
   readonly oneIn: number
+  /** Variance of the whole numbers that each hospital adds to its quantised values as noise; 0: none. */
+  readonly noise: number
   /** Its values are these factors of an update's matrices, and then what is in none (factors.ts); undefined: the update's own. */
   readonly factor: Factor | undefined
 }
@@ -365,6 +367,8 @@ export type Event =
   | { readonly kind: 'settled' }
   | { readonly kind: 'waiting'; readonly reason: string; readonly for: readonly MemberId[] }
   | { readonly kind: 'jobFailed'; readonly reason: string }
+  /** This hospital gives nothing more: one more noised sum would cost more than the charter's epsilonMax. */
+  | { readonly kind: 'budgetSpent'; readonly epsilon: number; readonly epsilonMax: number }
 
 /** How far a long vector or model is that goes in parts (SPEC W7): told when it begins, now and then, and when it ends. */
 export interface TransferEvent {

@@ -191,6 +191,8 @@ function describeEvent(event: Event): string {
       return `waiting: ${event.reason}${listed(', for ', event.for)}`
     case 'jobFailed':
       return `job failed: ${event.reason}`
+    case 'budgetSpent':
+      return `privacy budget spent: epsilon ${event.epsilon.toFixed(3)} of ${event.epsilonMax}`
   }
 }
 

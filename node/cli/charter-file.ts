@@ -14,6 +14,7 @@ import {
 import { toHex } from '../../protocol/bytes.ts'
 import type { Trust } from '../../protocol/ledger/verify.ts'
 import { initialHash } from '../../protocol/model/initial.ts'
+import { checkBudget } from '../privacy.ts'
 
 export type CharterFile =
   | { readonly kind: 'draft'; readonly draft: CharterDraft }
@@ -32,16 +33,24 @@ export function readText(file: string): string {
   }
 }
 
-/** A draft or a signed charter, told apart by what is in it. Signatures are not checked. */
+/**
+ * A draft or a signed charter, told apart by what is in it. Signatures are not checked. Throws MedmeshError, also
+ * CHARTER_PRIVACY_BUDGET.
+ */
 export function readCharterFile(file: string): CharterFile {
   const text = readText(file)
   if (!text.trimStart().startsWith('{')) return { kind: 'draft', draft: readDraft(file, text) }
   const value = readSigned(text)
-  return { kind: 'signed', charter: parseSigned(value), value }
+  const charter = parseSigned(value)
+  checkBudget(charter.signed)
+  return { kind: 'signed', charter, value }
 }
 
 export function readDraft(file: string, text = readText(file)): CharterDraft {
-  return parseDraft(text, name => readFileSync(join(dirname(file), name), 'utf8'))
+  const draft = parseDraft(text, name => readFileSync(join(dirname(file), name), 'utf8'))
+  // What members still have to fill in, it does not look at.
+  checkBudget(draft as Charter)
+  return draft
 }
 
 /** What can be signed: a signed charter as it is, or a draft in which nothing is open. */

@@ -45,15 +45,16 @@ export async function compare(
   return { own, federated: await measure(federated), pooled: await measure(pooled) }
 }
 
-/** All rounds of the charter on one data set, with nothing compressed. Throws what the learner throws. */
+/** All rounds of the charter on one data set, with nothing compressed and no noise. Throws what the learner throws. */
 export async function trainAlone(
   charter: Charter,
   dataset: Dataset,
   backend: Backend,
   seed: string,
 ): Promise<ModelState> {
-  const whole = { ...charter, secureSum: { ...charter.secureSum, compression: undefined } }
-  const learner = await createLearner(charter, dataset, backend)
+  const secureSum = { ...charter.secureSum, compression: undefined }
+  const whole: Charter = { ...charter, secureSum, privacy: { unit: 'none' } }
+  const learner = await createLearner(whole, dataset, backend)
   try {
     let model = initialState(charter)
     for (let round = 0; round <= charter.training.rounds; round++) {

@@ -63,6 +63,7 @@ export async function runDemo(options: DemoOptions, io: Io): Promise<DemoRecord>
       charterHash: study.trusted.hash,
       threshold: charter.threshold,
       maliciousMax: charter.maliciousMax,
+      protects: charter.privacy.unit,
       quorum: quorum(names.length, charter.maliciousMax),
       hospitals: study.hospitals.map(({ member, name }) => ({
         member,

@@ -1,4 +1,5 @@
 /** The outcome of a demo: one record for the terminal, the report and the JSON. */
+import type { Charter } from '../../config/charter.ts'
 import type { MemberId } from '../../protocol/ports.ts'
 import type { LedgerEntry } from '../cli/ledger-file.ts'
 import type { Board, RoundView } from './board.ts'
@@ -21,6 +22,8 @@ export interface DemoRecord {
   readonly charterHash: string
   readonly threshold: number
   readonly maliciousMax: number
+  /** What the charter protects by noise. */
+  readonly protects: Charter['privacy']['unit']
   readonly quorum: number
   readonly hospitals: readonly {
     readonly member: MemberId

@@ -119,6 +119,12 @@ ${htmlTable('The ledger', [
 </details>`
 }
 
+const NOISE: Readonly<Record<DemoRecord['protects'], string>> = {
+  none: 'The sums and the model are exact here, without noise, and a model can tell something about the records that it was trained on. This study has no differential privacy.',
+  patient:
+    "By noise, what all sums and models together tell of one patient's row is bounded to the epsilon and delta that the charter says. Not covered: more than one row of a patient, and that a hospital takes part.",
+}
+
 function promises(record: DemoRecord): Markup {
   const f = record.maliciousMax
   return html`<h2>What this promises, and what it does not</h2>
@@ -129,7 +135,7 @@ function promises(record: DemoRecord): Markup {
 </ul>
 <p><strong>Not promised:</strong></p>
 <ul>
-<li>Secure summing alone is not anonymity. The sums and the model are exact here, without noise, and a model can tell something about the records that it was trained on. This study has no differential privacy.</li>
+<li>Secure summing alone is not anonymity. ${NOISE[record.protects]}</li>
 <li>A hospital that lies about its own data is not found out: its masked input is whatever it chose, within the bounds.</li>
 <li>In this demo all processes ran on one machine, so whoever owns it could see everything. The models for comparison were trained with all records in one process.</li>
 </ul>`

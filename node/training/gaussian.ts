@@ -11,28 +11,38 @@
 
 import { ascii } from '../../protocol/bytes.ts'
 import { hkdf } from '../../protocol/crypto/kdf.ts'
-import { keyStream } from '../../protocol/crypto/keystream.ts'
-import { wordsOf } from './words.ts'
+import { CHUNK_WORDS, keyStream, release } from '../../protocol/crypto/keystream.ts'
 
 const PURPOSE = ascii('medmesh noise for patients')
 
 /** Independent standard normal numbers from a key that this draws from the job's seed (32 bytes, secret) for itself. */
 export function gaussians(seed: Uint8Array): () => number {
-  const word = wordsOf(keyStream(hkdf(seed, PURPOSE, 32)))
-  /** Whole number in [0, 2^53). */
-  const draw = () => word() * 2 ** 21 + (word() >>> 11)
-  let other: number | undefined
+  const stream = keyStream(hkdf(seed, PURPOSE, 32))
+  const numbers = new Float64Array(CHUNK_WORDS / WORDS_PER_NUMBER)
+  let at = numbers.length
   return () => {
-    if (other !== undefined) {
-      const second = other
-      other = undefined
-      return second
+    if (at === numbers.length) {
+      const words = stream.take(CHUNK_WORDS)
+      transform(words, numbers)
+      release(words)
+      at = 0
     }
-    // Never log 0.
-    const radius = Math.sqrt(-2 * Math.log((draw() + 1) * 2 ** -53))
-    const angle = 2 * Math.PI * draw() * 2 ** -53
-    other = radius * Math.sin(angle)
-    return radius * Math.cos(angle)
+    return numbers[at++]!
+  }
+}
+
+const WORDS_PER_NUMBER = 2
+
+/** Box and Muller: of two uniform numbers of 53 bits two normal ones. */
+function transform(words: Uint32Array, numbers: Float64Array): void {
+  for (let i = 0; i < numbers.length; i += 2) {
+    const w = WORDS_PER_NUMBER * i
+    // In (0, 1]: never the logarithm of 0.
+    const first = (words[w]! * 2 ** 21 + (words[w + 1]! >>> 11) + 1) * 2 ** -53
+    const second = (words[w + 2]! * 2 ** 21 + (words[w + 3]! >>> 11)) * 2 ** -53
+    const radius = Math.sqrt(-2 * Math.log(first))
+    numbers[i] = radius * Math.cos(2 * Math.PI * second)
+    numbers[i + 1] = radius * Math.sin(2 * Math.PI * second)
   }
 }
 
@@ -54,10 +64,11 @@ export function noisedMean(
 ): Float32Array {
   // A power of two, by which doubles are multiplied and divided exactly.
   const step = 2 ** Math.floor(Math.log2(clipNorm)) * GRID
-  const deviation = (noiseMultiplier * clipNorm) / step
+  const perStep = 1 / step
+  const deviation = noiseMultiplier * clipNorm * perStep
   const mean = new Float32Array(sum.length)
   for (let i = 0; i < sum.length; i++) {
-    mean[i] = ((Math.round(sum[i]! / step) + Math.round(deviation * normal())) * step) / expected
+    mean[i] = ((Math.round(sum[i]! * perStep) + Math.round(deviation * normal())) * step) / expected
   }
   return mean
 }

@@ -27,9 +27,9 @@ export interface PerExample {
   /** One line for people where the way is the slow one: why. */
   readonly notice: string | undefined
   /**
-   * The sum over a minibatch at the weights that the model holds; zeros for a batch of nobody. `clipNorm` > 0.
+   * The sum over a minibatch at the weights that the model holds; zeros for a batch of nobody.
    *
-   * Throws MedmeshError LEARN_NOT_FINITE when an example's gradient is not finite.
+   * Throws MedmeshError LEARN_NOT_FINITE when an example's gradient is not finite, RangeError unless `clipNorm` > 0.
    */
   clippedSum(batch: Batch, clipNorm: number): ClippedSum
 }
@@ -46,11 +46,12 @@ export function perExample(model: TrainedModel): PerExample {
   const known = typeof steps !== 'string'
   const notice = known
     ? undefined
-    : `gradients are clipped one example after the other, which is slow: ${steps}, which ghost clipping does not know`
+    : `gradients are clipped one example after the other, which is slow: ${steps} is not one that ghost clipping knows`
   return {
     way: known ? 'ghost' : 'naive',
     notice,
     clippedSum: (batch, clipNorm) => {
+      if (!(clipNorm > 0)) throw new RangeError('a gradient is clipped to more than 0')
       if (batch.y.length === 0) {
         return { gradient: new Float32Array(countOf(model)), norms: new Float64Array(0) }
       }
@@ -79,8 +80,8 @@ function byGhost(
   return { gradient, norms }
 }
 
-/** For whatever model tfjs can train. */
-function oneByOne(model: TrainedModel, { x, y }: Batch, clipNorm: number): ClippedSum {
+/** The naive way, for whatever model tfjs can train. Of one example at least; throws as `clippedSum` does. */
+export function oneByOne(model: TrainedModel, { x, y }: Batch, clipNorm: number): ClippedSum {
   const d = x.length / y.length
   const norms = new Float64Array(y.length)
   const sum = new Float64Array(countOf(model))

@@ -11,11 +11,6 @@ import { wordsOf } from './words.ts'
 
 const PURPOSE = ascii('medmesh patients drawn')
 
-/** Probability with which each of `rows` (1 .. 2^32 - 1) is drawn, so that a batch has `batch` of them on average. */
-export function samplingRate(rows: number, batch: number): number {
-  return Math.min(1, batch / rows)
-}
-
 /**
  * Endless batches over `rows` rows, rising indices, each row with probability `q`, 0 < q <= 1; a batch may be empty.
  * To the next 2^-32 below q, so that nobody is drawn more often than was said. `seed`: 32 bytes, which must stay secret:

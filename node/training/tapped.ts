@@ -56,14 +56,14 @@ interface Inside {
   readonly activation: { apply(z: tf.Tensor): tf.Tensor; getClassName(): string } | null
 }
 
-/** The steps of a sequential model, or in words the first layer that ghost clipping does not know. */
+/** The steps of a sequential model with weights, or in words the first layer that ghost clipping does not know. */
 export function stepsOf(layers: readonly Layer[]): readonly Step[] | string {
   const steps: Step[] = []
   for (const layer of layers) {
     // A layer in two places has one gradient that is the sum of two, whose norm is not the sum of their norms.
-    if (layers.indexOf(layer) !== steps.length) return `the layer ${layer.name} is used twice`
+    if (layers.indexOf(layer) !== steps.length) return `the layer ${layer.name}, in two places,`
     const step = stepOf(layer)
-    if (step === undefined) return `the layer ${layer.name} is a ${layer.getClassName()}`
+    if (step === undefined) return `the layer ${layer.name} (${layer.getClassName()})`
     steps.push(step)
   }
   return steps

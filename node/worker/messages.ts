@@ -27,7 +27,7 @@ export interface ToWorker {
   readonly records: Records
 }
 
-/** What the hospital's own people may be told about its data. */
+/** What the hospital's own people may be told about its data, and about how it trains on them. */
 export interface Opened {
   readonly backend: Backend
   readonly dataHash: string

@@ -63,7 +63,11 @@ async function open(learn: LearnSetup): Promise<{ learner: Learner; opened: Open
   const backend = await chooseBackend(learn.backend)
   const learner = await createLearner(learn.charter, dataset, backend)
   const rows = { train: dataset.train.y.length, test: dataset.test.y.length }
-  return { learner, opened: { backend, dataHash: dataset.hash, notices: dataset.notices, rows } }
+  const notices = [
+    ...dataset.notices.map(notice => `data: ${notice}`),
+    ...learner.notices.map(notice => `training: ${notice}`),
+  ]
+  return { learner, opened: { backend, dataHash: dataset.hash, notices, rows } }
 }
 
 async function perform({ job, records }: ToWorker, learner: Learner | undefined): Promise<JobResult> {

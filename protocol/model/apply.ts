@@ -5,7 +5,7 @@
  * A masked input proves nothing about its size: a malicious member can move any element of the sum to any residue. So
  * every sum, whatever it is, gives a model and numbers that peers and entries accept.
  */
-import type { Charter, Feature } from '../../config/charter.ts'
+import { type Charter, type Feature, patientPrivacy } from '../../config/charter.ts'
 import type { Lanes } from '../../config/lanes.ts'
 import type { HeldModel, Metrics, ModelState, Rest, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
@@ -19,7 +19,7 @@ import {
   nextBasis,
   otherFactor,
 } from '../sum/factors.ts'
-import { roundingDeviation, sectionRange } from '../sum/layout.ts'
+import { errorDeviation, sectionRange } from '../sum/layout.ts'
 import { type Pieces, stretch } from '../sum/pieces.ts'
 import { dequantise, unpackInto } from '../sum/quantise.ts'
 import { rotateBack, rotatedLength, rotationFactor } from '../sum/rotation.ts'
@@ -78,22 +78,31 @@ export function applySum(
     const { scale } = sections.find(s => s.name === name)!
     return Float64Array.from(residues.subarray(from, to), residue => dequantise(residue, scale))
   }
+  const privacy = patientPrivacy(charter)
   switch (task) {
     case 'statistics': {
       const samples = samplesIn(sections, residues)
-      const noise = roundingDeviation(sections.find(s => s.name === 'first')!)
+      const errorOf = (name: string) => errorDeviation(sections.find(s => s.name === name)!)
+      if (privacy) {
+        const error = errorOf('second')
+        const normalisation = normaliseNoised(charter, privacy.patients, read('first'), read('second'), error)
+        return { state: { ...state, ...normalisation }, metrics: undefined, samples }
+      }
+      const noise = errorOf('first')
       const normalisation = normalise(charter, samples, read('first'), read('second'), noise)
       return { state: { ...state, ...normalisation }, metrics: undefined, samples }
     }
     case 'train': {
       const section = sections.find(s => s.name === 'update')!
       const update = stretch(residues, ...sectionRange(sections, 'update'))
-      const weight = read('weight')[0]!
-      const found = { metrics: measured(read), samples: samplesIn(sections, residues) }
+      const weight = privacy?.noise === 'sum' ? privacy.samplingRate * privacy.patients : read('weight')[0]!
+      // Counts without noise would tell of patients.
+      const metrics = privacy ? undefined : measured(read)
+      const found = { metrics, samples: samplesIn(sections, residues) }
       return { state: stepped(charter, state, update, section, weight, publicSeed, host), ...found }
     }
     case 'evaluate':
-      return { state, metrics: measured(read), samples: 0 }
+      return { state, metrics: measured(read, privacy !== undefined), samples: 0 }
   }
 }
 
@@ -104,7 +113,10 @@ export interface Host {
 }
 const HERE: Host = { store: NO_STORE, make: inMemory }
 
-/** Sample-weighted FedAvg (McMahan 2017, Algorithm 1): parameters + sum(w_i delta_i) / sum(w_i). */
+/**
+ * Sample-weighted FedAvg (McMahan 2017, Algorithm 1): parameters + sum(w_i delta_i) / sum(w_i). Under noise a step of DP-SGD (Abadi
+ * 2016, Algorithm 1) over all rows, whose `weight` is how many of them are drawn on average.
+ */
 function stepped(
   charter: Charter,
   state: HeldModel,
@@ -239,6 +251,34 @@ function normalise(
   return { mean, deviation }
 }
 
+/** Variance of what is spread evenly from 0 to 1. */
+const EVEN = 1 / 12
+
+/**
+ * The same from noised sums of u - 1/2 and of its square over about `patients` rows. A feature whose variance cannot be told from
+ * noise, of standard deviation `noise` in its sum, is taken for one that is spread evenly.
+ */
+function normaliseNoised(
+  charter: Charter,
+  patients: number,
+  first: Float64Array,
+  second: Float64Array,
+  noise: number,
+): Pick<ModelState, 'mean' | 'deviation'> {
+  const ranges = charter.data.features.flatMap(rangesOf)
+  const mean = new Float64Array(ranges.length)
+  const deviation = new Float64Array(ranges.length)
+  ranges.forEach(([min, width], j) => {
+    const m = Math.min(1 / 2, Math.max(-1 / 2, first[j]! / patients))
+    const variance = Math.min(1 / 4, second[j]! / patients - m * m)
+    const spread = Math.sqrt(variance > (3 * noise) / patients ? variance : EVEN) * width
+    mean[j] = min + (m + 1 / 2) * width
+    // A width near the smallest double leaves 0.
+    deviation[j] = spread > 0 ? spread : 1
+  })
+  return { mean, deviation }
+}
+
 /** Lower end and width of each expanded feature. */
 function rangesOf(feature: Feature): [min: number, width: number][] {
   switch (feature.type) {
@@ -262,13 +302,13 @@ export function samplesIn(sections: readonly Section[], residues: Pieces): numbe
   return Math.max(0, dequantise(residue!, counts.scale))
 }
 
-/** Undefined also where the histograms cannot be counts: somebody's were not. */
-function measured(read: (name: string) => Float64Array): Metrics | undefined {
+/** Undefined also where the histograms cannot be counts: somebody's were not, or there is more noise in them than counts. */
+function measured(read: (name: string) => Float64Array, isNoisy = false): Metrics | undefined {
   const positives = read('positives')
   const negatives = read('negatives')
   const counts = [...positives, ...negatives]
   const testSamples = counts.reduce((a, b) => a + b, 0)
-  if (testSamples === 0 || counts.some(c => c < 0)) return undefined
+  if (isNoisy ? testSamples < 1 : testSamples === 0 || counts.some(c => c < 0)) return undefined
   return {
     testSamples,
     auc: histogramAuc(positives, negatives),

@@ -1,5 +1,5 @@
 /** From what a hospital learned to what it adds to the sum: checked, clipped, weighted, in sections. */
-import { type Charter, parameterCount } from '../../config/charter.ts'
+import { type Charter, parameterCount, patientPrivacy } from '../../config/charter.ts'
 import { longMemory } from '../memory.ts'
 import type { Evaluation, Given, Learned, Section, Stored, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
@@ -71,23 +71,29 @@ export function contribution(
     parts.set(name, { section, values, factor })
     return undefined
   }
-  const { weightMax, weighting } = charter.training
+  const { weightMax } = charter.training
+  const privacy = patientPrivacy(charter)
   const rows = learned.samples
   if (!Number.isInteger(rows) || rows < 0) return err('samples is no count')
+  // One row more must change a sum by that row alone, and no other's share.
+  if (privacy && rows > weightMax) return err('more training rows than weightMax')
   const wrong: (string | undefined)[] = []
-  if (task !== 'evaluate') wrong.push(put('samples', Float64Array.of(Math.min(rows, weightMax))))
+  const isStep = privacy?.noise === 'sum' && task === 'train'
+  if (task !== 'evaluate' && !privacy) wrong.push(put('samples', Float64Array.of(Math.min(rows, weightMax))))
   if (task === 'statistics') {
     const sums = learned.featureSums
     if (!sums) return err('statistics without feature sums')
     if (!areSums(sums, rows)) return err('feature sums are not of values in [0, 1]')
     // Beyond the bound a hospital's rows count as weightMax rows of the same means.
     const share = rows > weightMax ? weightMax / rows : 1
-    wrong.push(put('first', sums.first, share), put('second', sums.second, share))
+    const { first, second } = privacy ? centred(sums, rows) : sums
+    wrong.push(put('first', first, share), put('second', second, share))
   }
-  if (task === 'train') {
-    if (!learned.delta) return err('training without an update')
-    const weight = rows === 0 ? 0 : weighting === 'equal' ? 1 : Math.min(rows, weightMax) / weightMax
-    const update = owed(numbersIn(learned.delta, read), residual)
+  if (task === 'train' && !learned.delta) return err('training without an update')
+  if (isStep) wrong.push(put('update', numbersIn(learned.delta!, read)))
+  else if (task === 'train') {
+    const weight = weightOf(charter, rows)
+    const update = owed(numbersIn(learned.delta!, read), residual)
     const norm = normOf(update)
     const clip = clipFactor(norm, charter.training.clipNorm)
     wrong.push(put('update', update, weight * clip, norm))
@@ -95,7 +101,8 @@ export function contribution(
     const part = parts.get('update')
     if (part) parts.set('update', sent(charter, part.section, update, weight, clip, { publicSeed, basis }))
   }
-  if (task !== 'statistics') wrong.push(...evaluated(put, learned.evaluation, charter.evaluation))
+  if (task === 'evaluate' || (task === 'train' && !privacy))
+    wrong.push(...evaluated(put, learned.evaluation, charter.evaluation))
   const first = wrong.find(w => w !== undefined)
   return first === undefined ? ok(sections.map(s => parts.get(s.name)!)) : err(first)
 }
@@ -190,6 +197,25 @@ function scaled(values: Float32Array | Float64Array, factor: number): Float32Arr
 function areSums({ first, second }: NonNullable<Learned['featureSums']>, rows: number): boolean {
   const room = rows * (ROUNDING - 1)
   return first.every((u, j) => !(u > rows + room || second[j]! > u + room || second[j]! < 0))
+}
+
+/** Sums of u - 1/2 and of its square: a row changes them by less, so that they need less noise. */
+function centred(
+  { first, second }: NonNullable<Learned['featureSums']>,
+  rows: number,
+): NonNullable<Learned['featureSums']> {
+  return {
+    first: first.map(u => u - rows / 2),
+    second: second.map((square, j) => square - first[j]! + rows / 4),
+  }
+}
+
+function weightOf(charter: Charter, rows: number): number {
+  const { weightMax, weighting } = charter.training
+  // Where patients are protected one row more must not make a hospital of none.
+  if (patientPrivacy(charter)) return 1
+  if (rows === 0) return 0
+  return weighting === 'equal' ? 1 : Math.min(rows, weightMax) / weightMax
 }
 
 function evaluated(

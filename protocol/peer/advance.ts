@@ -1,11 +1,15 @@
 /** A life of a peer: what it knows again at its start, and after each input all that has become possible (SPEC M3, M4). */
+import { patientPrivacy } from '../../config/charter.ts'
 import { ascii, concatBytes, equalBytes, u32be } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { decodeRecord } from '../ledger/certificate.ts'
 import { decodeEntry } from '../ledger/entry.ts'
+import { taskOf } from '../ledger/plan.ts'
 import { applyEntry } from '../ledger/state.ts'
 import { decodeState, stateHash } from '../model/state.ts'
 import type { Durable, Millis } from '../ports.ts'
+import { CHARGES_RECORD, decodeCharges } from '../privacy/charges.ts'
+import { epsilonOfReleases, isWithinBudget } from '../privacy/policy.ts'
 import { assert } from '../result.ts'
 import { Attempt } from '../round/attempt.ts'
 import { openDueAt, takeoverMs, takeovers } from '../round/claims.ts'
@@ -43,6 +47,7 @@ export function start(b: Books, entropy: Uint8Array, durable: Durable): void {
     const { body } = entry.value
     if (!next.value.plan.applies && body.kind === 'RoundClosed') b.sum = sumOf(b, phase, body.sum)
   }
+  b.spent = decodeCharges(durable.get(CHARGES_RECORD))
   const stored = durable.get(MODEL_RECORD)
   const model = stored && decodeState(stored, b.config.charter)
   if (model?.ok && equalBytes(stateHash(model.value), b.state.modelHash))
@@ -97,12 +102,33 @@ export function advance(b: Books): void {
 function announce(b: Books): void {
   const { phase, head } = b.state
   if (phase.kind !== 'between' || b.join.own || !b.state.voters.includes(b.config.self)) return
+  if (!mayGive(b)) return
   const { round, attempt } = phase
   const info = concatBytes(ascii('medmesh/1 attempt seed'), u32be(round, attempt), head)
   const seed = hkdf(b.entropy!, info, 32)
   // Forward secrecy: who reads this process's memory later cannot derive the seeds of attempts that are over.
   b.entropy = hkdf(b.entropy!, ascii('medmesh/1 next entropy'), 32)
   announceKeys(b, { round, attempt, head, seed })
+}
+
+/** At its budget a hospital is in no cohort any more, and says so. */
+function mayGive(b: Books): boolean {
+  const { charter } = b.config
+  const noised = patientPrivacy(charter)
+  const { phase } = b.state
+  const task = phase.kind === 'between' ? taskOf(charter, phase.round) : undefined
+  if (!noised || !task || isWithinBudget(charter, b.spent, task)) return true
+  if (!b.toldSpent)
+    b.effects.emit({
+      kind: 'event',
+      event: {
+        kind: 'budgetSpent',
+        epsilon: epsilonOfReleases(charter, b.spent),
+        epsilonMax: noised.epsilonMax,
+      },
+    })
+  b.toldSpent = true
+  return false
 }
 
 function announceKeys(b: Books, record: SeedRecord): void {

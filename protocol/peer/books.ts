@@ -2,7 +2,7 @@
  * Everything that one life of a peer knows. The steps in this folder work on it; nothing outside `peer.ts` and this
  * folder sees it.
  */
-import type { Charter } from '../../config/charter.ts'
+import { type Charter, patientPrivacy } from '../../config/charter.ts'
 import type { Consensus } from '../consensus/tendermint.ts'
 import { type Fault, type FaultCode, fault, verdictOf } from '../fault.ts'
 import { memberKeys } from '../ledger/certificate.ts'
@@ -11,6 +11,8 @@ import type { Plan } from '../ledger/plan.ts'
 import { genesis, type LedgerState } from '../ledger/state.ts'
 import { initialHash, initialModel } from '../model/initial.ts'
 import type { Durable, HeldModel, MemberId, Millis, ModelState, Verdict } from '../ports.ts'
+import { CHARGES_RECORD, encodeCharges } from '../privacy/charges.ts'
+import { NO_RELEASES, type Releases, withOne } from '../privacy/policy.ts'
 import { assert } from '../result.ts'
 import type { Attempt, Outcome } from '../round/attempt.ts'
 import { Future } from '../round/future.ts'
@@ -81,6 +83,9 @@ export class Books {
   residual: Float32Array | undefined
   /** The sum that this ledger hands on, once it is certified and if this peer has opened it. */
   sum: Uint32Array | undefined
+  /** What this hospital has given of noised sums. */
+  spent: Releases = NO_RELEASES
+  toldSpent = false
   join = new Join()
   attempt: Attempt | undefined
   /** Faults found between attempts: at most one a member, for the next attempt to name. */
@@ -171,6 +176,11 @@ export class Books {
       sendStored: (to, of, key, from, end) =>
         this.effects.emit({ kind: 'sendPart', to, type: 'part', of, key, from, end, within: undefined }),
       store: (puts, release) => this.effects.store(puts, [], release),
+      charge: task => {
+        if (!patientPrivacy(this.config.charter)) return []
+        this.spent = withOne(this.spent, task)
+        return [[CHARGES_RECORD, encodeCharges(this.spent)]]
+      },
       write: (draft, at, data) => this.effects.emit({ kind: 'write', draft, at, data }),
       authentic: message => {
         const raw = openEnvelope(message)

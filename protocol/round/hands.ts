@@ -1,7 +1,7 @@
 /** What the peer lends to an attempt: its voice, its store, its workers. All of it ends in effects. */
 
 import type { FaultCode } from '../fault.ts'
-import type { Event, Job, JobResult, MemberId, Millis, Value, VectorWork } from '../ports.ts'
+import type { Event, Job, JobResult, MemberId, Millis, Task, Value, VectorWork } from '../ports.ts'
 import type { RawEnvelope } from '../wire/envelope.ts'
 import type { Body, GossipType, StreamType } from '../wire/messages.ts'
 
@@ -23,6 +23,8 @@ export interface Hands {
   sendStored(to: MemberId, of: Omit<Body<'part'>, 'data'>, record: string, from: number, end: number): void
   /** Makes records durable, then does what `release` emits. */
   store(puts: readonly (readonly [string, Value])[], release: () => void): void
+  /** What one more input for `task` is charged with, and the record that says so: to be stored with it. None without noise. */
+  charge(task: Task): readonly (readonly [string, Value])[]
   /** Writes into a draft, from byte `at` on. */
   write(draft: string, at: number, data: Uint8Array): void
   /**

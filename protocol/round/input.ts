@@ -100,7 +100,7 @@ function mask(a: Attempt): void {
   )
 }
 
-/** The commitment, the masked input and all shares are durable before the commitment leaves. */
+/** The commitment, the masked input, all shares and what it costs are durable before the commitment leaves. */
 function commit(
   a: Attempt,
   { masked, shardHashes, unsent }: VectorOutput & { kind: 'mask' },
@@ -117,6 +117,7 @@ function commit(
     [RECORDS.input, message],
     [RECORDS.shares, encodeShares(a)],
   ]
+  puts.push(...a.hands.charge(a.setup.body.task))
   if (draft !== undefined) puts.push([RECORDS.masked, { sameAs: draft }])
   a.hands.store(puts, () => {
     a.masked = draft === undefined ? masked : { record: RECORDS.masked, from: 0, to: a.length }

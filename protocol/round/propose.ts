@@ -14,6 +14,7 @@ import type {
 } from '../ledger/entry.ts'
 import { applyEntry, cohortMin, eligible, type LedgerState } from '../ledger/state.ts'
 import type { MemberId, Millis } from '../ports.ts'
+import { openedEpsilon } from '../privacy/policy.ts'
 import { EVIDENCE_MAX } from '../wire/limits.ts'
 import { type Attempt, evidenceOf } from './attempt.ts'
 import { openDueAt } from './claims.ts'
@@ -176,7 +177,7 @@ function closeRound(o: Outlook, a: Attempt): RoundClosed | undefined {
     model: outcome.modelHash,
     samples: outcome.samples,
     metrics: outcome.metrics ?? null,
-    epsilon: 0,
+    epsilon: openedEpsilon(a.setup.charter, a.context.round),
     faults: agreeable(o, a, outcome.at),
   }
 }

@@ -3,18 +3,22 @@
  * inline with the same bits. What is wrong here is our own fault (a peer's vectors are checked when they come in, by
  * `residuesFromBytes`): it throws, and the host reports the job as failed.
  */
+import { ascii } from '../bytes.ts'
 import { hasher } from '../crypto/hash.ts'
+import { hkdf } from '../crypto/kdf.ts'
 import { keyStream } from '../crypto/keystream.ts'
 import { longVector } from '../memory.ts'
 import { applySum } from '../model/apply.ts'
 import { contribution, type Part } from '../model/contribution.ts'
 import { inDraft, inMemory, remade } from '../model/next.ts'
 import { encodeState, stateHash } from '../model/state.ts'
-import type { HeldModel, Masked, Vector, VectorOutput, VectorWork } from '../ports.ts'
+import type { HeldModel, Masked, Section, Vector, VectorOutput, VectorWork } from '../ports.ts'
+import { discreteGaussianNoise } from '../privacy/discrete-gaussian.ts'
+import { rational } from '../privacy/rational.ts'
 import { assert, ok, type Result } from '../result.ts'
 import { isStored, isWhole, NO_STORE, type ReadStored, type StoreAccess } from '../stored.ts'
-import { areResidues, residueBytes } from './field.ts'
-import { vectorLength } from './layout.ts'
+import { areResidues, P, reduce, residueBytes } from './field.ts'
+import { elementsOf, vectorLength } from './layout.ts'
 import { masker } from './mask.ts'
 import { joined, PIECE, type Pieces, piecesOf, storedPieces, whole } from './pieces.ts'
 import { quantiseInto } from './quantise.ts'
@@ -94,15 +98,39 @@ export function quantiseParts(parts: readonly Part[], roundingKey: Uint8Array): 
 function* quantised(parts: readonly Part[], roundingKey: Uint8Array): Generator<Uint32Array> {
   const stream = keyStream(roundingKey)
   const memory = new Uint32Array(PIECE)
+  let at = 0
   for (const { section, values, factor } of parts) {
     // Whole elements, however many lanes they have.
     const step = PIECE - (PIECE % section.lanes)
+    const addNoise = noiseOf(section, roundingKey, at)
     for (let from = 0; from < values.length; from += step) {
       const some = values.subarray(from, Math.min(values.length, from + step))
       const piece = memory.subarray(0, Math.ceil(some.length / section.lanes))
       quantiseInto(piece, some, factor, section, stream)
+      addNoise?.(piece)
       yield piece
     }
+    at += elementsOf(section)
+  }
+}
+
+const NOISE = ascii('medmesh noise')
+
+/** Adds this hospital's share of a section's noise to its residues, piece by piece; undefined: it has none. `from`: its first element. */
+function noiseOf(
+  { noise, lanes }: Section,
+  roundingKey: Uint8Array,
+  from: number,
+): ((piece: Uint32Array) => void) | undefined {
+  if (noise === 0) return undefined
+  assert(lanes === 1, 'noise has an element for each value')
+  const draw = discreteGaussianNoise(rational(noise)).drawer(hkdf(roundingKey, NOISE, 32), from)
+  const drawn = new Int32Array(PIECE)
+  return piece => {
+    const some = drawn.subarray(0, piece.length)
+    draw(some)
+    for (let i = 0; i < piece.length; i++) piece[i] = reduce(piece[i]! + some[i]! + 2 * P)
+    some.fill(0)
   }
 }
 

@@ -2,9 +2,10 @@
  * What a round sums: the sections of its vector, and for each the finest scale at which the sum of all hospitals'
  * bounded contributions cannot wrap (SPEC S6).
  */
-import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
+import { type Charter, expandedFeatureCount, parameterCount, patientPrivacy } from '../../config/charter.ts'
 import { LANE_MAX, lanesOf } from '../../config/lanes.ts'
 import type { Section, Task } from '../ports.ts'
+import { noisedLayout } from '../privacy/layout.ts'
 import { assert } from '../result.ts'
 import { factoredLength, factorSummed, factorsOf } from './factors.ts'
 import { HALF } from './field.ts'
@@ -17,7 +18,7 @@ const STEPS_MIN = 2 ** 10
 const BELOW_ONE = 1 - 2 ** -50
 
 /** Of what is not an update in fewer bytes. */
-const PLAIN = { lanes: 1, rotated: false, oneIn: 1, factor: undefined } as const
+const PLAIN = { lanes: 1, rotated: false, oneIn: 1, factor: undefined, noise: 0 } as const
 
 /**
  * Where a rotated update is cut, in standard deviations of the values of one at the clipping norm; they are nearly normal and
@@ -40,6 +41,9 @@ function cutAt(steps: number): number {
  */
 export function layoutFor(charter: Charter, task: Task, n: number, round = 1): readonly Section[] {
   assert(Number.isInteger(n) && n > 0 && HALF / n - 1 >= STEPS_MIN, `${n} hospitals leave enough steps`)
+  const privacy = patientPrivacy(charter)
+  const isNoisy = privacy && (task !== 'train' || privacy.noise === 'sum')
+  if (isNoisy) return noisedLayout(charter, privacy, task, n)
   const { weightMax, clipNorm } = charter.training
   const real = (name: string, length: number, bound: number): Section => {
     return { ...PLAIN, name, length, bound, scale: (HALF / n - 1) / bound }
@@ -61,7 +65,7 @@ export function layoutFor(charter: Charter, task: Task, n: number, round = 1): r
     // No product with a bound is rounded to more than so many steps.
     const scale = (steps / bound) * BELOW_ONE
     const length = drawnLength(whole, oneIn)
-    return { name: 'update', length, bound, scale, lanes, rotated: rotation, oneIn, factor }
+    return { name: 'update', length, bound, scale, lanes, rotated: rotation, oneIn, factor, noise: 0 }
   }
   const { bins, rowsMax, lossMax } = charter.evaluation
   const evaluation = [
@@ -75,23 +79,22 @@ export function layoutFor(charter: Charter, task: Task, n: number, round = 1): r
       const d = expandedFeatureCount(charter)
       return [count('samples', 1, weightMax), real('first', d, weightMax), real('second', d, weightMax)]
     }
-    case 'train':
-      return [
-        compression ? packed(compression) : real('update', parameterCount(charter), clipNorm),
-        real('weight', 1, 1),
-        count('samples', 1, weightMax),
-        ...evaluation,
-      ]
+    case 'train': {
+      const update = compression ? packed(compression) : real('update', parameterCount(charter), clipNorm)
+      const weight = real('weight', 1, 1)
+      // Counts without noise would tell of patients.
+      return privacy ? [update, weight] : [update, weight, count('samples', 1, weightMax), ...evaluation]
+    }
     case 'evaluate':
       return evaluation
   }
 }
 
 /** Standard deviation, at most, of the error in a value of a rounded section's sum, of one lane; in the section's unit. */
-export function roundingDeviation({ bound, scale }: Section): number {
+export function errorDeviation({ bound, scale, noise }: Section): number {
   const n = HALF / (bound * scale + 1)
   // Going up or down by chance within one step has a variance of at most 1/4.
-  return Math.sqrt(n) / 2 / scale
+  return Math.sqrt(n * (1 / 4 + noise)) / scale
 }
 
 /** Elements of the vector that a section takes. */

@@ -2,9 +2,11 @@
  * Store before release (SPEC M2, M3): when something leaves an honest hospital that commits it, its disk holds the record
  * that it will say the same by after a crash. And no input is made durable after the survivors are.
  */
+import { patientPrivacy } from '../../config/charter.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import type { Job, JobResult, MemberId } from '../../protocol/ports.ts'
+import { CHARGES_RECORD, decodeCharges } from '../../protocol/privacy/charges.ts'
 import { membersOf } from '../../protocol/round/bitmap.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import { prefixOf } from '../../protocol/round/known.ts'
@@ -51,6 +53,8 @@ class Durability extends Judge {
   /** Each commitment that was sent, by the hash of the message. */
   readonly #inputs = new Map<string, Committed>()
 
+  /** Attempts of which each one's input has left, where it costs something. */
+  readonly #given = new Map<MemberId, Set<string>>()
   /** Hashes of the slices of each one's own masked inputs. */
   readonly #slices = new Map<MemberId, Set<string>>()
 
@@ -115,7 +119,9 @@ class Durability extends Judge {
       case 'sealed':
         return this.#seed(host, message.body as Body<'keys'>)
       case 'input':
-        return this.#same(host, RECORDS.input, bytes) ? this.#shares(host) : 'its input is'
+        return this.#same(host, RECORDS.input, bytes)
+          ? (this.#shares(host) ?? this.#charge(host, bodyOf(message, 'input')!))
+          : 'its input is'
       case 'part':
         return this.#slice(host, bodyOf(message, 'part')!)
       case 'receipt':
@@ -153,6 +159,16 @@ class Durability extends Judge {
 
   #shares(host: SimHost): string | undefined {
     return host.disk.has(RECORDS.shares) ? undefined : 'the shares of all members are'
+  }
+
+  /** As many charges as inputs that have left, of all lives together: the same input may leave again, and no other for it. */
+  #charge(host: SimHost, body: Body<'input'>): string | undefined {
+    if (!patientPrivacy(this.context.charter)) return undefined
+    this.checked++
+    const inputs = this.#given.get(host.id) ?? new Set()
+    this.#given.set(host.id, inputs.add(attemptName(body)))
+    const charges = Object.values(decodeCharges(host.disk.get(CHARGES_RECORD))).reduce((a, b) => a + b, 0)
+    return charges >= inputs.size ? undefined : 'what it costs is'
   }
 
   /** An own slice: the input that it is of may never be made anew under the same masks. Without elements all are the same. */

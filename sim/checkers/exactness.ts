@@ -34,6 +34,9 @@ import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
 import { Residuals } from './residuals.ts'
 import { isWeightedMean } from './weighed.ts'
 
+/** Deviations that no draw of noise is off by: more comes once in 10^32. */
+const NOISE_TAIL = 12
+
 export function exactness(context: CheckContext): Exactness {
   return new Exactness(context)
 }
@@ -132,7 +135,8 @@ export class Exactness extends Judge implements Checker {
   }
 
   #bounded(host: MemberId, section: Section, integers: readonly number[], numbers: Float64Array): void {
-    const { name, scale, bound } = section
+    const { name, scale, bound, noise } = section
+    const deviation = Math.sqrt(noise)
     let most = 0
     let off = 0
     for (let i = 0; i < integers.length; i++) {
@@ -142,8 +146,12 @@ export class Exactness extends Judge implements Checker {
       off = Math.max(off, Math.abs(q - exact))
     }
     // Rounding may go to either side of a bound that is no integer multiple of a step.
-    if (most > bound * scale + 1) this.fail(`${host}: section ${name} is beyond its bound`)
-    if (off >= 1) this.fail(`${host}: section ${name} is quantised wrongly`)
+    if (most > bound * scale + 1 + NOISE_TAIL * deviation)
+      this.fail(`${host}: section ${name} is beyond its bound`)
+    if (off >= 1 + NOISE_TAIL * deviation) this.fail(`${host}: section ${name} is quantised wrongly`)
+    // That all draws are nearly 0 has about this chance.
+    const chance = deviation ** -integers.length
+    if (noise > 0 && off < 1 && chance < 1e-12) this.fail(`${host}: section ${name} carries no noise`)
     const share = most >= Math.floor(bound * scale) ? 1 : most / (bound * scale)
     this.largest.set(name, Math.max(share, this.largest.get(name) ?? 0))
   }

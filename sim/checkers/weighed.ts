@@ -1,5 +1,5 @@
 /** Whether a training round's model is what the learners' own numbers give, whatever the protocol has made of them (SPEC D2). */
-import type { Charter } from '../../config/charter.ts'
+import { type Charter, type PatientPrivacy, patientPrivacy } from '../../config/charter.ts'
 import type { Section } from '../../protocol/ports.ts'
 import { type Masking, updateOf } from './inputs.ts'
 
@@ -24,6 +24,8 @@ export function isWeightedMean(
   before: Float32Array,
   after: Float32Array,
 ): boolean | undefined {
+  const noised = patientPrivacy(charter)
+  if (noised?.noise === 'sum') return isNoisedStep(noised, maskings, before, after)
   const { sections } = maskings[0]!.work
   const of = (name: string) => sections.find(s => s.name === name)!
   const update = of('update')
@@ -48,4 +50,24 @@ export function isWeightedMean(
   }, 0)
   const rounded = Math.sqrt(update.length) * step(update) + cut
   return norm(off) <= (2 * rounded) / weight + blur(norm(mean)) + 1e-6 * (1 + norm(after))
+}
+
+/** Deviations that the noise of no value is off by. */
+const TAIL = 12
+
+/** Whether `after` is `before` and a step by the sum of the gradients, within what noise and rounding can do. */
+function isNoisedStep(
+  { samplingRate, patients }: PatientPrivacy,
+  maskings: readonly Masking[],
+  before: Float32Array,
+  after: Float32Array,
+): boolean {
+  const { noise, scale } = maskings[0]!.work.sections.find(s => s.name === 'update')!
+  const rows = samplingRate * patients
+  const blur = (maskings.length + TAIL * Math.sqrt(maskings.length * noise)) / scale / rows
+  const updates = maskings.map(m => updateOf(m.work.learned))
+  return before.every((x, i) => {
+    const step = updates.reduce((sum, update) => sum + update[i]!, 0) / rows
+    return Math.abs(x + step - after[i]!) <= blur + 1e-6 * (1 + Math.abs(after[i]!))
+  })
 }

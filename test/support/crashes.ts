@@ -2,7 +2,7 @@
 import type { Event, MemberId } from '../../protocol/ports.ts'
 import type { SimHost, Step } from '../../sim/host.ts'
 import { type Audit, audited } from './audit.ts'
-import { type Consortium, memberName } from './consortium.ts'
+import { type Consortium, type ConsortiumOptions, memberName } from './consortium.ts'
 
 export interface CrashPlan {
   readonly seed: number
@@ -17,6 +17,8 @@ export interface CrashPlan {
   readonly noticed?: boolean
   /** Milliseconds of a commit; default 0. */
   readonly diskMs?: number
+  /** Of the charter. */
+  readonly edit?: ConsortiumOptions['edit']
   /** How long another hospital learns, which keeps the round open meanwhile; default as all. */
   readonly slowMs?: number
 }
@@ -52,6 +54,7 @@ export function crashRun(p: CrashPlan): CrashRun {
     rounds: 60,
     seed: p.seed,
     gossipBytesMax: p.shards ? 0 : 32_768,
+    ...(p.edit && { edit: p.edit }),
     world: { silentSteps: p.noticed === false },
     site: id => ({
       diskMs: () => p.diskMs ?? 0,

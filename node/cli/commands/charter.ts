@@ -17,6 +17,7 @@ import {
 import { toHex } from '../../../protocol/bytes.ts'
 import { FILES, loadNodeConfig, readPassphrase } from '../../config.ts'
 import { loadIdentity } from '../../identity/identity.ts'
+import { privacyInWords } from '../../privacy.ts'
 import { openFields, readCharterFile, readTrusted, toSign } from '../charter-file.ts'
 import type { Io } from '../io.ts'
 import { replaceFile } from '../write.ts'
@@ -203,7 +204,7 @@ export function describeCharter(charter: Charter | CharterDraft, keyids: readonl
     `  a hospital's update is clipped to norm ${t.clipNorm}, weighted by ${t.weighting}`,
     `Secure sum: opened for at least ${s.survivorsMin} survivors; inputs within ${s.inputDeadlineMs} ms`,
     ...(s.compression ? [describeCompression(n, s.compression)] : []),
-    `Privacy: ${charter.privacy.unit === 'none' ? 'no differential privacy: the sums and the model are exact' : charter.privacy.unit}`,
+    ...privacyInWords(charter as Charter),
     `Export of the model: ${charter.export.model}`,
   ]
 }

@@ -543,6 +543,107 @@ describe('compression', () => {
   })
 })
 
+describe('privacy', () => {
+  const PRIVACY = {
+    unit: 'patient',
+    noise: 'sum',
+    patients: 600,
+    samplingRate: 0.1,
+    clipNorm: 1,
+    noiseMultiplier: { statistics: 5, training: 1.1, evaluation: 5 },
+    epsilonMax: 8,
+    delta: 1e-4,
+  }
+  const protecting = (privacy: Record<string, unknown> = {}, change: Change = () => {}) =>
+    changed(charter, c => {
+      c.privacy = { ...PRIVACY, ...privacy }
+      c.training.localUpdates = 1
+      c.training.optimizer = 'sgd'
+      change(c)
+    })
+
+  it('of patients may have its noise in the sums or in the hospitals', () => {
+    expect(parseCharter(protecting()).privacy).toEqual(PRIVACY)
+    const several: Change = c => {
+      c.training.localUpdates = 5
+      c.training.weighting = 'equal'
+      c.training.optimizer = 'adam'
+    }
+    expect(() => parseCharter(protecting({ noise: 'hospital' }, several))).not.toThrow()
+  })
+
+  it.each<[string, Record<string, unknown>, Change, RegExp]>([
+    ['privacy.delta', { delta: 0.01 }, () => {}, /^set it to 0\.0009/],
+    ['privacy.patients', { patients: 1e9, delta: 1e-10 }, () => {}, /weightMax/],
+    [
+      'training.localUpdates',
+      {},
+      c => {
+        c.training.localUpdates = 2
+      },
+      /set it to 1/,
+    ],
+    [
+      'training.optimizer',
+      {},
+      c => {
+        c.training.optimizer = 'adam'
+      },
+      /sgd/,
+    ],
+    [
+      'secureSum.compression',
+      {},
+      c => {
+        c.secureSum.compression = { bitsPerValue: 16, rotation: false }
+      },
+      /leave it out/,
+    ],
+    [
+      'committees',
+      {},
+      c => {
+        c.committees = { size: 4, maliciousMax: 0 }
+      },
+      /leave it out/,
+    ],
+    [
+      'training.weighting',
+      { noise: 'hospital' },
+      c => {
+        c.training.weighting = 'samples'
+      },
+      /set it to equal/,
+    ],
+  ])('%s is refused where it does not fit, with what would', (field, privacy, change, fix) => {
+    const draftOf = protecting(privacy, change) as Charter
+    const problem = ruleProblems(draftOf).find(p => p.code === 'CHARTER_PRIVACY')
+    expect(problem?.path.join('.')).toBe(field)
+    expect(problem?.fix).toMatch(fix)
+  })
+
+  it('that promises nothing is no privacy', () => {
+    const none = [
+      { clipNorm: 0 },
+      { noiseMultiplier: { ...PRIVACY.noiseMultiplier, training: 0 } },
+      { delta: 0 },
+      { delta: 1 },
+      { epsilonMax: 0 },
+      { samplingRate: 0 },
+      { samplingRate: 1.01 },
+      { noise: 'none' },
+    ]
+    for (const privacy of none)
+      expect(errorOf(() => parseCharter(protecting(privacy))).code, JSON.stringify(privacy)).toBe(
+        'CHARTER_SCHEMA',
+      )
+    for (const field of Object.keys(PRIVACY))
+      expect(errorOf(() => parseCharter(protecting({ [field]: undefined }))).code, field).toBe(
+        'CHARTER_SCHEMA',
+      )
+  })
+})
+
 describe('committees', () => {
   /** A charter of `n` members, with made-up ids and keys. */
   function many(n: number, f: number, committees: unknown, survivorsMin: number): unknown {

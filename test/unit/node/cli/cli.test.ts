@@ -5,6 +5,7 @@ import { describeCharter } from '../../../../node/cli/commands/charter.ts'
 import { loadNodeConfig } from '../../../../node/config.ts'
 import { DEFAULT_STUDY } from '../../../../node/demo/setup.ts'
 import { openStore } from '../../../../node/store/store.ts'
+import { noised } from '../../../support/noised.ts'
 import { exampleCharter } from '../../config/study.ts'
 import { makeStudy, medmesh, read, temporary, writeLedger } from './harness.ts'
 
@@ -165,6 +166,15 @@ describe('charter', () => {
     expect(out).toContain('Cleveland Clinic Foundation')
     const json = await medmesh(['charter', 'show', join(DEFAULT_STUDY, 'charter.yaml'), '--json'])
     expect(JSON.parse(json.out)).toMatchObject({ study: { id: 'heart-disease' } })
+  })
+
+  it('shows who is protected by noise, for how much, and what is not', () => {
+    const out = describeCharter(noised()(exampleCharter()), []).join('\n')
+    expect(out).not.toContain('no differential privacy')
+    expect(out).toMatch(/Privacy: each patient's row, at any hospital, .* at most epsilon 8 at delta 0.0001/)
+    expect(out).toMatch(/the planned rounds cost epsilon \d/)
+    expect(out).toMatch(/clipped to norm 1; noise is 1 times/)
+    expect(out).toMatch(/not covered: that a hospital takes part/)
   })
 
   it('shows how coarse updates are where they are', () => {

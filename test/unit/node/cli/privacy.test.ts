@@ -1,6 +1,12 @@
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { loadNodeConfig } from '../../../../node/config.ts'
+import { DEFAULT_STUDY } from '../../../../node/demo/setup.ts'
+import { openStore } from '../../../../node/store/store.ts'
 import { epsilonOf } from '../../../../protocol/privacy/accountant.ts'
-import { medmesh } from './harness.ts'
+import { CHARGES_RECORD, encodeCharges } from '../../../../protocol/privacy/charges.ts'
+import { makeStudy, medmesh, temporary, writeLedger } from './harness.ts'
 
 interface Plan {
   noiseMultiplier: number
@@ -113,5 +119,96 @@ describe('privacy plan', () => {
     expect((await medmesh(PLAN)).code).toBe(2)
     const both = await medmesh([...PLAN, '--epsilon', '1', '--sigma', '1'])
     expect([both.code, both.err]).toEqual([2, expect.stringMatching(/--sigma.*--epsilon/)])
+  })
+})
+
+const NOISE = `privacy:
+  unit: patient
+  noise: sum
+  patients: 486
+  samplingRate: 0.5
+  clipNorm: 1
+  noiseMultiplier: { statistics: 5, training: 2, evaluation: 5 }
+  epsilonMax: 5
+  delta: 1e-3
+`
+
+/** The heart study with noise in its sums, and what `change` makes of its charter's text: a directory. */
+function noisedDraft(change = (text: string) => text): string {
+  const dir = temporary()
+  cpSync(DEFAULT_STUDY, dir, { recursive: true })
+  const file = join(dir, 'charter.yaml')
+  const agreed = readFileSync(file, 'utf8')
+  const noised = agreed
+    .replace(/privacy:\n {2}unit: none\n/, NOISE)
+    .replace(/localUpdates: \d+/, 'localUpdates: 1')
+    .replace(/optimizer: \w+/, 'optimizer: sgd')
+  writeFileSync(file, change(noised))
+  return dir
+}
+
+describe('a charter with noise', () => {
+  it('is valid where its noise gives its epsilon', async () => {
+    const { code, err } = await medmesh([
+      'charter',
+      'validate',
+      join(
+        noisedDraft(t => t.replace('rounds: 15', 'rounds: 2')),
+        'charter.yaml',
+      ),
+    ])
+    expect([code, err]).toEqual([0, ''])
+  })
+
+  it('is refused where it does not, with what would do, and that does', async () => {
+    const { code, err } = await medmesh([
+      'charter',
+      'validate',
+      join(
+        noisedDraft(t => t.replace('rounds: 15', 'rounds: 200')),
+        'charter.yaml',
+      ),
+    ])
+    expect([code, err]).toEqual([3, expect.stringContaining('CHARTER_PRIVACY_BUDGET')])
+    expect(err).toMatch(/200 rounds cost epsilon \d.* privacy\.epsilonMax is 5/)
+    const [, statistics, training, evaluation] = /statistics (\S+), training (\S+), evaluation ([\d.]+)/.exec(
+      err,
+    )!
+    const enough = `{ statistics: ${statistics}, training: ${training}, evaluation: ${evaluation} }`
+    const mended = noisedDraft(t =>
+      t.replace('rounds: 15', 'rounds: 200').replace(/noiseMultiplier: .*/, `noiseMultiplier: ${enough}`),
+    )
+    expect((await medmesh(['charter', 'validate', join(mended, 'charter.yaml')])).code).toBe(0)
+  })
+})
+
+describe('privacy report', () => {
+  it('says what was spent on what, and what is not covered', async () => {
+    const dir = await writeLedger(await makeStudy(noisedDraft()), 3)
+    const store = openStore(loadNodeConfig(dir).storeFile)
+    await store.commit([[CHARGES_RECORD, encodeCharges({ statistics: 1, train: 3, evaluate: 0 })]], [])
+    store.close()
+    const { code, out } = await medmesh(['privacy', 'report', dir])
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      /each patient's row, at any hospital, by noise in every sum: at most epsilon 5 at delta 0\.001/,
+    )
+    expect(out).toMatch(/Spent by this hospital: epsilon \d\.\d+ of 5, at delta 0\.001/)
+    expect(out).toMatch(/training +3 /)
+    expect(out).toMatch(/evaluation +0 +0\.000/)
+    expect(out).toMatch(/not covered: that a hospital takes part/)
+    const { budget } = JSON.parse((await medmesh(['privacy', 'report', dir, '--json'])).out)
+    const alone = budget.spent.map((s: { epsilon: number }) => s.epsilon)
+    expect(budget.epsilon).toBeGreaterThan(Math.max(...alone))
+    expect(budget.epsilon).toBeLessThan(alone.reduce((a: number, b: number) => a + b))
+  })
+
+  it('never says that summing in secret is anonymity where there is no noise', async () => {
+    const dir = await writeLedger(await makeStudy(), 3)
+    const { out } = await medmesh(['privacy', 'report', dir])
+    expect(out).toMatch(/no differential privacy: .* summing in secret alone is no anonymity/)
+    expect(JSON.parse((await medmesh(['privacy', 'report', dir, '--json'])).out)).toMatchObject({
+      unit: 'none',
+    })
   })
 })

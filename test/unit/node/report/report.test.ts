@@ -49,6 +49,11 @@ describe('the report', () => {
     expect(page).toMatch(/va was killed \(SIGKILL\)/)
     expect(page).toContain('trained for comparison only')
     expect(page).toContain('Secure summing alone is not anonymity')
+    expect(page).toContain('no differential privacy')
+    const noised = reportHtml({ ...record, protects: 'patient' })
+    expect(noised).toContain('Secure summing alone is not anonymity')
+    expect(noised).toContain('tell of one patient&#39;s row is bounded')
+    expect(noised).not.toContain('no differential privacy')
     expect(page).toContain(record.ledger.head)
   })
 

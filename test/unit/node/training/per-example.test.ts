@@ -44,18 +44,20 @@ function naiveSum(gradients: readonly Float64Array[], clipNorm: number): Float64
 function compare(net: TrainedModel, batch: Batch, gradients = gradientsOf(net, batch)): void {
   const per = perExample(net)
   const norms = gradients.map(lengthOf)
-  const sorted = norms.toSorted((a, b) => a - b)
+  // Behind units that are all at rest an example has no gradient.
+  const sorted = norms.filter(norm => norm > 0).toSorted((a, b) => a - b)
+  if (sorted.length === 0) sorted.push(1)
   const middle = sorted[sorted.length >> 1]!
   for (const clipNorm of [0.5 * sorted[0]!, middle, 2 * sorted.at(-1)!]) {
     const before = tf.memory().numTensors
     const got = per.clippedSum(batch, clipNorm)
     expect(tf.memory().numTensors).toBe(before)
     norms.forEach((norm, i) => {
-      expect(Math.abs(got.norms[i]! - norm)).toBeLessThan(TOLERANCE * norm)
+      expect(Math.abs(got.norms[i]! - norm)).toBeLessThanOrEqual(TOLERANCE * norm)
     })
     // Relative to the lengths that went in: a sum may be of opposites and next to nothing.
     const all = norms.reduce((sum, norm) => sum + Math.min(norm, clipNorm), 0)
-    expect(distance(got.gradient, naiveSum(gradients, clipNorm))).toBeLessThan(TOLERANCE * all)
+    expect(distance(got.gradient, naiveSum(gradients, clipNorm))).toBeLessThanOrEqual(TOLERANCE * all)
   }
 }
 
@@ -94,7 +96,11 @@ describe.each(['wasm', 'cpu'])('dense layers on %s', backend => {
           compare(net, batchOf(rows, inputs, seed))
         }),
       ),
-      { numRuns: 15 },
+      // The example once failed: all its units are at rest for some rows.
+      {
+        numRuns: 15,
+        examples: [[{ inputs: 1, widths: [1], activation: 'relu', bias: false, rows: 64, seed: 1 }]],
+      },
     )
   })
 
@@ -173,19 +179,24 @@ describe('one example after the other', () => {
       activation: 'relu',
     },
   }
+  const [frozen, ...others] = mlpOf([4, 3], 'tanh', true)
   const UNKNOWN: Record<string, readonly LayerJson[]> = {
     SeparableConv2D: [reshape(4, 4, 1), separable, flatten, ...OUTPUT],
     LayerNormalization: [
       { class_name: 'LayerNormalization', config: { name: 'n', axis: [-1] } },
       ...mlpOf([3], 'tanh', true),
     ],
+    // Not trained: its weights have no part in the norm.
+    Dense: [{ ...frozen!, config: { ...frozen!.config, trainable: false } }, ...others],
   }
 
   test.each(Object.entries(UNKNOWN))('%s: says so, and is right', (name, layers) =>
     withNet(layers, 16, net => {
       const per = perExample(net)
       expect(per.way).toBe('naive')
-      expect(per.notice).toMatch(new RegExp(`one example after the other.* is a ${name}`))
+      expect(per.notice).toMatch(
+        new RegExp(`one example after the other.* layer \\S+ \\(${name}\\) is not one`),
+      )
       expect(per.notice).not.toContain('\n')
       compare(net, batchOf(6, 16))
     }),
@@ -212,6 +223,13 @@ describe('what is clipped', () => {
       const { gradient, norms } = perExample(net).clippedSum(batch, 100)
       expect(norms[0]).toBeLessThan(100)
       expect(distance(gradient, whole!)).toBeLessThan(1e-6)
+    }))
+
+  test('a clip of nothing is no clip', () =>
+    withNet(mlpOf([3], 'relu', true), 4, net => {
+      for (const clipNorm of [0, -1, Number.NaN]) {
+        expect(() => perExample(net).clippedSum(batchOf(2, 4), clipNorm)).toThrow(RangeError)
+      }
     }))
 
   test('a batch of nobody gives zeros', () =>

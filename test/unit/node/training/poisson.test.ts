@@ -1,13 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { poissonBatches, samplingRate } from '../../../../node/training/poisson.ts'
+import { poissonBatches } from '../../../../node/training/poisson.ts'
 import { seedOf } from './fixture.ts'
-
-test('the rate gives the batch on average, and never more than all rows', () => {
-  expect(samplingRate(200, 50)).toBe(0.25)
-  expect(samplingRate(50, 50)).toBe(1)
-  expect(samplingRate(10, 64)).toBe(1)
-})
 
 test('rows of a batch rise, each at most once', () => {
   const plan = fc.record({

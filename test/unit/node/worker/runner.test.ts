@@ -11,6 +11,7 @@ import { detached } from '../../../../node/worker/messages.ts'
 import { JobRunner } from '../../../../node/worker/runner.ts'
 import type { Job, JobResult } from '../../../../protocol/ports.ts'
 import { runVectorWork } from '../../../../protocol/sum/kernels.ts'
+import { noised } from '../../../support/noised.ts'
 import { charterOf, LOGISTIC, mlp, seedOf, stateOf } from '../training/fixture.ts'
 import { maskWork, sumJob, writeData } from './fixture.ts'
 
@@ -239,6 +240,12 @@ describe('opening', () => {
     const charter = charterOf()
     const broken = { ...charter, model: { ...charter.model, keras: {} } }
     expect(await opening(broken)).toMatchObject({ code: 'MODEL_KERAS' })
+  })
+
+  test('patients who would not be protected', async () => {
+    const few = charterOf()
+    const protecting = noised()({ ...few, training: { ...few.training, weightMax: 29 } })
+    expect(await opening(protecting)).toMatchObject({ code: 'PRIVACY_ROWS' })
   })
 })
 

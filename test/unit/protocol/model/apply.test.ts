@@ -12,7 +12,7 @@ import { blankState, encodeState, stateHash, stateIn, storedModel } from '../../
 import type { Learned, ModelState, Section, Task } from '../../../../protocol/ports.ts'
 import { addInto, P, residueBytes } from '../../../../protocol/sum/field.ts'
 import { quantisedInput, runVectorWork } from '../../../../protocol/sum/kernels.ts'
-import { layoutFor, roundingDeviation, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
+import { errorDeviation, layoutFor, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { Disk } from '../../../../sim/disk.ts'
 import { testCharter } from '../../../support/consortium.ts'
 import { charterFor } from '../../../support/learned.ts'
@@ -257,7 +257,7 @@ describe('statistics round', () => {
   it('tells a small deviation from the noise of rounding, which it takes for none', () => {
     for (const n of [2, 4, 30, 255]) {
       const sections = layoutFor(charter, 'statistics', n)
-      const noise = roundingDeviation(sections[1]!)
+      const noise = errorDeviation(sections[1]!)
       const apply = (squares: number) => {
         // 1,000 values of mean 1/2.
         const sum = new Uint32Array(vectorLength(sections))

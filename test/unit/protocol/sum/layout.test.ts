@@ -3,7 +3,7 @@ import { LANE_MAX, lanesOf } from '../../../../config/lanes.ts'
 import type { Task } from '../../../../protocol/ports.ts'
 import { addInto, HALF, P } from '../../../../protocol/sum/field.ts'
 import { quantiseParts } from '../../../../protocol/sum/kernels.ts'
-import { layoutFor, roundingDeviation, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
+import { errorDeviation, layoutFor, sectionRange, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { centre, dequantise, quantisedMax, unpackInto } from '../../../../protocol/sum/quantise.ts'
 import { rotatedLength } from '../../../../protocol/sum/rotation.ts'
 import { testCharter } from '../../../support/consortium.ts'
@@ -111,7 +111,7 @@ describe('layout of a round', () => {
   it('says how far rounding may take a sum', () => {
     for (const n of [1, 4, 255]) {
       const s = layoutFor(testCharter({ n: 4 }), 'statistics', n)[1]!
-      expect(roundingDeviation(s) * s.scale).toBeCloseTo(Math.sqrt(n) / 2, 6)
+      expect(errorDeviation(s) * s.scale).toBeCloseTo(Math.sqrt(n) / 2, 6)
     }
   })
 

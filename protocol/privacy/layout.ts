@@ -1,0 +1,123 @@
+/**
+ * What a round sums where the charter's unit of privacy is a patient, and the noise that each hospital adds to it (SPEC P).
+ *
+ * A patient's row is in one sum of each task at most: in a training round's with the gradient of its row, clipped; in the sums for
+ * normalisation with its values, each of which lies from 0 to 1 and is taken from the middle; a test row in the counts of the evaluation.
+ */
+import {
+  type Charter,
+  expandedFeatureCount,
+  type PatientPrivacy,
+  parameterCount,
+  survivorsFloor,
+} from '../../config/charter.ts'
+import type { Section, Task } from '../ports.ts'
+import { assert } from '../result.ts'
+import { HALF } from '../sum/field.ts'
+import { idleMax } from './shares.ts'
+
+/** What noise may take of the room in an element, in standard deviations of all noise together: more comes once in 10^32. */
+const TAIL = 12
+
+/** Largest standard deviation of a hospital's noise, in steps: far more than rounding, and what its sampler draws. */
+const STEPS_MAX = 2 ** 19
+
+/** Sums that change together by at most `change` (L2) with one patient, in their unit. */
+export interface Group {
+  readonly change: number
+  readonly sums: readonly { readonly name: string; readonly length: number; readonly bound: number }[]
+  /** Whole numbers, that are summed as they are. */
+  readonly counts: boolean
+}
+
+/** The name of a task in the charter's privacy policy. */
+export const PURPOSE = {
+  statistics: 'statistics',
+  train: 'training',
+  evaluate: 'evaluation',
+} as const satisfies Record<Task, keyof PatientPrivacy['noiseMultiplier']>
+
+/** Hospitals whose shares of the noise make up all of it: fewest survivors, less those whose shares are known or missing. */
+export function noisyHospitals(charter: Pick<Charter, 'secureSum' | 'maliciousMax'>): number {
+  return survivorsFloor(charter) - idleMax(charter)
+}
+
+/** L2 norm, at most, of what one row adds to an update. */
+export function rowBound({ training }: Pick<Charter, 'training'>, { clipNorm }: PatientPrivacy): number {
+  return training.learningRate * clipNorm
+}
+
+export function groupsOf(charter: Charter, privacy: PatientPrivacy, task: Task): readonly Group[] {
+  const { weightMax } = charter.training
+  const { bins, rowsMax, lossMax } = charter.evaluation
+  switch (task) {
+    case 'statistics': {
+      const d = expandedFeatureCount(charter)
+      // Of values from 0 to 1 less 1/2, and of their squares.
+      const sums = (name: string, most: number): Group => ({
+        change: most * Math.sqrt(d),
+        sums: [{ name, length: d, bound: most * weightMax }],
+        counts: false,
+      })
+      return [sums('first', 1 / 2), sums('second', 1 / 4)]
+    }
+    case 'train': {
+      const change = rowBound(charter, privacy)
+      const update = { name: 'update', length: parameterCount(charter), bound: change * weightMax }
+      return [{ change, sums: [update], counts: false }]
+    }
+    case 'evaluate': {
+      const bars = ['positives', 'negatives'].map(name => ({ name, length: bins, bound: rowsMax }))
+      return [
+        { change: 1, sums: bars, counts: true },
+        { change: 1, sums: [{ name: 'correct', length: 1, bound: rowsMax }], counts: true },
+        {
+          change: lossMax,
+          sums: [{ name: 'lossSum', length: 1, bound: rowsMax * lossMax }],
+          counts: false,
+        },
+      ]
+    }
+  }
+}
+
+/**
+ * The sections of a task's vector for a cohort of `n`, with noise: in all of them together as much as the charter's noiseMultiplier
+ * says, divided alike among the groups that a patient changes, so that together they cost what one sum with it costs.
+ */
+export function noisedLayout(
+  charter: Charter,
+  privacy: PatientPrivacy,
+  task: Task,
+  n: number,
+): readonly Section[] {
+  const groups = groupsOf(charter, privacy, task)
+  const shares = noisyHospitals(charter)
+  const multiplier = privacy.noiseMultiplier[PURPOSE[task]] * Math.sqrt(groups.length)
+  return groups.flatMap(({ change, sums, counts }) =>
+    sums.map(({ name, length, bound }): Section => {
+      const deviation = multiplier * change
+      // Of each hospital's part of the room, what all noise takes.
+      const noiseRoom = (TAIL * deviation * Math.sqrt(n / shares)) / n
+      const room = (HALF / n - 1 - TAIL) / (bound + noiseRoom)
+      const scale = counts ? 1 : Math.min(room, (STEPS_MAX * Math.sqrt(shares)) / deviation)
+      const noise = Math.ceil((deviation * scale) ** 2 / shares)
+      const taken = n * (bound * scale + (counts ? 0 : 1)) + TAIL * Math.sqrt(n * noise)
+      assert(taken <= HALF, `section ${name} and its noise fit for ${n} hospitals`)
+      return { name, length, bound, scale, lanes: 1, rotated: false, oneIn: 1, factor: undefined, noise }
+    }),
+  )
+}
+
+/**
+ * By how much rounding widens what one patient can change in a section, as a factor, but for a probability of `beta`. With the same
+ * chances sums that differ by g are rounded to whole numbers that differ in each place by the one below g or the one above, with mean
+ * g: the squares of these sum up to |g|^2 + length / 4 at most on average, and by Hoeffding's inequality rarely to much more.
+ */
+export function roundingFactor({ scale, length }: Section, change: number, beta: number): number {
+  if (scale === 1) return 1
+  const steps = change * scale
+  const surely = steps + Math.sqrt(length)
+  const spread = Math.sqrt(2 * Math.log(1 / beta)) * (steps + Math.sqrt(length) / 2)
+  return Math.min(surely, Math.sqrt(steps ** 2 + length / 4 + spread)) / steps
+}
