@@ -21,6 +21,8 @@ export interface SimCharterOptions {
   readonly evaluation?: Partial<Charter['evaluation']>
   /** Deadlines, clock skew, `survivorsMin`; `gossipBytesMax`: 32,768 (default) or 0 for shards over streams. */
   readonly secureSum?: Partial<Charter['secureSum']>
+  /** Default none. With noise a round is one step. */
+  readonly privacy?: Charter['privacy']
   /** Any other change, before the schema is applied. */
   readonly edit?: (charter: Charter) => Charter
 }
@@ -35,6 +37,7 @@ export function simCharter(o: SimCharterOptions): Charter {
   const n = o.members.length
   const f = o.maliciousMax ?? Math.max(0, Math.floor((n - 1) / 3))
   const features = o.features ?? 8
+  const isNoisy = o.privacy?.unit === 'patient'
   const charter: Charter = {
     format: 'medmesh-charter/1',
     version: 1,
@@ -69,10 +72,11 @@ export function simCharter(o: SimCharterOptions): Charter {
       // Together at most 2^20 rows, as the rules of charters have it.
       weightMax: Math.min(1000, Math.floor(2 ** 20 / n)),
       weighting: 'samples',
+      ...(isNoisy && ({ localUpdates: 1, weighting: 'equal' } as const)),
       ...o.training,
     },
     evaluation: { bins: 16, rowsMax: 1000, lossMax: 20, ...o.evaluation },
-    privacy: { unit: 'none' },
+    privacy: o.privacy ?? { unit: 'none' },
     secureSum: {
       modulus: 2_147_483_647,
       survivorsMin: Math.max(o.committees?.maliciousMax ?? f, 1) + 2,

@@ -28,6 +28,10 @@ const COMMITTEES_STREAM = 0x7d1c6a3b
 const COMPRESSION_STREAM = 0x1b30f94d
 const COMPRESSION_SHARE = 0.15
 
+/** And that of the seeds whose sums carry noise, of those without either. */
+const NOISE_STREAM = 0x3a8e51c7
+const NOISE_SHARE = 0.12
+
 /** How many of all seeds. */
 const COMMITTEES_SHARE = 0.08
 const COMMITTEES = [
@@ -48,6 +52,8 @@ export function randomScenario(seed: number): Scenario {
   const compression = pack.chance(COMPRESSION_SHARE)
     ? { bitsPerValue: pack.of(BITS_PER_VALUE), rotation: pack.chance(0.5) }
     : undefined
+  const quiet = new Dice(new Random((seed ^ NOISE_STREAM) >>> 0))
+  const privacy = !parted && !compression && quiet.chance(NOISE_SHARE) ? noise(quiet) : undefined
   const together = d.of(SIZES)
   const n = parted?.n ?? together
   const most = parted ? maliciousBorne(n, parted.size, parted.maliciousMax) : Math.floor((n - 1) / 3)
@@ -73,6 +79,7 @@ export function randomScenario(seed: number): Scenario {
     links: { default: link(d), between: between(d, n) },
     maliciousMax: f,
     ...(parted && { committees: { size: parted.size, maliciousMax: parted.maliciousMax } }),
+    ...(privacy && { privacy }),
     study: { rounds, features: 2 + d.below(7) },
     secureSum: {
       delivery: d.chance(0.5) ? 'gossip' : 'shards',
@@ -109,6 +116,21 @@ function sites(d: Dice, n: number, skewMs: number, trainingMs: number): Scenario
       clockDriftPpm: d.of([0, 0, 50, -50, 500]),
     }),
   }))
+}
+
+/** With a budget that lasts for any number of attempts. */
+function noise(d: Dice): NonNullable<ScenarioInput['privacy']> {
+  const z = d.of([0.5, 1, 8])
+  return {
+    unit: 'patient',
+    noise: d.of(['sum', 'sum', 'hospital'] as const),
+    patients: 400,
+    samplingRate: 0.2,
+    clipNorm: 1,
+    noiseMultiplier: { statistics: z, training: z, evaluation: z },
+    epsilonMax: 1000,
+    delta: 1e-4,
+  }
 }
 
 function disk(d: Dice): Draw {

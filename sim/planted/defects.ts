@@ -228,6 +228,17 @@ export const DEFECTS: readonly Defect[] = [
       '    return 1',
     ),
   ),
+  // --- noise ---
+  defect(
+    'noise-left-out',
+    'a hospital masks its numbers without its share of the noise',
+    edit('protocol/sum/kernels.ts', '      addNoise?.(piece)\n', ''),
+  ),
+  defect(
+    'charge-forgotten',
+    'a hospital stores its input without what it costs',
+    edit('protocol/round/input.ts', '  puts.push(...a.hands.charge(a.setup.body.task))\n', ''),
+  ),
   // --- arithmetic ---
   defect(
     'wrong-reduction',

@@ -14,6 +14,7 @@ export function scenarioCharter(scenario: Scenario): Charter {
     members: hospitalsOf(scenario).map(h => h.id),
     maliciousMax: maliciousMaxOf(scenario),
     ...(scenario.committees && { committees: scenario.committees }),
+    ...(scenario.privacy && { privacy: scenario.privacy }),
     rounds: study.rounds,
     features: study.features,
     secureSum: { ...deadlines, gossipBytesMax: delivery === 'gossip' ? GOSSIP_BYTES_MAX : 0 },
