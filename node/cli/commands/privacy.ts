@@ -5,6 +5,7 @@ import { type AccountantKind, epsilonOf, noiseMultiplierFor } from '../../../pro
 import { table } from '../format.ts'
 import type { Io } from '../io.ts'
 import { real, whole } from '../options.ts'
+import { registerReport } from './privacy-report.ts'
 
 /** More noise than this leaves no model in practice; a budget that needs it for one round is refused. */
 const SIGMA_SENSIBLE = 100
@@ -26,6 +27,7 @@ export function registerPrivacy(program: Command, io: Io): void {
     )
   registerEpsilon(privacy, io)
   registerPlan(privacy, io)
+  registerReport(privacy, io)
 }
 
 interface EpsilonOptions {
