@@ -1,0 +1,73 @@
+/** The explicit gradient is the learner's, its own derivative is right, and a sum is what its hospitals gave. */
+import * as tf from '@tensorflow/tfjs-core'
+import { describe, expect, test } from 'vitest'
+import { buildModel } from '../../node/training/model.ts'
+import { networkOf, products, seenLayers } from './network.ts'
+import { randomOf } from './random.ts'
+import { normalised, openSubjects } from './subjects.ts'
+import { see } from './targets.ts'
+
+const random = randomOf(3)
+const subjects = await openSubjects(random)
+const PLAIN = { name: 'plain update', hospitals: 4 } as const
+
+describe.each(subjects.map(s => [s.name, s] as const))('%s', (_, subject) => {
+  const { charter, model, limits } = subject
+  const d = limits.length
+  const norm2 = (g: Float32Array) => g.reduce((a, v) => a + v * v, 0)
+
+  test('products are those of the learner’s gradient', async () => {
+    const trained = await buildModel(charter)
+    const seen = [0, 1, 2].map(t => see(subject, trained, PLAIN, random.fork(t)))
+    trained.dispose()
+    const network = networkOf(charter, model.parameters)
+    const x = new Float32Array(3 * d)
+    seen.forEach(({ persons }, t) => {
+      x.set(normalised(subject, persons[0]!), t * d)
+    })
+    const y = tf.tensor2d(seen.map(({ persons }) => [persons[0]!.y]))
+    const { own, cross } = products(network, tf.tensor3d(x, [3, 1, d]), y, seenLayers(charter, seen))
+    const [owns, crosses] = [own.dataSync(), cross.dataSync()]
+    seen.forEach(({ gradient }, t) => {
+      expect(owns[t]! / norm2(gradient)).toBeCloseTo(1, 3)
+      expect(crosses[t]! / norm2(gradient)).toBeCloseTo(1, 3)
+    })
+    network.dispose()
+  })
+
+  test('their derivative is a finite difference’s', async () => {
+    const network = networkOf(charter, model.parameters)
+    const gradient = model.parameters.map((_, i) => Math.sin(1 + 2.3 * i))
+    const layers = seenLayers(charter, [{ gradient }])
+    const y = tf.tensor2d([[1, 0]])
+    const value = (x: tf.Tensor) => {
+      const { own, cross } = products(network, x as tf.Tensor3D, y, layers)
+      return tf.sum(tf.sub(own, cross)) as tf.Scalar
+    }
+    const at = Float32Array.from({ length: 2 * d }, (_, i) => 0.5 + 0.4 * Math.cos(i * i))
+    const slope = tf
+      .grad(value)(tf.tensor3d(at, [1, 2, d]))
+      .dataSync()
+    // Along the slope itself, where a step shows best in 32 bits.
+    const size = Math.sqrt(Array.from(slope).reduce((a, v) => a + v * v, 0))
+    const step = 0.01
+    const moved = (sign: number) => at.map((v, i) => v + (sign * step * slope[i]!) / size)
+    const [up, down] = [1, -1].map(sign => value(tf.tensor3d(moved(sign), [1, 2, d])).dataSync()[0]!)
+    expect((up! - down!) / (2 * step) / size).toBeCloseTo(1, 1)
+    network.dispose()
+  })
+
+  test('a sum is the mean of what its hospitals gave', async () => {
+    const trained = await buildModel(charter)
+    const target = { name: 'sum', hospitals: 2 } as const
+    const { gradient, persons } = see(subject, trained, target, random.fork('sum'))
+    const alone = persons.map(person => {
+      const one = { ...subject, draw: () => person }
+      return see(one, trained, PLAIN, random.fork('alone')).gradient
+    })
+    trained.dispose()
+    const off = gradient.map((v, i) => v - (alone[0]![i]! + alone[1]![i]!) / 2)
+    expect(persons).toHaveLength(2)
+    expect(norm2(off) / norm2(gradient)).toBeLessThan(1e-8)
+  })
+})
