@@ -1,0 +1,220 @@
+/**
+ * What privacy costs in models: the heart-disease and the stroke study without noise, with noise in the sum of all hospitals and
+ * with noise in each hospital, for several epsilons, by the protocol's own arithmetic and noise. `npm run study:privacy`, or with
+ * --seeds N, --study NAME, --json FILE. Fails where a limit is missed.
+ *
+ * delta is patients^-1.1. No budget is spent on finding the settings below, which were tried on these data: a study of its own would
+ * have to take them from elsewhere, or pay for the search.
+ */
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { type Charter, type PatientPrivacy, patientPrivacy } from '../../config/charter.ts'
+import { ruleProblems } from '../../config/rules.ts'
+import { table } from '../../node/cli/format.ts'
+import { joinRows, scoreOn } from '../../node/evaluation.ts'
+import { epsilonOfReleases, plannedReleases } from '../../protocol/privacy/policy.ts'
+import { mean, openStudy } from './heart.ts'
+import { federate, type Study } from './models.ts'
+
+export interface Plan {
+  readonly name: string
+  readonly file: string
+  /** Of training, with noise. */
+  readonly rounds: number
+  readonly samplingRate: number
+  readonly learningRate: number
+  readonly clipNorm: number
+}
+
+export const PLANS: readonly Plan[] = [
+  {
+    name: 'heart-disease',
+    file: 'heart-disease/charter.yaml',
+    rounds: 30,
+    samplingRate: 0.5,
+    learningRate: 1,
+    clipNorm: 1,
+  },
+  {
+    name: 'ist-stroke',
+    file: 'ist-stroke/charter.yaml',
+    rounds: 40,
+    samplingRate: 0.2,
+    learningRate: 2,
+    clipNorm: 1,
+  },
+]
+
+export const EPSILONS = [1, 2, 4, 8] as const
+/** Of the sums for normalisation and of the evaluation, how much more noise than in training. */
+const OTHERS = 1.5
+
+export interface Setting {
+  /** Undefined: none. */
+  readonly noise: PatientPrivacy['noise'] | undefined
+  readonly epsilon: number | undefined
+}
+
+export const SETTINGS: readonly Setting[] = [
+  { noise: undefined, epsilon: undefined },
+  ...(['sum', 'hospital'] as const).flatMap(noise => EPSILONS.map(epsilon => ({ noise, epsilon }))),
+]
+
+/** Most that a setting may lose of AUC; the stroke study in the strongest mode. */
+export const LIMITS = [{ name: 'ist-stroke', noise: 'sum', epsilon: 2, loss: 0.02 }] as const
+
+export interface PrivacyRow extends Setting {
+  readonly study: string
+  readonly hospitals: number
+  readonly patients: number
+  readonly noiseMultiplier: PatientPrivacy['noiseMultiplier'] | undefined
+  readonly delta: number
+  /** Area under the ROC curve of the last model on all test rows together; seed after seed. */
+  readonly aucs: readonly number[]
+}
+
+/** The agreed charter with noise in which all planned rounds cost at most `epsilon`. */
+export function protectedCharter(
+  agreed: Charter,
+  plan: Plan,
+  patients: number,
+  { noise, epsilon }: Setting,
+): Charter {
+  if (noise === undefined) return agreed
+  const { rounds, samplingRate, learningRate, clipNorm } = plan
+  const withNoise = (z: number): Charter => ({
+    ...agreed,
+    training: {
+      ...agreed.training,
+      rounds,
+      learningRate,
+      // A hospital's whole update is not clipped further.
+      clipNorm: 1e3,
+      localUpdates: 1,
+      optimizer: 'sgd',
+      weighting: noise === 'hospital' ? 'equal' : agreed.training.weighting,
+    },
+    privacy: {
+      unit: 'patient',
+      noise,
+      patients,
+      samplingRate,
+      clipNorm,
+      noiseMultiplier: { statistics: OTHERS * z, training: z, evaluation: OTHERS * z },
+      epsilonMax: epsilon!,
+      delta: patients ** -1.1,
+    },
+  })
+  const cost = (z: number) => epsilonOfReleases(withNoise(z), plannedReleases(withNoise(z)))
+  let [low, high] = [0.2, 200]
+  while (high / low > 1.002) {
+    const middle = Math.sqrt(low * high)
+    if (cost(middle) <= epsilon!) high = middle
+    else low = middle
+  }
+  const charter = withNoise(high)
+  const [problem] = ruleProblems(charter)
+  if (problem) throw new Error(`${problem.path.join('.')} ${problem.says}`)
+  return charter
+}
+
+export async function measurePrivacy(
+  plan: Plan,
+  seeds: readonly number[],
+  settings: readonly Setting[] = SETTINGS,
+  told: (row: PrivacyRow) => void = () => {},
+): Promise<PrivacyRow[]> {
+  const agreed = await openStudy(new URL(`../../config/studies/${plan.file}`, import.meta.url).pathname)
+  const patients = [...agreed.datasets.values()].reduce((sum, { train }) => sum + train.y.length, 0)
+  const test = joinRows([...agreed.datasets.values()].map(d => d.test))
+  const rows: PrivacyRow[] = []
+  for (const setting of settings) {
+    const charter = protectedCharter(roomy(agreed), plan, patients, setting)
+    const aucs: number[] = []
+    for (const seed of seeds) {
+      const state = await federate({ ...agreed, charter }, seed)
+      aucs.push((await scoreOn(charter, state, [test]))[0]!.auc!)
+    }
+    const privacy = patientPrivacy(charter)
+    const row = {
+      ...setting,
+      study: plan.name,
+      hospitals: agreed.datasets.size,
+      patients,
+      noiseMultiplier: privacy?.noiseMultiplier,
+      delta: patients ** -1.1,
+      aucs,
+    }
+    rows.push(row)
+    told(row)
+  }
+  return rows
+}
+
+/** With room for the rows of the largest hospital, none of which may be left out under noise. */
+function roomy({ charter, datasets }: Study): Charter {
+  const all = [...datasets.values()]
+  const most = (of: 'train' | 'test') => Math.max(...all.map(d => d[of].y.length))
+  return {
+    ...charter,
+    training: { ...charter.training, weightMax: Math.max(charter.training.weightMax, most('train')) },
+    evaluation: { ...charter.evaluation, rowsMax: Math.max(charter.evaluation.rowsMax, most('test')) },
+  }
+}
+
+/** AUC less than without noise, the mean over the seeds. */
+export function lossOf(row: PrivacyRow, exact: PrivacyRow): number {
+  return mean(exact.aucs) - mean(row.aucs)
+}
+
+function lineOf(row: PrivacyRow, exact: PrivacyRow): string[] {
+  const spread = Math.max(...row.aucs) - Math.min(...row.aucs)
+  return [
+    row.noise ?? 'none',
+    row.epsilon === undefined ? '' : String(row.epsilon),
+    row.noiseMultiplier?.training.toFixed(2) ?? '',
+    mean(row.aucs).toFixed(4),
+    spread.toFixed(4),
+    lossOf(row, exact).toFixed(4),
+  ]
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: 'string', default: '5' },
+      study: { type: 'string', default: '' },
+      json: { type: 'string' },
+    },
+  })
+  const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i)
+  const all: PrivacyRow[] = []
+  let missed = 0
+  for (const plan of PLANS.filter(p => p.name.includes(values.study))) {
+    const rows = await measurePrivacy(plan, seeds, SETTINGS, row =>
+      console.error(`${row.study}: ${row.noise ?? 'no'} noise, epsilon ${row.epsilon ?? 'none'} done`),
+    )
+    const [exact] = rows
+    const { hospitals, patients, delta } = exact!
+    console.log(
+      `${plan.name}: ${hospitals} hospitals, ${patients} patients, delta ${delta.toExponential(1)}; seeds ${seeds.join(' ')}`,
+    )
+    const head = ['noise', 'epsilon', 'multiplier', 'AUC', 'spread', 'loss']
+    console.log(`${table([head, ...rows.map(row => lineOf(row, exact!))], [1, 2, 3, 4, 5]).join('\n')}\n`)
+    for (const { name, noise, epsilon, loss } of LIMITS.filter(l => l.name === plan.name)) {
+      const row = rows.find(r => r.noise === noise && r.epsilon === epsilon)!
+      const isKept = lossOf(row, exact!) <= loss
+      if (!isKept) missed++
+      console.log(`limit of ${name} at epsilon ${epsilon}: loss ${loss}: ${isKept ? 'kept' : 'MISSED'}`)
+    }
+    all.push(...rows)
+  }
+  console.log(
+    'noise: in the sum of all hospitals, or in each hospital by itself. multiplier: of training. spread: of AUC over the seeds. loss: of AUC, to none',
+  )
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify({ seeds, rows: all }, null, 2)}\n`)
+  if (missed > 0) process.exitCode = 1
+}
+
+if (import.meta.main) await main()
