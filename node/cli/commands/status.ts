@@ -1,7 +1,10 @@
 /** `medmesh status`: where a hospital's study stands; answers also when the node is down. */
 import type { Command } from 'commander'
+import { patientPrivacy } from '../../../config/charter.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import type { LedgerState } from '../../../protocol/ledger/state.ts'
+import { CHARGES_RECORD, decodeCharges } from '../../../protocol/privacy/charges.ts'
+import { epsilonOfReleases } from '../../../protocol/privacy/policy.ts'
 import { loadNodeConfig, type NodeConfig } from '../../config.ts'
 import { asNodeStatus, isRunning } from '../../status.ts'
 import type { Traffic, TransferLine } from '../../transfers.ts'
@@ -45,6 +48,8 @@ export interface StatusReport {
   readonly connected: readonly string[] | undefined
   readonly quorum: { readonly needed: number; readonly present: number | undefined }
   readonly modelHash: string
+  /** What this hospital has spent of its privacy budget; undefined: nothing is protected by noise. */
+  readonly privacy: { readonly epsilon: number; readonly epsilonMax: number } | undefined
   readonly waiting: { readonly reason: string; readonly for: readonly string[] } | undefined
   /** Long vectors on their way, and all of one way together. */
   readonly transfers: readonly TransferLine[] | undefined
@@ -53,10 +58,12 @@ export interface StatusReport {
 
 export function readStatus(config: NodeConfig): StatusReport {
   const { trust } = readTrusted(config.charterFile, undefined)
-  const { records, row } = withStore(config.storeFile, store => ({
+  const { records, row, charges } = withStore(config.storeFile, store => ({
     records: readRecords(store.load()),
     row: store.status(),
+    charges: store.get(CHARGES_RECORD),
   }))
+  const privacy = patientPrivacy(trust.charter)
   const { state } = verifyRecords(trust, records)
   const running = isRunning(config.storeFile)
   const status = asNodeStatus(row)
@@ -76,6 +83,10 @@ export function readStatus(config: NodeConfig): StatusReport {
     connected,
     quorum: { needed: state.quorum, present },
     modelHash: toHex(state.modelHash),
+    privacy: privacy && {
+      epsilon: epsilonOfReleases(trust.charter, decodeCharges(charges)),
+      epsilonMax: privacy.epsilonMax,
+    },
     waiting: running ? status?.waiting : undefined,
     transfers: running ? status?.transfers : undefined,
     traffic: running ? status?.traffic : undefined,
@@ -120,6 +131,9 @@ function forPeople(s: StatusReport): string {
       `${s.quorum.needed} of ${s.members.length} needed${present}${short ? `: waits for ${missing.join(', ')}` : ''}`,
     ],
     ['model', s.modelHash],
+    ...(s.privacy
+      ? [['privacy', `epsilon ${s.privacy.epsilon.toFixed(3)} of ${s.privacy.epsilonMax} is spent`]]
+      : []),
     ['waits for', s.waiting === undefined ? 'nothing' : `${s.waiting.reason}: ${s.waiting.for.join(', ')}`],
     ...(s.traffic ?? []).map(t => ['vectors', describeTraffic(t)]),
   ]

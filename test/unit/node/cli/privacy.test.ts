@@ -197,6 +197,7 @@ describe('privacy report', () => {
     expect(out).toMatch(/training +3 /)
     expect(out).toMatch(/evaluation +0 +0\.000/)
     expect(out).toMatch(/not covered: that a hospital takes part/)
+    expect((await medmesh(['status', dir])).out).toMatch(/privacy +epsilon \d\.\d+ of 5 is spent/)
     const { budget } = JSON.parse((await medmesh(['privacy', 'report', dir, '--json'])).out)
     const alone = budget.spent.map((s: { epsilon: number }) => s.epsilon)
     expect(budget.epsilon).toBeGreaterThan(Math.max(...alone))
