@@ -151,9 +151,20 @@ test('commits wait for a large one before them, and are durable in their order',
   expect(broken).toEqual([])
 })
 
+let resident = 2 ** 40
+
+/** A process that has a GiB more each time that somebody looks. */
+function grow(): void {
+  vi.spyOn(process.memoryUsage, 'rss').mockImplementation(() => {
+    resident += 2 ** 30
+    return resident
+  })
+}
+
 test('what the store has taken is collected when it is much, and only once it is durable', async () => {
   const collect = vi.fn()
   vi.stubGlobal('gc', collect)
+  grow()
   try {
     const slow = new SlowStore()
     start(slow)
@@ -170,6 +181,7 @@ test('what the store has taken is collected when it is much, and only once it is
     }
   } finally {
     vi.unstubAllGlobals()
+    vi.restoreAllMocks()
   }
 })
 
@@ -236,6 +248,7 @@ test('a job gets the file of each draft that it reads, and of the one that it wr
 test('so is what drafts have taken', async () => {
   const collect = vi.fn()
   vi.stubGlobal('gc', collect)
+  grow()
   try {
     start(new SlowStore())
     const data = new Uint8Array(40 << 20)
@@ -249,6 +262,7 @@ test('so is what drafts have taken', async () => {
     }
   } finally {
     vi.unstubAllGlobals()
+    vi.restoreAllMocks()
   }
 })
 
