@@ -129,8 +129,11 @@ const SecureSumSchema = z.strictObject({
   compression: CompressionSchema.optional(),
 })
 
-/** Standard deviation of a sum's noise relative to what one patient can change in it. */
+/** Standard deviation of a sum's noise relative to what one patient, or one hospital, can change in it. */
 const multiplier = z.number().min(0.1).max(10_000)
+const Multipliers = z.strictObject({ statistics: multiplier, training: multiplier, evaluation: multiplier })
+const epsilonMax = z.number().gt(0).max(1000)
+const delta = z.number().gt(0).lt(1)
 
 /** What is protected by noise. */
 export const PrivacySchema = z.discriminatedUnion('unit', [
@@ -152,11 +155,23 @@ export const PrivacySchema = z.discriminatedUnion('unit', [
     /** L2 norm to which the gradient of one row is clipped. */
     clipNorm: z.number().gt(0).max(1e6),
     /** Of the sums for normalisation, of each step of training, and of the counts of the evaluation at the end. */
-    noiseMultiplier: z.strictObject({ statistics: multiplier, training: multiplier, evaluation: multiplier }),
+    noiseMultiplier: Multipliers,
     /** The budget: a hospital gives nothing more that would take the study over it. */
-    epsilonMax: z.number().gt(0).max(1000),
+    epsilonMax,
     /** At most one in `patients`. */
-    delta: z.number().gt(0).lt(1),
+    delta,
+  }),
+  /**
+   * All that one hospital gives, against whoever sees the sums and the models, by noise in every sum, of which each hospital adds a
+   * share (McMahan 2018, with the update clipped to training.clipNorm). All hospitals weigh alike.
+   */
+  z.strictObject({
+    unit: z.literal('hospital'),
+    /** Of the sums for normalisation, of each training round, and of the evaluation at the end. */
+    noiseMultiplier: Multipliers,
+    epsilonMax,
+    /** At most one in as many hospitals as there are. */
+    delta,
   }),
 ])
 
@@ -233,8 +248,9 @@ export const CharterSchema = z.strictObject({
 })
 
 export type Charter = z.infer<typeof CharterSchema>
-/** The privacy policy of a charter that protects patients. */
-export type PatientPrivacy = Extract<Charter['privacy'], { unit: 'patient' }>
+/** The privacy policy of a charter that protects somebody by noise, and of one that protects patients. */
+export type Protection = Exclude<Charter['privacy'], { unit: 'none' }>
+export type PatientPrivacy = Extract<Protection, { unit: 'patient' }>
 export type Member = z.infer<typeof MemberSchema>
 export type Feature = z.infer<typeof FeatureSchema>
 export type Weight = z.infer<typeof WeightSchema>
@@ -259,6 +275,11 @@ export function survivorsFloor(charter: Pick<Charter, 'secureSum' | 'maliciousMa
 }
 
 /** Undefined where all is exact. */
+export function protection({ privacy }: Pick<Charter, 'privacy'>): Protection | undefined {
+  return privacy.unit === 'none' ? undefined : privacy
+}
+
+/** Undefined where it is not patients that are protected. */
 export function patientPrivacy({ privacy }: Pick<Charter, 'privacy'>): PatientPrivacy | undefined {
   return privacy.unit === 'patient' ? privacy : undefined
 }

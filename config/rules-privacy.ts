@@ -1,28 +1,51 @@
 /** How the fields of a charter must fit each other where its sums carry noise. What the noise costs, `protocol/privacy` says. */
-import type { CharterDraft } from './charter.ts'
+import type { CharterDraft, PatientPrivacy, Protection } from './charter.ts'
 import type { Problem } from './problem.ts'
 
-export function privacyProblems({
-  privacy,
-  training,
-  secureSum,
-  committees,
-  members,
-}: CharterDraft): Problem[] {
+const code = 'CHARTER_PRIVACY'
+
+export function privacyProblems(charter: CharterDraft): Problem[] {
+  const { privacy, training, secureSum, committees } = charter
   if (privacy.unit === 'none') return []
-  const problems: Problem[] = []
-  const code = 'CHARTER_PRIVACY'
-  const deltaMax = 1 / privacy.patients
-  if (privacy.delta > deltaMax) {
+  const problems =
+    privacy.unit === 'patient' ? patientProblems(charter, privacy) : hospitalProblems(charter, privacy)
+  if (privacy.unit === 'patient' && privacy.noise === 'sum') {
+    problems.push(...stepProblems({ training }))
+  } else if (training.weighting !== 'equal') {
     problems.push({
       code,
-      path: ['privacy', 'delta'],
-      says: `must be at most 1/patients = ${deltaMax}: with more, all that is known of one patient may be told`,
-      fix: `set it to ${(privacy.patients ** -1.1).toPrecision(1)}, which is about patients^-1.1`,
+      path: ['training', 'weighting'],
+      says: 'must be equal where not a whole round is one step: a sum of row counts without noise would tell of them',
+      fix: 'set it to equal',
     })
   }
+  const isInSum = privacy.unit === 'hospital' || privacy.noise === 'sum'
+  if (isInSum && secureSum.compression) {
+    problems.push({
+      code,
+      path: ['secureSum', 'compression'],
+      says: 'must be left out where updates are summed with noise: coarse steps leave no room for it',
+      fix: 'leave it out',
+    })
+  }
+  if (committees) {
+    problems.push({
+      code,
+      path: ['committees'],
+      says: 'must be left out under noise: none is shared out among committees yet',
+      fix: 'leave it out',
+    })
+  }
+  return problems
+}
+
+function patientProblems(
+  { members, training }: CharterDraft,
+  { delta, patients }: PatientPrivacy,
+): Problem[] {
+  const problems = deltaProblems(delta, patients, 'patient')
   const most = members.length * training.weightMax
-  if (privacy.patients > most) {
+  if (patients > most) {
     problems.push({
       code,
       path: ['privacy', 'patients'],
@@ -30,29 +53,27 @@ export function privacyProblems({
       fix: 'correct it, or raise training.weightMax to the rows of the largest hospital',
     })
   }
-  problems.push(...(privacy.noise === 'sum' ? stepProblems({ training, secureSum }) : []))
-  if (privacy.noise === 'hospital' && training.weighting !== 'equal') {
-    problems.push({
-      code,
-      path: ['training', 'weighting'],
-      says: 'must be equal where privacy.noise is hospital: a sum of row counts without noise would tell of patients',
-      fix: 'set it to equal',
-    })
-  }
-  if (committees) {
-    problems.push({
-      code,
-      path: ['committees'],
-      says: 'must be left out where privacy.unit is patient: no noise is shared out among committees yet',
-      fix: 'leave it out',
-    })
-  }
   return problems
 }
 
+function hospitalProblems({ members }: CharterDraft, { delta }: Protection): Problem[] {
+  return deltaProblems(delta, members.length, 'hospital')
+}
+
+function deltaProblems(delta: number, units: number, unit: 'patient' | 'hospital'): Problem[] {
+  if (delta <= 1 / units) return []
+  return [
+    {
+      code,
+      path: ['privacy', 'delta'],
+      says: `must be at most 1/${units} = ${1 / units}, as there are so many: with more, all that is known of one ${unit} may be told`,
+      fix: `set it to ${(units ** -1.1).toPrecision(1)}, which is about ${units}^-1.1`,
+    },
+  ]
+}
+
 /** Each round is one step over the rows of all. */
-function stepProblems({ training, secureSum }: Pick<CharterDraft, 'training' | 'secureSum'>): Problem[] {
-  const code = 'CHARTER_PRIVACY'
+function stepProblems({ training }: Pick<CharterDraft, 'training'>): Problem[] {
   const problems: Problem[] = []
   if (training.localUpdates !== 1) {
     problems.push({
@@ -68,14 +89,6 @@ function stepProblems({ training, secureSum }: Pick<CharterDraft, 'training' | '
       path: ['training', 'optimizer'],
       says: 'must be sgd where privacy.noise is sum',
       fix: 'set it to sgd',
-    })
-  }
-  if (secureSum.compression) {
-    problems.push({
-      code,
-      path: ['secureSum', 'compression'],
-      says: 'must be left out where privacy.noise is sum: coarse steps leave no room for the noise',
-      fix: 'leave it out',
     })
   }
   return problems

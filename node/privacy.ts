@@ -1,12 +1,12 @@
 /** The privacy policy of a charter, for people. */
-import { type Charter, patientPrivacy } from '../config/charter.ts'
+import { type Charter, protection } from '../config/charter.ts'
 import { MedmeshError } from '../config/error.ts'
 import { shortfall } from '../protocol/privacy/budget.ts'
 import { epsilonOfReleases, plannedReleases } from '../protocol/privacy/policy.ts'
 
 /** Throws MedmeshError CHARTER_PRIVACY_BUDGET where the planned rounds cost more than the charter's budget. */
 export function checkBudget(charter: Charter): void {
-  const privacy = patientPrivacy(charter)
+  const privacy = protection(charter)
   const lack = shortfall(charter)
   if (!privacy || !lack) return
   const { epsilon, enough } = lack
@@ -21,19 +21,25 @@ export function checkBudget(charter: Charter): void {
 
 /** What is protected and how well, in a few lines. */
 export function privacyInWords(charter: Charter): readonly string[] {
-  const privacy = patientPrivacy(charter)
+  const privacy = protection(charter)
   if (!privacy)
     return [
       'Privacy: no differential privacy: the sums and the model are exact; summing in secret alone is no anonymity',
     ]
-  const { noise, epsilonMax, delta, samplingRate, clipNorm, noiseMultiplier: z } = privacy
+  const { epsilonMax, delta, noiseMultiplier: z } = privacy
   const planned = epsilonOfReleases(charter, plannedReleases(charter))
+  const isPatient = privacy.unit === 'patient'
+  const where = isPatient && privacy.noise === 'hospital' ? "sum or in each hospital's training" : 'sum'
   return [
-    `Privacy: each patient's row, at any hospital, by noise in every ${noise === 'sum' ? 'sum' : "sum or in each hospital's training"}: at most epsilon ${epsilonMax} at delta ${delta}`,
+    `Privacy: ${isPatient ? "each patient's row, at any hospital," : 'all that one hospital gives,'} by noise in every ${where}: at most epsilon ${epsilonMax} at delta ${delta}`,
     `  the planned rounds cost epsilon ${shown(planned)}; the rest of the budget is for rounds that have to be tried again`,
-    `  each step of training takes a row with probability ${samplingRate}, its gradient clipped to norm ${clipNorm}; noise is ${z.training} times what a row can change`,
-    `  (${z.statistics} times in the sums for normalisation, ${z.evaluation} times in the counts of the evaluation)`,
-    '  not covered: that a hospital takes part, that many rows of one patient are counted as many patients, and what a hospital publishes elsewhere',
+    isPatient
+      ? `  each step of training takes a row with probability ${privacy.samplingRate}, its gradient clipped to norm ${privacy.clipNorm}; noise is ${z.training} times what a row can change`
+      : `  an update is clipped to norm ${charter.training.clipNorm}; noise is ${z.training} times that`,
+    `  (${z.statistics} times what ${isPatient ? 'a row' : 'a hospital'} can change in the sums for normalisation, ${z.evaluation} times in the evaluation)`,
+    isPatient
+      ? '  not covered: that a hospital takes part, that many rows of one patient are counted as many patients, and what a hospital publishes elsewhere'
+      : '  not covered: that a hospital takes part, and what it publishes elsewhere; of its patients each is protected as the hospital is, at least',
   ]
 }
 

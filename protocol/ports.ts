@@ -188,10 +188,18 @@ export interface Section {
   readonly rotated: boolean
   /** Its values are one of each so many of a vector's, drawn by the public seed; 1: all of them. */
   readonly oneIn: number
-  /** Variance of the whole numbers that each hospital adds to its quantised values as noise; 0: none. */
-  readonly noise: number
+  /** The whole numbers that each hospital adds to its quantised values; undefined: none. */
+  readonly noise: Noise | undefined
   /** Its values are these factors of an update's matrices, and then what is in none (factors.ts); undefined: the update's own. */
   readonly factor: Factor | undefined
+}
+
+/** Independent draws of one law, of mean 0. */
+export interface Noise {
+  /** Sums of Skellam noise are Skellam noise; what is known of sampled rows is known of Gaussians. */
+  readonly law: 'skellam' | 'discreteGaussian'
+  /** Of each hospital's draws, in steps squared: a whole number, 1 or more. */
+  readonly variance: number
 }
 
 /** A key stream that is added to a vector or subtracted from it, element by element. */

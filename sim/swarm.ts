@@ -121,16 +121,14 @@ function sites(d: Dice, n: number, skewMs: number, trainingMs: number): Scenario
 /** With a budget that lasts for any number of attempts. */
 function noise(d: Dice): NonNullable<ScenarioInput['privacy']> {
   const z = d.of([0.5, 1, 8])
-  return {
-    unit: 'patient',
-    noise: d.of(['sum', 'sum', 'hospital'] as const),
-    patients: 400,
-    samplingRate: 0.2,
-    clipNorm: 1,
+  const common = {
     noiseMultiplier: { statistics: z, training: z, evaluation: z },
     epsilonMax: 1000,
     delta: 1e-4,
   }
+  if (d.chance(0.25)) return { unit: 'hospital', ...common }
+  const noise = d.of(['sum', 'sum', 'hospital'] as const)
+  return { unit: 'patient', noise, patients: 400, samplingRate: 0.2, clipNorm: 1, ...common }
 }
 
 function disk(d: Dice): Draw {

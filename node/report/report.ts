@@ -121,6 +121,8 @@ ${htmlTable('The ledger', [
 
 const NOISE: Readonly<Record<DemoRecord['protects'], string>> = {
   none: 'The sums and the model are exact here, without noise, and a model can tell something about the records that it was trained on. This study has no differential privacy.',
+  hospital:
+    'By noise, what all sums and models together tell of all that one hospital gives is bounded to the epsilon and delta that the charter says; so it is of each of its patients.',
   patient:
     "By noise, what all sums and models together tell of one patient's row is bounded to the epsilon and delta that the charter says. Not covered: more than one row of a patient, and that a hospital takes part.",
 }

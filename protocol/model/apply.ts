@@ -5,7 +5,7 @@
  * A masked input proves nothing about its size: a malicious member can move any element of the sum to any residue. So
  * every sum, whatever it is, gives a model and numbers that peers and entries accept.
  */
-import { type Charter, type Feature, patientPrivacy } from '../../config/charter.ts'
+import { type Charter, type Feature, protection } from '../../config/charter.ts'
 import type { Lanes } from '../../config/lanes.ts'
 import type { HeldModel, Metrics, ModelState, Rest, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
@@ -78,14 +78,15 @@ export function applySum(
     const { scale } = sections.find(s => s.name === name)!
     return Float64Array.from(residues.subarray(from, to), residue => dequantise(residue, scale))
   }
-  const privacy = patientPrivacy(charter)
+  const privacy = protection(charter)
   switch (task) {
     case 'statistics': {
       const samples = samplesIn(sections, residues)
       const errorOf = (name: string) => errorDeviation(sections.find(s => s.name === name)!)
       if (privacy) {
         const error = errorOf('second')
-        const normalisation = normaliseNoised(charter, privacy.patients, read('first'), read('second'), error)
+        const rows = privacy.unit === 'patient' ? privacy.patients : Math.max(1, read('weight')[0]!)
+        const normalisation = normaliseNoised(charter, rows, read('first'), read('second'), error)
         return { state: { ...state, ...normalisation }, metrics: undefined, samples }
       }
       const noise = errorOf('first')
@@ -95,7 +96,8 @@ export function applySum(
     case 'train': {
       const section = sections.find(s => s.name === 'update')!
       const update = stretch(residues, ...sectionRange(sections, 'update'))
-      const weight = privacy?.noise === 'sum' ? privacy.samplingRate * privacy.patients : read('weight')[0]!
+      const isStep = privacy?.unit === 'patient' && privacy.noise === 'sum'
+      const weight = isStep ? privacy.samplingRate * privacy.patients : read('weight')[0]!
       // Counts without noise would tell of patients.
       const metrics = privacy ? undefined : measured(read)
       const found = { metrics, samples: samplesIn(sections, residues) }
@@ -255,12 +257,12 @@ function normalise(
 const EVEN = 1 / 12
 
 /**
- * The same from noised sums of u - 1/2 and of its square over about `patients` rows. A feature whose variance cannot be told from
+ * The same from noised sums of u - 1/2 and of its square over about so many rows. A feature whose variance cannot be told from
  * noise, of standard deviation `noise` in its sum, is taken for one that is spread evenly.
  */
 function normaliseNoised(
   charter: Charter,
-  patients: number,
+  rows: number,
   first: Float64Array,
   second: Float64Array,
   noise: number,
@@ -269,9 +271,9 @@ function normaliseNoised(
   const mean = new Float64Array(ranges.length)
   const deviation = new Float64Array(ranges.length)
   ranges.forEach(([min, width], j) => {
-    const m = Math.min(1 / 2, Math.max(-1 / 2, first[j]! / patients))
-    const variance = Math.min(1 / 4, second[j]! / patients - m * m)
-    const spread = Math.sqrt(variance > (3 * noise) / patients ? variance : EVEN) * width
+    const m = Math.min(1 / 2, Math.max(-1 / 2, first[j]! / rows))
+    const variance = Math.min(1 / 4, second[j]! / rows - m * m)
+    const spread = Math.sqrt(variance > (3 * noise) / rows ? variance : EVEN) * width
     mean[j] = min + (m + 1 / 2) * width
     // A width near the smallest double leaves 0.
     deviation[j] = spread > 0 ? spread : 1
@@ -307,12 +309,13 @@ function measured(read: (name: string) => Float64Array, isNoisy = false): Metric
   const positives = read('positives')
   const negatives = read('negatives')
   const counts = [...positives, ...negatives]
-  const testSamples = counts.reduce((a, b) => a + b, 0)
-  if (isNoisy ? testSamples < 1 : testSamples === 0 || counts.some(c => c < 0)) return undefined
+  const rows = counts.reduce((a, b) => a + b, 0)
+  if (isNoisy ? rows < 1 : rows === 0 || counts.some(c => c < 0)) return undefined
   return {
-    testSamples,
+    // Of hospitals that are protected each counts as one.
+    testSamples: Math.round(rows),
     auc: histogramAuc(positives, negatives),
-    accuracy: Math.max(0, Math.min(1, read('correct')[0]! / testSamples)),
-    loss: Math.max(0, read('lossSum')[0]! / testSamples),
+    accuracy: Math.max(0, Math.min(1, read('correct')[0]! / rows)),
+    loss: Math.max(0, read('lossSum')[0]! / rows),
   }
 }

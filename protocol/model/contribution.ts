@@ -1,5 +1,5 @@
 /** From what a hospital learned to what it adds to the sum: checked, clipped, weighted, in sections. */
-import { type Charter, parameterCount, patientPrivacy } from '../../config/charter.ts'
+import { type Charter, parameterCount, protection } from '../../config/charter.ts'
 import { longMemory } from '../memory.ts'
 import type { Evaluation, Given, Learned, Section, Stored, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
@@ -72,13 +72,15 @@ export function contribution(
     return undefined
   }
   const { weightMax } = charter.training
-  const privacy = patientPrivacy(charter)
+  const privacy = protection(charter)
+  const isPatient = privacy?.unit === 'patient'
+  const isHospital = privacy?.unit === 'hospital'
   const rows = learned.samples
   if (!Number.isInteger(rows) || rows < 0) return err('samples is no count')
   // One row more must change a sum by that row alone, and no other's share.
-  if (privacy && rows > weightMax) return err('more training rows than weightMax')
+  if (isPatient && rows > weightMax) return err('more training rows than weightMax')
   const wrong: (string | undefined)[] = []
-  const isStep = privacy?.noise === 'sum' && task === 'train'
+  const isStep = isPatient && privacy.noise === 'sum' && task === 'train'
   if (task !== 'evaluate' && !privacy) wrong.push(put('samples', Float64Array.of(Math.min(rows, weightMax))))
   if (task === 'statistics') {
     const sums = learned.featureSums
@@ -87,7 +89,9 @@ export function contribution(
     // Beyond the bound a hospital's rows count as weightMax rows of the same means.
     const share = rows > weightMax ? weightMax / rows : 1
     const { first, second } = privacy ? centred(sums, rows) : sums
-    wrong.push(put('first', first, share), put('second', second, share))
+    // A hospital that is protected counts as one row: what its rows are on average.
+    const factor = isHospital ? 1 / Math.max(1, rows) : share
+    wrong.push(put('first', first, factor), put('second', second, factor))
   }
   if (task === 'train' && !learned.delta) return err('training without an update')
   if (isStep) wrong.push(put('update', numbersIn(learned.delta!, read)))
@@ -97,12 +101,13 @@ export function contribution(
     const norm = normOf(update)
     const clip = clipFactor(norm, charter.training.clipNorm)
     wrong.push(put('update', update, weight * clip, norm))
-    wrong.push(put('weight', Float64Array.of(weight)))
+    if (!isHospital) wrong.push(put('weight', Float64Array.of(weight)))
     const part = parts.get('update')
     if (part) parts.set('update', sent(charter, part.section, update, weight, clip, { publicSeed, basis }))
   }
+  if (isHospital) wrong.push(put('weight', Float64Array.of(1)))
   if (task === 'evaluate' || (task === 'train' && !privacy))
-    wrong.push(...evaluated(put, learned.evaluation, charter.evaluation))
+    wrong.push(...evaluated(put, learned.evaluation, charter.evaluation, isHospital))
   const first = wrong.find(w => w !== undefined)
   return first === undefined ? ok(sections.map(s => parts.get(s.name)!)) : err(first)
 }
@@ -212,8 +217,8 @@ function centred(
 
 function weightOf(charter: Charter, rows: number): number {
   const { weightMax, weighting } = charter.training
-  // Where patients are protected one row more must not make a hospital of none.
-  if (patientPrivacy(charter)) return 1
+  // Under noise one row more must not make a hospital of none.
+  if (protection(charter)) return 1
   if (rows === 0) return 0
   return weighting === 'equal' ? 1 : Math.min(rows, weightMax) / weightMax
 }
@@ -222,15 +227,18 @@ function evaluated(
   put: Put,
   e: Evaluation | undefined,
   { rowsMax, lossMax }: Charter['evaluation'],
+  isOneRow: boolean,
 ): (string | undefined)[] {
   if (!e) return ['no evaluation']
   const add = (a: number, b: number) => a + b
   const rows = e.positives.reduce(add, 0) + e.negatives.reduce(add, 0)
+  // All of a hospital's rows as one.
+  const factor = isOneRow ? 1 / Math.max(1, rows) : 1
   return [
-    put('positives', e.positives),
-    put('negatives', e.negatives),
-    put('correct', Float64Array.of(e.correct)),
-    put('lossSum', Float64Array.of(e.lossSum)),
+    put('positives', e.positives, factor),
+    put('negatives', e.negatives, factor),
+    put('correct', Float64Array.of(e.correct), factor),
+    put('lossSum', Float64Array.of(e.lossSum), factor),
     rows > rowsMax ? 'more test rows than the charter counts' : undefined,
     e.correct > rows ? 'more rows classified rightly than tested' : undefined,
     e.lossSum < 0 || e.lossSum > rows * lossMax * ROUNDING ? 'lossSum is beyond its bound' : undefined,

@@ -1,5 +1,5 @@
 /** A life of a peer: what it knows again at its start, and after each input all that has become possible (SPEC M3, M4). */
-import { patientPrivacy } from '../../config/charter.ts'
+import { protection } from '../../config/charter.ts'
 import { ascii, concatBytes, equalBytes, u32be } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { decodeRecord } from '../ledger/certificate.ts'
@@ -114,7 +114,7 @@ function announce(b: Books): void {
 /** At its budget a hospital is in no cohort any more, and says so. */
 function mayGive(b: Books): boolean {
   const { charter } = b.config
-  const noised = patientPrivacy(charter)
+  const noised = protection(charter)
   const { phase } = b.state
   const task = phase.kind === 'between' ? taskOf(charter, phase.round) : undefined
   if (!noised || !task || isWithinBudget(charter, b.spent, task)) return true

@@ -2,7 +2,7 @@
  * Everything that one life of a peer knows. The steps in this folder work on it; nothing outside `peer.ts` and this
  * folder sees it.
  */
-import { type Charter, patientPrivacy } from '../../config/charter.ts'
+import { type Charter, protection } from '../../config/charter.ts'
 import type { Consensus } from '../consensus/tendermint.ts'
 import { type Fault, type FaultCode, fault, verdictOf } from '../fault.ts'
 import { memberKeys } from '../ledger/certificate.ts'
@@ -177,7 +177,7 @@ export class Books {
         this.effects.emit({ kind: 'sendPart', to, type: 'part', of, key, from, end, within: undefined }),
       store: (puts, release) => this.effects.store(puts, [], release),
       charge: task => {
-        if (!patientPrivacy(this.config.charter)) return []
+        if (!protection(this.config.charter)) return []
         this.spent = withOne(this.spent, task)
         return [[CHARGES_RECORD, encodeCharges(this.spent)]]
       },

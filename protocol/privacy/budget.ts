@@ -1,8 +1,8 @@
 /** Whether a charter's noise gives the epsilon that it promises, and what would. */
-import { type Charter, type PatientPrivacy, patientPrivacy } from '../../config/charter.ts'
+import { type Charter, type Protection, protection } from '../../config/charter.ts'
 import { epsilonOfReleases, plannedReleases } from './policy.ts'
 
-type Multipliers = PatientPrivacy['noiseMultiplier']
+type Multipliers = Protection['noiseMultiplier']
 
 export interface Shortfall {
   /** What the planned rounds cost with the charter's noise. */
@@ -17,7 +17,7 @@ const PRECISION = 1.001
 
 /** Undefined: the planned rounds, none of them tried again, cost no more than epsilonMax. */
 export function shortfall(charter: Charter): Shortfall | undefined {
-  const privacy = patientPrivacy(charter)
+  const privacy = protection(charter)
   if (!privacy) return undefined
   const planned = plannedReleases(charter)
   const epsilonWith = (noiseMultiplier: Multipliers) =>

@@ -1,15 +1,15 @@
 /**
- * What noised sums cost a patient: the accountant of a charter whose unit of privacy is a patient (SPEC P). Every figure is an upper
+ * What noised sums cost a patient or a hospital: the accountant of a charter that protects them (SPEC P). Every figure is an upper
  * bound, by Renyi divergences at whole orders, at which they are those of the continuous Gaussian for shifts by whole numbers
  * (Canonne, Kamath, Steinke 2020, proposition 5), sampled or not.
  */
-import { type Charter, type PatientPrivacy, patientPrivacy } from '../../config/charter.ts'
+import { type Charter, type Protection, protection } from '../../config/charter.ts'
 import { taskOf } from '../ledger/plan.ts'
 import { Memo } from '../memo.ts'
 import type { Task } from '../ports.ts'
 import { assert } from '../result.ts'
-import { groupsOf, noisedLayout, noisyHospitals, PURPOSE, roundingFactor } from './layout.ts'
-import { discreteGaussianRdp, epsilonFromRdp, ORDERS, sampledGaussianRdp } from './rdp.ts'
+import { groupsOf, isNoisedSum, noisedLayout, noisyHospitals, PURPOSE, roundingFactor } from './layout.ts'
+import { discreteGaussianRdp, epsilonFromRdp, ORDERS, sampledGaussianRdp, skellamRdp } from './rdp.ts'
 
 /** How many noised sums of each task a hospital has given its part of, or the study has opened. */
 export type Releases = Readonly<Record<Task, number>>
@@ -46,11 +46,11 @@ export function withOne(releases: Releases, task: Task): Releases {
 }
 
 /**
- * Epsilon, at the charter's delta, of one patient's row after `releases`, against all who see the sums and up to max(f, 1) hospitals
+ * Epsilon, at the charter's delta, of one patient's row or one hospital after `releases`, against all who see the sums and up to max(f, 1) hospitals
  * that know their own noise. 0 without releases.
  */
 export function epsilonOfReleases(charter: Charter, releases: Releases): number {
-  const privacy = patientPrivacy(charter)
+  const privacy = protection(charter)
   if (!privacy || Object.values(releases).every(count => count === 0)) return 0
   const curves = curvesOf(charter, privacy)
   const tasks = Object.keys(curves) as Task[]
@@ -75,11 +75,11 @@ export function openedEpsilon(charter: Charter, round: number): number {
 
 /** Whether one more release keeps a hospital within its charter's budget. */
 export function isWithinBudget(charter: Charter, spent: Releases, task: Task): boolean {
-  const privacy = patientPrivacy(charter)
+  const privacy = protection(charter)
   return !privacy || epsilonOfReleases(charter, withOne(spent, task)) <= privacy.epsilonMax
 }
 
-function curvesOf(charter: Charter, privacy: PatientPrivacy): Readonly<Record<Task, Curve>> {
+function curvesOf(charter: Charter, privacy: Protection): Readonly<Record<Task, Curve>> {
   const before = known.get(charter)
   if (before) return before
   const curve = (task: Task) => ORDERS.map(divergenceOf(charter, privacy, task))
@@ -89,30 +89,33 @@ function curvesOf(charter: Charter, privacy: PatientPrivacy): Readonly<Record<Ta
 }
 
 /** Of one release of a task, at a given order; Infinity where nothing is known of it. */
-function divergenceOf(charter: Charter, privacy: PatientPrivacy, task: Task): (order: number) => number {
-  const z = privacy.noiseMultiplier[PURPOSE[task]]
-  if (task === 'train' && privacy.noise === 'hospital')
-    return atWhole(
-      order => charter.training.localUpdates * sampledGaussianRdp(order, privacy.samplingRate, z / FLOATS),
-    )
-  const n = charter.members.length
+function divergenceOf(charter: Charter, privacy: Protection, task: Task): (order: number) => number {
+  if (privacy.unit === 'patient' && !isNoisedSum(privacy, task)) {
+    const sigma = privacy.noiseMultiplier[PURPOSE[task]] / FLOATS
+    const { localUpdates } = charter.training
+    return atWhole(order => localUpdates * sampledGaussianRdp(order, privacy.samplingRate, sigma))
+  }
   const parts = noisyHospitals(charter)
-  const sections = noisedLayout(charter, privacy, task, n)
+  const sections = noisedLayout(charter, privacy, task, charter.members.length)
   const beta = (privacy.delta * ROUNDING_SHARE) / (charter.training.rounds + 2) / 3
   const noises = groupsOf(charter, privacy, task).map(({ change, sums }) => {
     const section = sections.find(s => s.name === sums[0]!.name)!
+    const l2 = change * section.scale * FLOATS * roundingFactor(section, change, beta)
+    const dimension = sums.reduce((d, s) => d + s.length, 0)
     return {
-      l2: change * section.scale * FLOATS * roundingFactor(section, change, beta),
-      sigma: Math.sqrt(section.noise * parts),
+      // Of whole numbers.
+      l1: Math.min(l2 * Math.sqrt(dimension), l2 * l2),
+      l2,
       // The shares of more hospitals than these make it no less private.
+      sigma: Math.sqrt(section.noise!.variance * parts),
       parts,
-      dimension: sums.reduce((d, s) => d + s.length, 0),
+      dimension,
     }
   })
+  const rdp = privacy.unit === 'patient' ? discreteGaussianRdp : skellamRdp
   const [first] = noises
-  const unsampled = (order: number) =>
-    noises.reduce((sum, noise) => sum + discreteGaussianRdp(order, noise), 0)
-  if (task !== 'train') return atWhole(unsampled)
+  if (privacy.unit === 'hospital' || task !== 'train')
+    return atWhole(order => noises.reduce((sum, noise) => sum + rdp(order, noise), 0))
   assert(first !== undefined && noises.length === 1, 'a training round sums the update alone')
   // So much noise in each share that their sum is a discrete Gaussian but for less than any number here can tell; of less nothing is said.
   if (first.sigma ** 2 / parts < VARIANCE_MIN) return () => Number.POSITIVE_INFINITY

@@ -15,6 +15,7 @@ import { encodeState, stateHash } from '../model/state.ts'
 import type { HeldModel, Masked, Section, Vector, VectorOutput, VectorWork } from '../ports.ts'
 import { discreteGaussianNoise } from '../privacy/discrete-gaussian.ts'
 import { rational } from '../privacy/rational.ts'
+import { skellamNoise } from '../privacy/skellam.ts'
 import { assert, ok, type Result } from '../result.ts'
 import { isStored, isWhole, NO_STORE, type ReadStored, type StoreAccess } from '../stored.ts'
 import { areResidues, P, reduce, residueBytes } from './field.ts'
@@ -122,9 +123,10 @@ function noiseOf(
   roundingKey: Uint8Array,
   from: number,
 ): ((piece: Uint32Array) => void) | undefined {
-  if (noise === 0) return undefined
+  if (noise === undefined) return undefined
   assert(lanes === 1, 'noise has an element for each value')
-  const draw = discreteGaussianNoise(rational(noise)).drawer(hkdf(roundingKey, NOISE, 32), from)
+  const sampler = noise.law === 'skellam' ? skellamNoise : discreteGaussianNoise
+  const draw = sampler(rational(noise.variance)).drawer(hkdf(roundingKey, NOISE, 32), from)
   const drawn = new Int32Array(PIECE)
   return piece => {
     const some = drawn.subarray(0, piece.length)

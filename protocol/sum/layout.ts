@@ -2,10 +2,10 @@
  * What a round sums: the sections of its vector, and for each the finest scale at which the sum of all hospitals'
  * bounded contributions cannot wrap (SPEC S6).
  */
-import { type Charter, expandedFeatureCount, parameterCount, patientPrivacy } from '../../config/charter.ts'
+import { type Charter, expandedFeatureCount, parameterCount, protection } from '../../config/charter.ts'
 import { LANE_MAX, lanesOf } from '../../config/lanes.ts'
 import type { Section, Task } from '../ports.ts'
-import { noisedLayout } from '../privacy/layout.ts'
+import { isNoisedSum, noisedLayout } from '../privacy/layout.ts'
 import { assert } from '../result.ts'
 import { factoredLength, factorSummed, factorsOf } from './factors.ts'
 import { HALF } from './field.ts'
@@ -18,7 +18,7 @@ const STEPS_MIN = 2 ** 10
 const BELOW_ONE = 1 - 2 ** -50
 
 /** Of what is not an update in fewer bytes. */
-const PLAIN = { lanes: 1, rotated: false, oneIn: 1, factor: undefined, noise: 0 } as const
+const PLAIN = { lanes: 1, rotated: false, oneIn: 1, factor: undefined, noise: undefined } as const
 
 /**
  * Where a rotated update is cut, in standard deviations of the values of one at the clipping norm; they are nearly normal and
@@ -41,9 +41,8 @@ function cutAt(steps: number): number {
  */
 export function layoutFor(charter: Charter, task: Task, n: number, round = 1): readonly Section[] {
   assert(Number.isInteger(n) && n > 0 && HALF / n - 1 >= STEPS_MIN, `${n} hospitals leave enough steps`)
-  const privacy = patientPrivacy(charter)
-  const isNoisy = privacy && (task !== 'train' || privacy.noise === 'sum')
-  if (isNoisy) return noisedLayout(charter, privacy, task, n)
+  const privacy = protection(charter)
+  if (privacy && isNoisedSum(privacy, task)) return noisedLayout(charter, privacy, task, n)
   const { weightMax, clipNorm } = charter.training
   const real = (name: string, length: number, bound: number): Section => {
     return { ...PLAIN, name, length, bound, scale: (HALF / n - 1) / bound }
@@ -65,7 +64,7 @@ export function layoutFor(charter: Charter, task: Task, n: number, round = 1): r
     // No product with a bound is rounded to more than so many steps.
     const scale = (steps / bound) * BELOW_ONE
     const length = drawnLength(whole, oneIn)
-    return { name: 'update', length, bound, scale, lanes, rotated: rotation, oneIn, factor, noise: 0 }
+    return { name: 'update', length, bound, scale, lanes, rotated: rotation, oneIn, factor, noise: undefined }
   }
   const { bins, rowsMax, lossMax } = charter.evaluation
   const evaluation = [
@@ -94,7 +93,7 @@ export function layoutFor(charter: Charter, task: Task, n: number, round = 1): r
 export function errorDeviation({ bound, scale, noise }: Section): number {
   const n = HALF / (bound * scale + 1)
   // Going up or down by chance within one step has a variance of at most 1/4.
-  return Math.sqrt(n * (1 / 4 + noise)) / scale
+  return Math.sqrt(n * (1 / 4 + (noise?.variance ?? 0))) / scale
 }
 
 /** Elements of the vector that a section takes. */

@@ -2,7 +2,7 @@
  * Store before release (SPEC M2, M3): when something leaves an honest hospital that commits it, its disk holds the record
  * that it will say the same by after a crash. And no input is made durable after the survivors are.
  */
-import { patientPrivacy } from '../../config/charter.ts'
+import { protection } from '../../config/charter.ts'
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import type { Job, JobResult, MemberId } from '../../protocol/ports.ts'
@@ -163,7 +163,7 @@ class Durability extends Judge {
 
   /** As many charges as inputs that have left, of all lives together: the same input may leave again, and no other for it. */
   #charge(host: SimHost, body: Body<'input'>): string | undefined {
-    if (!patientPrivacy(this.context.charter)) return undefined
+    if (!protection(this.context.charter)) return undefined
     this.checked++
     const inputs = this.#given.get(host.id) ?? new Set()
     this.#given.set(host.id, inputs.add(attemptName(body)))

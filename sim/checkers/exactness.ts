@@ -136,7 +136,7 @@ export class Exactness extends Judge implements Checker {
 
   #bounded(host: MemberId, section: Section, integers: readonly number[], numbers: Float64Array): void {
     const { name, scale, bound, noise } = section
-    const deviation = Math.sqrt(noise)
+    const deviation = Math.sqrt(noise?.variance ?? 0)
     let most = 0
     let off = 0
     for (let i = 0; i < integers.length; i++) {
@@ -151,7 +151,7 @@ export class Exactness extends Judge implements Checker {
     if (off >= 1 + NOISE_TAIL * deviation) this.fail(`${host}: section ${name} is quantised wrongly`)
     // That all draws are nearly 0 has about this chance.
     const chance = deviation ** -integers.length
-    if (noise > 0 && off < 1 && chance < 1e-12) this.fail(`${host}: section ${name} carries no noise`)
+    if (noise && off < 1 && chance < 1e-12) this.fail(`${host}: section ${name} carries no noise`)
     const share = most >= Math.floor(bound * scale) ? 1 : most / (bound * scale)
     this.largest.set(name, Math.max(share, this.largest.get(name) ?? 0))
   }

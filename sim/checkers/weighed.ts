@@ -3,6 +3,9 @@ import { type Charter, type PatientPrivacy, patientPrivacy } from '../../config/
 import type { Section } from '../../protocol/ports.ts'
 import { type Masking, updateOf } from './inputs.ts'
 
+/** Deviations that the noise of no value is off by. */
+const TAIL = 12
+
 const norm = (xs: Iterable<number>) => Math.sqrt(Array.from(xs, x => x * x).reduce((a, b) => a + b, 0))
 
 /** What a hospital sent of its clipped update, and of what it owed, times its weight; and the weight. */
@@ -29,7 +32,8 @@ export function isWeightedMean(
   const { sections } = maskings[0]!.work
   const of = (name: string) => sections.find(s => s.name === name)!
   const update = of('update')
-  const step = (s: Section) => maskings.length / s.scale
+  const noise = (s: Section) => TAIL * Math.sqrt(maskings.length * (s.noise?.variance ?? 0))
+  const step = (s: Section) => (maskings.length + noise(s)) / s.scale
   const all = maskings.map(m => given(charter, m))
   const weight = all.reduce((w, one) => w + one.weight, 0)
   if (weight < 2 / charter.training.weightMax) return undefined
@@ -52,9 +56,6 @@ export function isWeightedMean(
   return norm(off) <= (2 * rounded) / weight + blur(norm(mean)) + 1e-6 * (1 + norm(after))
 }
 
-/** Deviations that the noise of no value is off by. */
-const TAIL = 12
-
 /** Whether `after` is `before` and a step by the sum of the gradients, within what noise and rounding can do. */
 function isNoisedStep(
   { samplingRate, patients }: PatientPrivacy,
@@ -64,7 +65,7 @@ function isNoisedStep(
 ): boolean {
   const { noise, scale } = maskings[0]!.work.sections.find(s => s.name === 'update')!
   const rows = samplingRate * patients
-  const blur = (maskings.length + TAIL * Math.sqrt(maskings.length * noise)) / scale / rows
+  const blur = (maskings.length + TAIL * Math.sqrt(maskings.length * noise!.variance)) / scale / rows
   const updates = maskings.map(m => updateOf(m.work.learned))
   return before.every((x, i) => {
     const step = updates.reduce((sum, update) => sum + update[i]!, 0) / rows

@@ -1,6 +1,6 @@
 /** What privacy costs in models, at a small size: all seeds, epsilons and the stroke study are the script's (`npm run study:privacy`). */
 import { expect, test } from 'vitest'
-import { patientPrivacy } from '../../config/charter.ts'
+import { protection } from '../../config/charter.ts'
 import { joinRows, scoreOn } from '../../node/evaluation.ts'
 import { epsilonOfReleases, plannedReleases } from '../../protocol/privacy/policy.ts'
 import { mean, openStudy } from './heart.ts'
@@ -16,7 +16,7 @@ test('the charter of each setting costs its epsilon, and nearly all of it', asyn
   for (const setting of SETTINGS) {
     const made = protectedCharter(charter, HEART!, 486, setting)
     const cost = epsilonOfReleases(made, plannedReleases(made))
-    expect(patientPrivacy(made)?.epsilonMax).toBe(setting.epsilon)
+    expect(protection(made)?.epsilonMax).toBe(setting.epsilon)
     expect(cost).toBeLessThanOrEqual(setting.epsilon ?? 0)
     expect(cost).toBeGreaterThanOrEqual(0.98 * (setting.epsilon ?? 0))
   }

@@ -1,14 +1,14 @@
 /**
  * What privacy costs in models: the heart-disease and the stroke study without noise, with noise in the sum of all hospitals and
- * with noise in each hospital, for several epsilons, by the protocol's own arithmetic and noise. `npm run study:privacy`, or with
+ * with noise in each hospital, and with noise that hides whole hospitals, for several epsilons, by the protocol's own arithmetic and noise. `npm run study:privacy`, or with
  * --seeds N, --study NAME, --json FILE. Fails where a limit is missed.
  *
- * delta is patients^-1.1. No budget is spent on finding the settings below, which were tried on these data: a study of its own would
+ * delta is patients^-1.1, or hospitals^-1.1. No budget is spent on finding the settings below, which were tried on these data: a study of its own would
  * have to take them from elsewhere, or pay for the search.
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type Charter, type PatientPrivacy, patientPrivacy } from '../../config/charter.ts'
+import { type Charter, type PatientPrivacy, type Protection, protection } from '../../config/charter.ts'
 import { ruleProblems } from '../../config/rules.ts'
 import { table } from '../../node/cli/format.ts'
 import { joinRows, scoreOn } from '../../node/evaluation.ts'
@@ -49,15 +49,20 @@ export const EPSILONS = [1, 2, 4, 8] as const
 /** Of the sums for normalisation and of the evaluation, how much more noise than in training. */
 const OTHERS = 1.5
 
+/** Of patients in the sum or in each hospital, or of whole hospitals in the sum. */
+export type Mode = PatientPrivacy['noise'] | 'whole hospital'
+
 export interface Setting {
   /** Undefined: none. */
-  readonly noise: PatientPrivacy['noise'] | undefined
+  readonly noise: Mode | undefined
   readonly epsilon: number | undefined
 }
 
 export const SETTINGS: readonly Setting[] = [
   { noise: undefined, epsilon: undefined },
-  ...(['sum', 'hospital'] as const).flatMap(noise => EPSILONS.map(epsilon => ({ noise, epsilon }))),
+  ...(['sum', 'hospital', 'whole hospital'] as const).flatMap(noise =>
+    EPSILONS.map(epsilon => ({ noise, epsilon })),
+  ),
 ]
 
 /** Most that a setting may lose of AUC; the stroke study in the strongest mode. */
@@ -67,8 +72,7 @@ export interface PrivacyRow extends Setting {
   readonly study: string
   readonly hospitals: number
   readonly patients: number
-  readonly noiseMultiplier: PatientPrivacy['noiseMultiplier'] | undefined
-  readonly delta: number
+  readonly noiseMultiplier: Protection['noiseMultiplier'] | undefined
   /** Area under the ROC curve of the last model on all test rows together; seed after seed. */
   readonly aucs: readonly number[]
 }
@@ -81,30 +85,11 @@ export function protectedCharter(
   { noise, epsilon }: Setting,
 ): Charter {
   if (noise === undefined) return agreed
-  const { rounds, samplingRate, learningRate, clipNorm } = plan
-  const withNoise = (z: number): Charter => ({
-    ...agreed,
-    training: {
-      ...agreed.training,
-      rounds,
-      learningRate,
-      // A hospital's whole update is not clipped further.
-      clipNorm: 1e3,
-      localUpdates: 1,
-      optimizer: 'sgd',
-      weighting: noise === 'hospital' ? 'equal' : agreed.training.weighting,
-    },
-    privacy: {
-      unit: 'patient',
-      noise,
-      patients,
-      samplingRate,
-      clipNorm,
-      noiseMultiplier: { statistics: OTHERS * z, training: z, evaluation: OTHERS * z },
-      epsilonMax: epsilon!,
-      delta: patients ** -1.1,
-    },
-  })
+  const multipliers = (z: number) => ({ statistics: OTHERS * z, training: z, evaluation: OTHERS * z })
+  const withNoise = (z: number): Charter =>
+    noise === 'whole hospital'
+      ? ofHospitals(agreed, epsilon!, multipliers(z))
+      : ofPatients(agreed, plan, noise, { patients, epsilonMax: epsilon!, noiseMultiplier: multipliers(z) })
   const cost = (z: number) => epsilonOfReleases(withNoise(z), plannedReleases(withNoise(z)))
   let [low, high] = [0.2, 200]
   while (high / low > 1.002) {
@@ -116,6 +101,45 @@ export function protectedCharter(
   const [problem] = ruleProblems(charter)
   if (problem) throw new Error(`${problem.path.join('.')} ${problem.says}`)
   return charter
+}
+
+type Multipliers = Protection['noiseMultiplier']
+
+function ofPatients(
+  agreed: Charter,
+  { rounds, samplingRate, learningRate, clipNorm }: Plan,
+  noise: PatientPrivacy['noise'],
+  {
+    patients,
+    ...budget
+  }: { readonly patients: number; readonly epsilonMax: number; readonly noiseMultiplier: Multipliers },
+): Charter {
+  const training: Charter['training'] = {
+    ...agreed.training,
+    rounds,
+    learningRate,
+    // A hospital's whole update is not clipped further.
+    clipNorm: 1e3,
+    localUpdates: 1,
+    optimizer: 'sgd',
+    weighting: noise === 'hospital' ? 'equal' : agreed.training.weighting,
+  }
+  const delta = patients ** -1.1
+  return {
+    ...agreed,
+    training,
+    privacy: { unit: 'patient', noise, patients, samplingRate, clipNorm, delta, ...budget },
+  }
+}
+
+/** Training as agreed, but that all weigh alike. */
+function ofHospitals(agreed: Charter, epsilonMax: number, noiseMultiplier: Multipliers): Charter {
+  const delta = agreed.members.length ** -1.1
+  return {
+    ...agreed,
+    training: { ...agreed.training, weighting: 'equal' },
+    privacy: { unit: 'hospital', noiseMultiplier, epsilonMax, delta },
+  }
 }
 
 export async function measurePrivacy(
@@ -135,14 +159,13 @@ export async function measurePrivacy(
       const state = await federate({ ...agreed, charter }, seed)
       aucs.push((await scoreOn(charter, state, [test]))[0]!.auc!)
     }
-    const privacy = patientPrivacy(charter)
+    const privacy = protection(charter)
     const row = {
       ...setting,
       study: plan.name,
       hospitals: agreed.datasets.size,
       patients,
       noiseMultiplier: privacy?.noiseMultiplier,
-      delta: patients ** -1.1,
       aucs,
     }
     rows.push(row)
@@ -195,10 +218,8 @@ async function main(): Promise<void> {
       console.error(`${row.study}: ${row.noise ?? 'no'} noise, epsilon ${row.epsilon ?? 'none'} done`),
     )
     const [exact] = rows
-    const { hospitals, patients, delta } = exact!
-    console.log(
-      `${plan.name}: ${hospitals} hospitals, ${patients} patients, delta ${delta.toExponential(1)}; seeds ${seeds.join(' ')}`,
-    )
+    const { hospitals, patients } = exact!
+    console.log(`${plan.name}: ${hospitals} hospitals, ${patients} patients; seeds ${seeds.join(' ')}`)
     const head = ['noise', 'epsilon', 'multiplier', 'AUC', 'spread', 'loss']
     console.log(`${table([head, ...rows.map(row => lineOf(row, exact!))], [1, 2, 3, 4, 5]).join('\n')}\n`)
     for (const { name, noise, epsilon, loss } of LIMITS.filter(l => l.name === plan.name)) {
@@ -210,7 +231,7 @@ async function main(): Promise<void> {
     all.push(...rows)
   }
   console.log(
-    'noise: in the sum of all hospitals, or in each hospital by itself. multiplier: of training. spread: of AUC over the seeds. loss: of AUC, to none',
+    'noise: of patients, in the sum of all hospitals or in each hospital by itself; or of whole hospitals. multiplier: of training. spread: of AUC over the seeds. loss: of AUC, to none',
   )
   if (values.json !== undefined)
     writeFileSync(values.json, `${JSON.stringify({ seeds, rows: all }, null, 2)}\n`)

@@ -1,6 +1,7 @@
-/** A charter whose sums carry noise, for tests. */
-import type { Charter, PatientPrivacy } from '../../config/charter.ts'
+/** Charters whose sums carry noise, for tests. */
+import type { Charter, PatientPrivacy, Protection } from '../../config/charter.ts'
 
+/** That protects patients. */
 export const noised =
   (privacy: Partial<PatientPrivacy> = {}) =>
   (charter: Charter): Charter => ({
@@ -15,6 +16,21 @@ export const noised =
       noiseMultiplier: { statistics: 5, training: 1, evaluation: 5 },
       epsilonMax: 8,
       delta: 1e-4,
+      ...privacy,
+    },
+  })
+
+/** That protects hospitals. */
+export const hospitalsNoised =
+  (privacy: Partial<Extract<Protection, { unit: 'hospital' }>> = {}) =>
+  (charter: Charter): Charter => ({
+    ...charter,
+    training: { ...charter.training, weighting: 'equal' },
+    privacy: {
+      unit: 'hospital',
+      noiseMultiplier: { statistics: 5, training: 3, evaluation: 5 },
+      epsilonMax: 100,
+      delta: 1e-2,
       ...privacy,
     },
   })

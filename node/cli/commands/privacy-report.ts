@@ -1,6 +1,6 @@
 /** `medmesh privacy report`: for the data-protection officer, what is protected, what has been spent on what, and what is not covered. */
 import type { Command } from 'commander'
-import { patientPrivacy } from '../../../config/charter.ts'
+import { type Charter, protection } from '../../../config/charter.ts'
 import type { Task } from '../../../protocol/ports.ts'
 import { CHARGES_RECORD, decodeCharges } from '../../../protocol/privacy/charges.ts'
 import { PURPOSE } from '../../../protocol/privacy/layout.ts'
@@ -34,7 +34,7 @@ export interface PrivacyReport {
   readonly member: string
   readonly study: string
   /** What is protected by noise. */
-  readonly unit: 'none' | 'patient'
+  readonly unit: Charter['privacy']['unit']
   /** In plain words, line by line: what is protected and what is not. */
   readonly words: readonly string[]
   /** The rest: undefined where nothing is protected. */
@@ -55,14 +55,14 @@ interface Budget {
 export function readReport(config: NodeConfig): PrivacyReport {
   const { charter } = readTrusted(config.charterFile, undefined)
   const charges = withStore(config.storeFile, store => store.get(CHARGES_RECORD))
-  const privacy = patientPrivacy(charter)
+  const privacy = protection(charter)
   const common = { member: config.member, study: charter.study.id, words: privacyInWords(charter) }
   if (!privacy) return { ...common, unit: 'none', budget: undefined }
   const given = decodeCharges(charges)
   const tasks = Object.keys(PURPOSE) as Task[]
   return {
     ...common,
-    unit: 'patient',
+    unit: privacy.unit,
     budget: {
       epsilonMax: privacy.epsilonMax,
       delta: privacy.delta,

@@ -1,6 +1,6 @@
 /** `medmesh status`: where a hospital's study stands; answers also when the node is down. */
 import type { Command } from 'commander'
-import { patientPrivacy } from '../../../config/charter.ts'
+import { protection } from '../../../config/charter.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import type { LedgerState } from '../../../protocol/ledger/state.ts'
 import { CHARGES_RECORD, decodeCharges } from '../../../protocol/privacy/charges.ts'
@@ -63,7 +63,7 @@ export function readStatus(config: NodeConfig): StatusReport {
     row: store.status(),
     charges: store.get(CHARGES_RECORD),
   }))
-  const privacy = patientPrivacy(trust.charter)
+  const privacy = protection(trust.charter)
   const { state } = verifyRecords(trust, records)
   const running = isRunning(config.storeFile)
   const status = asNodeStatus(row)

@@ -622,6 +622,30 @@ describe('privacy', () => {
     expect(problem?.fix).toMatch(fix)
   })
 
+  it('of hospitals is of all that one gives, where all weigh alike', () => {
+    const { noiseMultiplier, epsilonMax } = PRIVACY
+    const hospitals = { unit: 'hospital', noiseMultiplier, epsilonMax, delta: 0.2 }
+    const alike = changed(charter, c => {
+      c.privacy = hospitals
+      c.training.weighting = 'equal'
+    })
+    expect(parseCharter(alike).privacy).toEqual(hospitals)
+    for (const [field, change] of [
+      ['training.weighting', (c: Charter) => ({ ...c, training: { ...c.training, weighting: 'samples' } })],
+      ['privacy.delta', (c: Charter) => ({ ...c, privacy: { ...c.privacy, delta: 0.3 } })],
+      [
+        'secureSum.compression',
+        (c: Charter) => ({
+          ...c,
+          secureSum: { ...c.secureSum, compression: { bitsPerValue: 16, rotation: false } },
+        }),
+      ],
+    ] as const) {
+      const problems = ruleProblems(change(alike as Charter) as CharterDraft)
+      expect(problems.map(p => [p.code, p.path.join('.')])).toEqual([['CHARTER_PRIVACY', field]])
+    }
+  })
+
   it('that promises nothing is no privacy', () => {
     const none = [
       { clipNorm: 0 },

@@ -5,7 +5,7 @@ import { describeCharter } from '../../../../node/cli/commands/charter.ts'
 import { loadNodeConfig } from '../../../../node/config.ts'
 import { DEFAULT_STUDY } from '../../../../node/demo/setup.ts'
 import { openStore } from '../../../../node/store/store.ts'
-import { noised } from '../../../support/noised.ts'
+import { hospitalsNoised, noised } from '../../../support/noised.ts'
 import { exampleCharter } from '../../config/study.ts'
 import { makeStudy, medmesh, read, temporary, writeLedger } from './harness.ts'
 
@@ -175,6 +175,11 @@ describe('charter', () => {
     expect(out).toMatch(/the planned rounds cost epsilon \d/)
     expect(out).toMatch(/clipped to norm 1; noise is 1 times/)
     expect(out).toMatch(/not covered: that a hospital takes part/)
+    const hospitals = describeCharter(hospitalsNoised()(exampleCharter()), []).join('\n')
+    expect(hospitals).toMatch(
+      /Privacy: all that one hospital gives, by noise in every sum: at most epsilon 100/,
+    )
+    expect(hospitals).toMatch(/an update is clipped to norm 1; noise is 3 times that/)
   })
 
   it('shows how coarse updates are where they are', () => {

@@ -54,6 +54,9 @@ describe('the report', () => {
     expect(noised).toContain('Secure summing alone is not anonymity')
     expect(noised).toContain('tell of one patient&#39;s row is bounded')
     expect(noised).not.toContain('no differential privacy')
+    expect(reportHtml({ ...record, protects: 'hospital' })).toContain(
+      'of all that one hospital gives is bounded',
+    )
     expect(page).toContain(record.ledger.head)
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Charter, patientPrivacy } from '../../../../config/charter.ts'
+import { type Charter, protection } from '../../../../config/charter.ts'
 import type { Section, Task } from '../../../../protocol/ports.ts'
 import {
   groupsOf,
@@ -13,7 +13,7 @@ import { quantiseParts } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { centre } from '../../../../protocol/sum/quantise.ts'
 import { testCharter } from '../../../support/consortium.ts'
-import { noised } from '../../../support/noised.ts'
+import { hospitalsNoised, noised } from '../../../support/noised.ts'
 
 const TASKS: readonly Task[] = ['statistics', 'train', 'evaluate']
 
@@ -23,11 +23,11 @@ function changes(
   task: Task,
   n: number,
 ): { section: Section; change: number; groups: number }[] {
-  const privacy = patientPrivacy(charter)!
+  const privacy = protection(charter)!
   const groups = groupsOf(charter, privacy, task)
-  return layoutFor(charter, task, n).map(section => {
-    const group = groups.find(g => g.sums.some(s => s.name === section.name))!
-    return { section, change: group.change, groups: groups.length }
+  return layoutFor(charter, task, n).flatMap(section => {
+    const group = groups.find(g => g.sums.some(s => s.name === section.name))
+    return group ? [{ section, change: group.change, groups: groups.length }] : []
   })
 }
 
@@ -35,21 +35,24 @@ describe('the layout of noised sums', () => {
   it('has as much noise as the charter says, also when the fewest survive and max(f, 1) of them add none', () => {
     for (const n of [3, 4, 7, 30, 98]) {
       for (const f of [0, Math.floor((n - 1) / 3)]) {
-        const charter = testCharter({ n, f, edit: noised() })
-        const { noiseMultiplier } = patientPrivacy(charter)!
-        const least = charter.secureSum.survivorsMin - Math.max(f, 1)
-        expect(noisyHospitals(charter)).toBe(least)
-        for (const task of TASKS) {
-          // A Gaussian mechanism on all groups together, each in units of what a patient changes in it.
-          const inverse = changes(charter, task, n)
-            .filter(({ section }) => section.name !== 'negatives')
-            .reduce(
-              (sum, { section, change }) => sum + (change * section.scale) ** 2 / (least * section.noise),
-              0,
-            )
-          const multiplier = 1 / Math.sqrt(inverse)
-          expect(multiplier).toBeGreaterThanOrEqual(noiseMultiplier[PURPOSE[task]] * (1 - 1e-12))
-          expect(multiplier).toBeLessThan(noiseMultiplier[PURPOSE[task]] * 1.05)
+        for (const edit of [noised(), hospitalsNoised()]) {
+          const charter = testCharter({ n, f, edit })
+          const { noiseMultiplier } = protection(charter)!
+          const least = charter.secureSum.survivorsMin - Math.max(f, 1)
+          expect(noisyHospitals(charter)).toBe(least)
+          for (const task of TASKS) {
+            // A Gaussian mechanism on all groups together, each in units of what a patient changes in it.
+            const inverse = changes(charter, task, n)
+              .filter(({ section }) => section.name !== 'negatives' && section.noise !== undefined)
+              .reduce(
+                (sum, { section, change }) =>
+                  sum + (change * section.scale) ** 2 / (least * section.noise!.variance),
+                0,
+              )
+            const multiplier = 1 / Math.sqrt(inverse)
+            expect(multiplier).toBeGreaterThanOrEqual(noiseMultiplier[PURPOSE[task]] * (1 - 1e-12))
+            expect(multiplier).toBeLessThan(noiseMultiplier[PURPOSE[task]] * 1.05)
+          }
         }
       }
     }
@@ -64,7 +67,9 @@ describe('the layout of noised sums', () => {
         })
         for (const task of TASKS)
           for (const { bound, scale, noise } of layoutFor(charter, task, n))
-            expect(n * Math.ceil(bound * scale) + 12 * Math.sqrt(n * noise)).toBeLessThanOrEqual(HALF)
+            expect(
+              n * Math.ceil(bound * scale) + 12 * Math.sqrt(n * (noise?.variance ?? 0)),
+            ).toBeLessThanOrEqual(HALF)
       }
     }
   })
@@ -73,31 +78,32 @@ describe('the layout of noised sums', () => {
     const much = noised({ noiseMultiplier: { statistics: 1, training: 1, evaluation: 10_000 } })
     const charter = testCharter({ n: 255, edit: much })
     const most = { ...charter, evaluation: { ...charter.evaluation, rowsMax: 4_210_000 } }
-    expect(() => noisedLayout(most, patientPrivacy(charter)!, 'evaluate', 255)).toThrow(/noise fit/)
+    expect(() => noisedLayout(most, protection(charter)!, 'evaluate', 255)).toThrow(/noise fit/)
   })
 
   it('sums what hospitals give, with noise of the variance that it says and mean 0', () => {
     const n = 5
-    const charter = testCharter({ n, f: 1, features: 2000, edit: noised() })
-    for (const task of TASKS) {
+    const charters = [noised(), hospitalsNoised()].map(edit => testCharter({ n, f: 1, features: 2000, edit }))
+    for (const [charter, task] of charters.flatMap(c => TASKS.map(task => [c, task] as const))) {
       const sections = layoutFor(charter, task, n)
       const parts = sections.map(section => ({
         section,
-        values: Float64Array.from({ length: section.length }, (_, i) => i % 2),
+        // Whole steps, so that nothing is rounded.
+        values: Float64Array.from({ length: section.length }, (_, i) => ((i % 2) * 8) / section.scale),
         factor: 1,
       }))
       const sum = new Uint32Array(vectorLength(sections))
       for (let i = 0; i < n; i++) addInto(sum, quantiseParts(parts, new Uint8Array(32).fill(i + 1)))
       let at = 0
-      for (const { name, length, scale, noise } of sections) {
-        const off = Array.from(sum.subarray(at, at + length), (x, i) => centre(x) - n * (i % 2) * scale)
+      for (const { name, length, noise } of sections) {
+        const off = Array.from(sum.subarray(at, at + length), (x, i) => centre(x) - n * (i % 2) * 8)
         at += length
         if (length < 1000) continue
         const [mean, square] = [
           off.reduce((a, b) => a + b) / length,
           off.reduce((a, b) => a + b * b, 0) / length,
         ]
-        const variance = n * noise
+        const variance = n * (noise?.variance ?? 0)
         expect(Math.abs(mean), name).toBeLessThan(5 * Math.sqrt(variance / length))
         expect(Math.abs(square / variance - 1), name).toBeLessThan(5 * Math.sqrt(2 / length))
       }

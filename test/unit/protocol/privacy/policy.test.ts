@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { patientPrivacy } from '../../../../config/charter.ts'
+import { patientPrivacy, protection } from '../../../../config/charter.ts'
 import { shortfall } from '../../../../protocol/privacy/budget.ts'
 import { decodeCharges, encodeCharges } from '../../../../protocol/privacy/charges.ts'
+import { PURPOSE } from '../../../../protocol/privacy/layout.ts'
 import {
   epsilonOfReleases,
   isWithinBudget,
@@ -12,7 +13,7 @@ import {
 } from '../../../../protocol/privacy/policy.ts'
 import { epsilonFromRdp, sampledGaussianRdp } from '../../../../protocol/privacy/rdp.ts'
 import { testCharter } from '../../../support/consortium.ts'
-import { noised } from '../../../support/noised.ts'
+import { hospitalsNoised, noised } from '../../../support/noised.ts'
 
 const charter = testCharter({ n: 4, f: 1, rounds: 100, edit: noised() })
 
@@ -33,6 +34,21 @@ describe('what noised sums cost', () => {
       const epsilon = epsilonOfReleases(charter, { ...NO_RELEASES, train: steps })
       expect(epsilon).toBeGreaterThan(ideal)
       expect(epsilon).toBeLessThan(ideal * 1.01)
+    }
+  })
+
+  it('is for hospitals what a Gaussian of the charter’s multiplier costs, and a little more for noise in whole numbers', () => {
+    const hospitals = testCharter({ n: 7, f: 2, rounds: 20, edit: hospitalsNoised() })
+    const { noiseMultiplier, delta } = protection(hospitals)!
+    for (const task of ['statistics', 'train', 'evaluate'] as const) {
+      const z = noiseMultiplier[PURPOSE[task]]
+      const ideal = epsilonFromRdp(
+        order => (Number.isInteger(order) ? (8 * order) / (2 * z * z) : Number.POSITIVE_INFINITY),
+        delta,
+      )
+      const epsilon = epsilonOfReleases(hospitals, { ...NO_RELEASES, [task]: 8 })
+      expect(epsilon, task).toBeGreaterThan(ideal)
+      expect(epsilon, task).toBeLessThan(ideal * 1.05)
     }
   })
 
@@ -57,7 +73,7 @@ describe('what noised sums cost', () => {
     const spent = { statistics: 1, train: 40, evaluate: 0 }
     const next = epsilonOfReleases(charter, { ...spent, train: 41 })
     const withMax = (epsilonMax: number) =>
-      isWithinBudget({ ...charter, privacy: { ...patientPrivacy(charter)!, epsilonMax } }, spent, 'train')
+      isWithinBudget({ ...charter, privacy: { ...protection(charter)!, epsilonMax } }, spent, 'train')
     expect(withMax(next)).toBe(true)
     expect(withMax(next * (1 - 1e-9))).toBe(false)
     expect(isWithinBudget(testCharter({ n: 4 }), spent, 'train')).toBe(true)
@@ -68,7 +84,7 @@ describe('a charter whose noise is too little', () => {
   it('is told what would do, and that does', () => {
     expect(shortfall(charter)).toBeUndefined()
     expect(shortfall(testCharter({ n: 4 }))).toBeUndefined()
-    const small = { ...charter, privacy: { ...patientPrivacy(charter)!, epsilonMax: 2 } }
+    const small = { ...charter, privacy: { ...protection(charter)!, epsilonMax: 2 } }
     const { epsilon, enough } = shortfall(small)!
     expect(epsilon).toBeGreaterThan(2)
     expect(enough).toMatchObject({ statistics: 5, evaluation: 5 })
@@ -78,7 +94,7 @@ describe('a charter whose noise is too little', () => {
   })
 
   it('is told of all its noise where more in training alone is not enough', () => {
-    const small = { ...charter, privacy: { ...patientPrivacy(charter)!, epsilonMax: 0.3 } }
+    const small = { ...charter, privacy: { ...protection(charter)!, epsilonMax: 0.3 } }
     const { enough } = shortfall(small)!
     expect(enough!.statistics).toBeGreaterThan(5)
     expect(shortfall({ ...small, privacy: { ...small.privacy, noiseMultiplier: enough! } })).toBeUndefined()
