@@ -236,21 +236,14 @@ function normalise(
   second: Float64Array,
   noise: number,
 ): Pick<ModelState, 'mean' | 'deviation'> {
-  const ranges = charter.data.features.flatMap(rangesOf)
-  const mean = new Float64Array(ranges.length)
-  const deviation = new Float64Array(ranges.length)
-  ranges.forEach(([min, width], j) => {
+  return inUnits(charter, j => {
     const m = samples > 0 ? Math.min(1, Math.max(0, first[j]! / samples)) : 0
     // Values in [0, 1] have at most this sum of squared distances.
     const squares = Math.min(samples / 4, second[j]! - samples * m * m)
     // Six deviations of its error e2 - 2 m e1, m <= 1.
     const varies = samples > 1 && squares > 6 * Math.sqrt(5) * noise
-    const spread = varies ? Math.sqrt(squares / (samples - 1)) * width : 1
-    mean[j] = min + m * width
-    // A width near the smallest double leaves 0.
-    deviation[j] = spread > 0 ? spread : 1
+    return [m, varies ? Math.sqrt(squares / (samples - 1)) : undefined]
   })
-  return { mean, deviation }
 }
 
 /** Variance of what is spread evenly from 0 to 1. */
@@ -267,16 +260,27 @@ function normaliseNoised(
   second: Float64Array,
   noise: number,
 ): Pick<ModelState, 'mean' | 'deviation'> {
+  return inUnits(charter, j => {
+    const m = Math.min(1 / 2, Math.max(-1 / 2, first[j]! / rows))
+    const variance = Math.min(1 / 4, second[j]! / rows - m * m)
+    return [m + 1 / 2, Math.sqrt(variance > (3 * noise) / rows ? variance : EVEN)]
+  })
+}
+
+/** In each feature's own unit, from what `of` says of u; without a spread the deviation is 1. */
+function inUnits(
+  charter: Charter,
+  of: (feature: number) => readonly [mean: number, spread: number | undefined],
+): Pick<ModelState, 'mean' | 'deviation'> {
   const ranges = charter.data.features.flatMap(rangesOf)
   const mean = new Float64Array(ranges.length)
   const deviation = new Float64Array(ranges.length)
   ranges.forEach(([min, width], j) => {
-    const m = Math.min(1 / 2, Math.max(-1 / 2, first[j]! / rows))
-    const variance = Math.min(1 / 4, second[j]! / rows - m * m)
-    const spread = Math.sqrt(variance > (3 * noise) / rows ? variance : EVEN) * width
-    mean[j] = min + (m + 1 / 2) * width
+    const [m, spread] = of(j)
+    mean[j] = min + m * width
+    const wide = spread === undefined ? 1 : spread * width
     // A width near the smallest double leaves 0.
-    deviation[j] = spread > 0 ? spread : 1
+    deviation[j] = wide > 0 ? wide : 1
   })
   return { mean, deviation }
 }

@@ -93,19 +93,18 @@ export function contribution(
     const factor = isHospital ? 1 / Math.max(1, rows) : share
     wrong.push(put('first', first, factor), put('second', second, factor))
   }
+  const weight = weightOf(charter, rows)
+  if (sections.some(s => s.name === 'weight')) wrong.push(put('weight', Float64Array.of(weight)))
   if (task === 'train' && !learned.delta) return err('training without an update')
   if (isStep) wrong.push(put('update', numbersIn(learned.delta!, read)))
   else if (task === 'train') {
-    const weight = weightOf(charter, rows)
     const update = owed(numbersIn(learned.delta!, read), residual)
     const norm = normOf(update)
     const clip = clipFactor(norm, charter.training.clipNorm)
     wrong.push(put('update', update, weight * clip, norm))
-    if (!isHospital) wrong.push(put('weight', Float64Array.of(weight)))
     const part = parts.get('update')
     if (part) parts.set('update', sent(charter, part.section, update, weight, clip, { publicSeed, basis }))
   }
-  if (isHospital) wrong.push(put('weight', Float64Array.of(1)))
   if (task === 'evaluate' || (task === 'train' && !privacy))
     wrong.push(...evaluated(put, learned.evaluation, charter.evaluation, isHospital))
   const first = wrong.find(w => w !== undefined)

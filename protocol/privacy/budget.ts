@@ -22,7 +22,8 @@ export function shortfall(charter: Charter): Shortfall | undefined {
   const planned = plannedReleases(charter)
   const epsilonWith = (noiseMultiplier: Multipliers) =>
     epsilonOfReleases({ ...charter, privacy: { ...privacy, noiseMultiplier } }, planned)
-  const epsilon = epsilonWith(privacy.noiseMultiplier)
+  // Of the charter itself: what is worked out of it is kept with it, for the node that runs it.
+  const epsilon = epsilonOfReleases(charter, planned)
   if (epsilon <= privacy.epsilonMax) return undefined
   const isEnough = (multipliers: Multipliers) => epsilonWith(multipliers) <= privacy.epsilonMax
   const { noiseMultiplier: now } = privacy

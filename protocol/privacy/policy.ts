@@ -8,8 +8,9 @@ import { taskOf } from '../ledger/plan.ts'
 import { Memo } from '../memo.ts'
 import type { Task } from '../ports.ts'
 import { assert } from '../result.ts'
+import { type PrivacyEvent, rdpOf } from './accountant.ts'
 import { groupsOf, isNoisedSum, noisedLayout, noisyHospitals, PURPOSE, roundingFactor } from './layout.ts'
-import { discreteGaussianRdp, epsilonFromRdp, ORDERS, sampledGaussianRdp, skellamRdp } from './rdp.ts'
+import { epsilonFromRdp, ORDERS } from './rdp.ts'
 
 /** How many noised sums of each task a hospital has given its part of, or the study has opened. */
 export type Releases = Readonly<Record<Task, number>>
@@ -90,10 +91,17 @@ function curvesOf(charter: Charter, privacy: Protection): Readonly<Record<Task, 
 
 /** Of one release of a task, at a given order; Infinity where nothing is known of it. */
 function divergenceOf(charter: Charter, privacy: Protection, task: Task): (order: number) => number {
+  const events = eventsOf(charter, privacy, task)
+  if (!events) return () => Number.POSITIVE_INFINITY
+  return atWhole(order => events.reduce((sum, event) => sum + event.steps * rdpOf(event, order), 0))
+}
+
+/** What one release of a task is for the accountant; undefined: there is too little noise in it to say. */
+function eventsOf(charter: Charter, privacy: Protection, task: Task): readonly PrivacyEvent[] | undefined {
   if (privacy.unit === 'patient' && !isNoisedSum(privacy, task)) {
     const sigma = privacy.noiseMultiplier[PURPOSE[task]] / FLOATS
     const { localUpdates } = charter.training
-    return atWhole(order => localUpdates * sampledGaussianRdp(order, privacy.samplingRate, sigma))
+    return [{ mechanism: 'gaussian', q: privacy.samplingRate, sigma, steps: localUpdates }]
   }
   const parts = noisyHospitals(charter)
   const sections = noisedLayout(charter, privacy, task, charter.members.length)
@@ -112,14 +120,14 @@ function divergenceOf(charter: Charter, privacy: Protection, task: Task): (order
       dimension,
     }
   })
-  const rdp = privacy.unit === 'patient' ? discreteGaussianRdp : skellamRdp
+  const one = { q: 1, steps: 1 }
+  if (privacy.unit === 'hospital') return noises.map(noise => ({ mechanism: 'skellam', ...one, ...noise }))
+  if (task !== 'train') return noises.map(noise => ({ mechanism: 'discreteGaussian', ...one, ...noise }))
   const [first] = noises
-  if (privacy.unit === 'hospital' || task !== 'train')
-    return atWhole(order => noises.reduce((sum, noise) => sum + rdp(order, noise), 0))
   assert(first !== undefined && noises.length === 1, 'a training round sums the update alone')
-  // So much noise in each share that their sum is a discrete Gaussian but for less than any number here can tell; of less nothing is said.
-  if (first.sigma ** 2 / parts < VARIANCE_MIN) return () => Number.POSITIVE_INFINITY
-  return atWhole(order => sampledGaussianRdp(order, privacy.samplingRate, first.sigma / first.l2))
+  // So much noise in each share that their sum is a discrete Gaussian but for less than any number here can tell.
+  if (first.sigma ** 2 / parts < VARIANCE_MIN) return undefined
+  return [{ mechanism: 'gaussian', q: privacy.samplingRate, sigma: first.sigma / first.l2, steps: 1 }]
 }
 
 /** At other orders nothing is known of noise in whole numbers. */

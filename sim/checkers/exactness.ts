@@ -32,10 +32,7 @@ import { integersOf, P } from './integers.ts'
 import { Judge } from './judge.ts'
 import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
 import { Residuals } from './residuals.ts'
-import { isWeightedMean } from './weighed.ts'
-
-/** Deviations that no draw of noise is off by: more comes once in 10^32. */
-const NOISE_TAIL = 12
+import { isWeightedMean, NOISE_TAIL } from './weighed.ts'
 
 export function exactness(context: CheckContext): Exactness {
   return new Exactness(context)

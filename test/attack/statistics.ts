@@ -1,4 +1,5 @@
-/** Exact binomial intervals, the normal law, and what a Gaussian mechanism's epsilon is. */
+/** Exact binomial intervals, and what a Gaussian mechanism's epsilon is. */
+import { gaussianDelta } from '../support/gaussian.ts'
 
 /** ln(n!) for n = 0, 1, ... as far as was asked. */
 const logFactorials = [0]
@@ -41,41 +42,8 @@ function increasingRoot(f: (x: number) => number, low: number, high: number): nu
   return (low + high) / 2
 }
 
-/**
- * P(Z <= x) of a standard normal Z, to a relative error below 1e-12: the series of Marsaglia (2004) in the middle, the continued
- * fraction of Mills' ratio in the tails.
- */
-export function normalCdf(x: number): number {
-  if (Math.abs(x) > 2) {
-    let fraction = 0
-    for (let i = 200; i >= 1; i--) fraction = i / (Math.abs(x) + fraction)
-    const tail = density(x) / (Math.abs(x) + fraction)
-    return x < 0 ? tail : 1 - tail
-  }
-  let term = x
-  let sum = x
-  for (let i = 1; Math.abs(term) > 1e-17 * Math.abs(sum); i++) {
-    term *= (x * x) / (2 * i + 1)
-    sum += term
-  }
-  return 0.5 + sum * density(x)
-}
-
-function density(x: number): number {
-  return Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI)
-}
-
-/**
- * Smallest delta at which Gaussian noise of `sigma` sensitivities is (epsilon, delta)-private (Balle and Wang 2018,
- * theorem 8, with a sensitivity of 1).
- */
-export function gaussianDelta(epsilon: number, sigma: number): number {
-  const part = Math.exp(epsilon) * normalCdf(-1 / (2 * sigma) - epsilon * sigma)
-  return normalCdf(1 / (2 * sigma) - epsilon * sigma) - part
-}
-
 /** Smallest epsilon of one release at that `delta`; infinite without noise. */
 export function gaussianEpsilon(sigma: number, delta: number): number {
   if (sigma === 0) return Number.POSITIVE_INFINITY
-  return increasingRoot(epsilon => delta - gaussianDelta(epsilon, sigma), 0, 500)
+  return increasingRoot(epsilon => delta - gaussianDelta(sigma, epsilon), 0, 500)
 }

@@ -3,7 +3,8 @@ import { transform, transformError } from '../../../../protocol/privacy/fft.ts'
 import { gridLosses, lossRange } from '../../../../protocol/privacy/loss.ts'
 import { epsilonFromPld } from '../../../../protocol/privacy/pld.ts'
 import { epsilonFromRdp, sampledGaussianRdp } from '../../../../protocol/privacy/rdp.ts'
-import { gaussianDelta, library, publicRows, sampledDelta } from './references.ts'
+import { gaussianDelta } from '../../../support/gaussian.ts'
+import { library, publicRows, sampledDelta } from './references.ts'
 
 describe('epsilon by PLD', () => {
   it.each(publicRows.rows.filter(r => r.pld !== undefined))(

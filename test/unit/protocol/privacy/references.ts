@@ -1,7 +1,6 @@
 /** What the accountant is measured against: committed reference values, closed forms and plain numeric integration. */
 import { readFileSync } from 'node:fs'
 import type { Direction } from '../../../../protocol/privacy/loss.ts'
-import { upperTail } from '../../../../protocol/privacy/normal.ts'
 
 export interface PublicRow {
   readonly q: number
@@ -49,12 +48,6 @@ export const library = read<{
 
 function read<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`../../../vectors/${name}`, import.meta.url), 'utf8')) as T
-}
-
-/** delta of the Gaussian mechanism at epsilon: Balle and Wang, 'Improving the Gaussian Mechanism' (2018), Theorem 8. */
-export function gaussianDelta(sigma: number, epsilon: number): number {
-  const half = 1 / (2 * sigma)
-  return upperTail(epsilon * sigma - half) - Math.exp(epsilon) * upperTail(epsilon * sigma + half)
 }
 
 /**
