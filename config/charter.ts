@@ -175,6 +175,20 @@ export const PrivacySchema = z.discriminatedUnion('unit', [
   }),
 ])
 
+/** How the hospitals see who contributes, though nobody sees what one of them gave (SPEC C). */
+const ContributionSchema = z.strictObject({
+  /**
+   * In some training rounds, drawn by lot when their inputs are fixed, the survivors are divided by lot into groups whose sums are opened
+   * each for itself.
+   */
+  audit: z.strictObject({
+    /** One in so many training rounds, on average; 1: each. */
+    oneIn: z.int().min(1).max(1000),
+    /** Fewest hospitals of a group. */
+    groupSize: z.int().min(3).max(32),
+  }),
+})
+
 export const CharterSchema = z.strictObject({
   format: z.literal('medmesh-charter/1'),
   version: z.int().min(1).max(1_000_000),
@@ -240,6 +254,8 @@ export const CharterSchema = z.strictObject({
     lossMax: z.number().gt(0).max(1000),
   }),
   privacy: PrivacySchema,
+  /** Without it nobody can tell who contributes and who does not. */
+  contribution: ContributionSchema.optional(),
   secureSum: SecureSumSchema,
   export: z.strictObject({
     /** Who may write the model to a file. */
@@ -251,6 +267,7 @@ export type Charter = z.infer<typeof CharterSchema>
 /** The privacy policy of a charter that protects somebody by noise, and of one that protects patients. */
 export type Protection = Exclude<Charter['privacy'], { unit: 'none' }>
 export type PatientPrivacy = Extract<Protection, { unit: 'patient' }>
+export type Contribution = z.infer<typeof ContributionSchema>
 export type Member = z.infer<typeof MemberSchema>
 export type Feature = z.infer<typeof FeatureSchema>
 export type Weight = z.infer<typeof WeightSchema>

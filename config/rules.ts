@@ -9,6 +9,7 @@ import { bitsMin, compressionProblem, LANE_MAX, lanesOf } from './lanes.ts'
 import { isFactored } from './matrices.ts'
 import { type Path, type Problem, showPath } from './problem.ts'
 import { committeeProblems } from './rules-committees.ts'
+import { contributionProblems } from './rules-contribution.ts'
 import { modelProblems } from './rules-model.ts'
 import { privacyProblems } from './rules-privacy.ts'
 
@@ -26,6 +27,7 @@ export function ruleProblems(charter: CharterDraft): Problem[] {
     ...timeProblems(charter),
     ...quantisationProblems(charter),
     ...privacyProblems(charter),
+    ...contributionProblems(charter),
   ]
 }
 

@@ -72,3 +72,14 @@ export function maliciousBorne(n: number, size: number, faultyMax: number): numb
   while (3 * (f + 1) < n && roundFailure(n, f + 1, size, faultyMax) <= ROUND_FAILURE_MAX) f++
   return f
 }
+
+/** Bound for one audit of the probability that in any of its groups there are fewer than two honest members. */
+export const EXPOSED_MAX = 0.01
+
+/**
+ * Bound of the probability that an audit of `n` survivors, `f` of them malicious, in groups of at least `groupSize` has a group
+ * with fewer than two honest members: the sum over all groups, each as small as may be.
+ */
+export function exposure(n: number, f: number, groupSize: number): number {
+  return Math.min(1, Math.floor(n / groupSize) * drawnTail(n, f, groupSize, groupSize - 2))
+}

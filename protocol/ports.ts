@@ -116,8 +116,11 @@ export interface ModelState {
   /** For each feature, in the charter's expanded order; empty before the statistics round. */
   readonly mean: Float64Array
   readonly deviation: Float64Array
-  /** Where updates are summed as factors: the ones that the next round does not sum; undefined before the first. */
-  readonly basis?: Float32Array | undefined
+  /**
+   * What the next rounds need of the ones before; undefined before the first. Where updates are summed as factors: the ones that the next
+   * round does not sum. Where contributions are audited: how the model moved in the last rounds, the latest first.
+   */
+  readonly carried?: Float32Array | undefined
 }
 
 /** All of a model but its parameters. */

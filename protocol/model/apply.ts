@@ -136,7 +136,7 @@ function stepped(
   const factors = summed && factorsOf(charter)
   // Nobody had a training row: whoever has one weighs at least so much, but for rounding.
   if (weight < 1 / charter.training.weightMax / 2) {
-    return factors ? { ...state, basis: firstBasis(factors, otherFactor(summed!), publicSeed!) } : state
+    return factors ? { ...state, carried: firstBasis(factors, otherFactor(summed!), publicSeed!) } : state
   }
   const p = lengthOf(state.parameters)
   if (factors || rotated || oneIn > 1) {
@@ -148,14 +148,14 @@ function stepped(
       const length = factoredLength(factors, summed!)
       const meanAt = meanOf(update, section, length, weight, publicSeed)
       const values = Float64Array.from({ length }, (_, i) => meanAt(i))
-      const basis = basisFor(factors, summed!, state.basis, publicSeed)
+      const basis = basisFor(factors, summed!, state.carried, publicSeed)
       addUnfactored(factors, summed!, values, basis, {
         out: parameters,
         start: parameters,
         factor: 1,
         sign: 1,
       })
-      rest = { ...state, basis: nextBasis(factors, summed!, values) }
+      rest = { ...state, carried: nextBasis(factors, summed!, values) }
     } else addMean(parameters, update, section, weight, publicSeed!)
     const next = make(p, rest)
     next.put(parameters)

@@ -85,7 +85,7 @@ function mask(a: Attempt): void {
       learned,
       publicSeed: a.publicSeed,
       residual: a.setup.residual,
-      basis: a.model.basis,
+      basis: a.model.carried,
       roundingKey: houseKey(a.context, own, 'rounding'),
       selfKey: selfMaskKey(a.context, own.selfSeed),
       pairs: pairs.filter(p => p !== undefined),

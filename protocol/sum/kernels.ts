@@ -262,8 +262,8 @@ function applyWhole({ sums, step, into }: WorkOf<'apply'>, store: StoreAccess): 
   if (state === model) return { kind: 'apply', sum: undefined, stepped: { next: undefined, ...found } }
   const next = isIn(state, into) ? state : remade(state, make, store)
   const hash = stateHash(next)
-  const { mean, deviation, basis } = next
-  const encoding = isWhole(next) ? encodeState(next) : { mean, deviation, ...(basis && { basis }) }
+  const { mean, deviation, carried } = next
+  const encoding = isWhole(next) ? encodeState(next) : { mean, deviation, ...(carried && { carried }) }
   return { kind: 'apply', sum: undefined, stepped: { next: { model: encoding, hash }, ...found } }
 }
 

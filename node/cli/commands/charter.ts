@@ -3,7 +3,13 @@ import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { charterHash } from '../../../config/canonical.ts'
-import { type Charter, type CharterDraft, parameterCount, quorum } from '../../../config/charter.ts'
+import {
+  type Charter,
+  type CharterDraft,
+  parameterCount,
+  quorum,
+  survivorsFloor,
+} from '../../../config/charter.ts'
 import { MedmeshError } from '../../../config/error.ts'
 import { LANE_MAX, lanesOf } from '../../../config/lanes.ts'
 import { signCharter } from '../../../config/signed.ts'
@@ -11,6 +17,7 @@ import {
   committeeCount,
   committeeLargest,
   drawnTail,
+  exposure,
   roundFailure,
   studyFailure,
 } from '../../../config/tail.ts'
@@ -205,7 +212,24 @@ export function describeCharter(charter: Charter | CharterDraft, keyids: readonl
     `Secure sum: opened for at least ${s.survivorsMin} survivors; inputs within ${s.inputDeadlineMs} ms`,
     ...(s.compression ? [describeCompression(n, s.compression)] : []),
     ...privacyInWords(charter as Charter),
+    ...describeContribution(charter),
     `Export of the model: ${charter.export.model}`,
+  ]
+}
+
+/** What of hospitals' contributions will be seen, and by whom it could be misused. */
+function describeContribution(charter: Charter | CharterDraft): string[] {
+  const { contribution, maliciousMax: f } = charter
+  if (!contribution) return ['Contribution: not looked at; who gives nothing is not noticed']
+  const { oneIn, groupSize } = contribution.audit
+  const least = survivorsFloor(charter)
+  const rounds =
+    oneIn === 1
+      ? 'each training round'
+      : `about one in ${oneIn} training rounds, drawn when the inputs are fixed,`
+  return [
+    `Contribution: of ${rounds} the sums of groups of ${groupSize} or more, drawn by lot, are opened to all members`,
+    `  a group has fewer than two honest hospitals with probability ${probability(exposure(least, f, groupSize))} at most; then one's update is open to ${f} that collude`,
   ]
 }
 
