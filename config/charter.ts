@@ -175,7 +175,7 @@ export const PrivacySchema = z.discriminatedUnion('unit', [
   }),
 ])
 
-/** How the hospitals see who contributes, though nobody sees what one of them gave (SPEC C). */
+/** How the hospitals see who contributes, though nobody sees what one of them gave (SPEC A). */
 const ContributionSchema = z.strictObject({
   /**
    * In some training rounds, drawn by lot when their inputs are fixed, the survivors are divided by lot into groups whose sums are opened
@@ -289,6 +289,15 @@ export function quorum(n: number, f: number): number {
 /** Fewest survivors that a charter allows in one secure sum of its members: two honest inputs always stay mixed. */
 export function survivorsFloor(charter: Pick<Charter, 'secureSum' | 'maliciousMax'>): number {
   return Math.max(charter.secureSum.survivorsMin, Math.max(charter.maliciousMax, 1) + 2)
+}
+
+/** Whether hospitals say before a round how many training rows they have: who gives less than that is seen. */
+export function declaresSamples({
+  contribution,
+  privacy,
+  training,
+}: Pick<Charter, 'contribution' | 'privacy' | 'training'>): boolean {
+  return contribution !== undefined && privacy.unit === 'none' && training.weighting === 'samples'
 }
 
 /** Undefined where all is exact. */

@@ -1,4 +1,4 @@
-/** How the fields of a charter must fit each other where its hospitals' contributions are looked at (SPEC C). */
+/** How the fields of a charter must fit each other where its hospitals' contributions are looked at (SPEC A). */
 import { type CharterDraft, parameterCount, survivorsFloor } from './charter.ts'
 import type { Problem } from './problem.ts'
 import { EXPOSED_MAX, exposure } from './tail.ts'

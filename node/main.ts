@@ -142,7 +142,14 @@ class RunningNode {
       log,
     })
     this.#host = new NodeHost({
-      config: { charter, charterHash: hash, network: hash, self: config.member, seed: identity.seed },
+      config: {
+        charter,
+        charterHash: hash,
+        network: hash,
+        self: config.member,
+        seed: identity.seed,
+        samples: jobs.opened.rows.train,
+      },
       net: {
         publish: bytes => this.#net.publish(bytes),
         send: (to, bytes) => this.#net.send(to, bytes),

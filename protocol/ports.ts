@@ -4,6 +4,7 @@
  */
 import type { Charter } from '../config/charter.ts'
 import type { Lanes } from '../config/lanes.ts'
+import type { AuditedGroup } from './contribution/audit.ts'
 import type { Fault } from './fault.ts'
 import type { Factor } from './sum/factors.ts'
 import type { Body } from './wire/messages.ts'
@@ -271,6 +272,15 @@ export type VectorWork =
       readonly into?: string | undefined
     }
 
+/** Of one group of an audit. */
+export interface GroupSum {
+  /** Residues of its inputs' sum, without masks. */
+  readonly sum: Uint32Array
+  readonly hospitals: number
+  /** Of its members together, as they declared it before the round: each at most 1. */
+  readonly weight: number
+}
+
 export interface TagItem {
   readonly vector: Vector
   readonly masked?: Masked | undefined
@@ -284,6 +294,14 @@ export interface Step {
   readonly model: HeldModel
   /** As in the inputs. */
   readonly publicSeed: Uint8Array
+  /** Where contributions are audited. */
+  readonly audit?: {
+    /** How many gave it, and their weight together, as they declared it. */
+    readonly hospitals: number
+    readonly weight: number
+    /** The same sum by groups; undefined: no audit was drawn. */
+    readonly groups: readonly GroupSum[] | undefined
+  }
 }
 
 /** What a sum makes of a model. */
@@ -297,6 +315,8 @@ export interface Stepped {
   readonly metrics: Metrics | undefined
   /** Training rows of all survivors, each hospital's counted up to weightMax. */
   readonly samples: number
+  /** Of each group of an audit. */
+  readonly audit?: readonly AuditedGroup[] | undefined
 }
 
 export type VectorOutput =
@@ -317,6 +337,8 @@ export type VectorOutput =
       readonly hash: Uint8Array
       readonly areResidues: boolean
     }
+  /** Of an apply job: the sum is longer than those who gave it may have made it, and is to be audited. */
+  | { readonly kind: 'beyond' }
   /** `sum`: undefined where it is in a draft. */
   | { readonly kind: 'sum'; readonly sum: Uint32Array | undefined; readonly hash: Uint8Array }
   | { readonly kind: 'tag'; readonly tags: readonly Uint32Array[] }

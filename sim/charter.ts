@@ -93,8 +93,8 @@ export function simCharter(o: SimCharterOptions): Charter {
   return CharterSchema.parse(o.edit ? o.edit(charter) : charter)
 }
 
-/** What each member's peer is configured with, in the charter's order. */
-export function peerConfigs(charter: Charter): PeerConfig[] {
+/** What each member's peer is configured with, in the charter's order. `samples`: its training rows. */
+export function peerConfigs(charter: Charter, samples: (id: MemberId) => number = () => 0): PeerConfig[] {
   const charterHash = sha256(new TextEncoder().encode(JSON.stringify(charter)))
   return charter.members.map((m, i) => ({
     charter,
@@ -102,6 +102,7 @@ export function peerConfigs(charter: Charter): PeerConfig[] {
     network: charterHash,
     self: m.id,
     seed: seedOf(i),
+    samples: samples(m.id),
   }))
 }
 

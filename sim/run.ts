@@ -28,6 +28,8 @@ import { World } from './world.ts'
 export interface Study {
   readonly charter: Charter
   readonly learner: (id: MemberId) => Learner
+  /** Training rows of a hospital. */
+  readonly samples: (id: MemberId) => number
   /** Of a model from the known optimum; undefined: not known. */
   readonly distance?: (state: ModelState) => number | undefined
 }
@@ -80,7 +82,7 @@ export class Run {
     this.#o = options
     const cast = castOf(scenario, seed)
     const study = options.study ?? synthetic(scenario, seed)
-    const configs = peerConfigs(study.charter)
+    const configs = peerConfigs(study.charter, study.samples)
     const liars = new Set(cast.flatMap(r => (r.behaviour === undefined ? [] : [r.id])))
     this.#checkers =
       options.checkers === false

@@ -3,6 +3,7 @@
  * follow is `state.ts`'s question; that a quorum decided it is `certificate.ts`'s.
  */
 import { z } from 'zod'
+import { FEATURES } from '../contribution/features.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { FAULTS, type FaultCode } from '../fault.ts'
 import { Memo } from '../memo.ts'
@@ -19,6 +20,7 @@ import {
   HEIGHT_MAX,
   MEMBERS_MAX,
   ROUND_MAX,
+  SAMPLES_MAX,
 } from '../wire/limits.ts'
 
 const hash = bytes(32)
@@ -41,7 +43,15 @@ export const RoundOpenedSchema = z.strictObject({
   /** Hash of the model that the round starts from. */
   model: hash,
   /** In the charter's order. `keys`: hash of the member's signed announcement of this attempt's keys. */
-  cohort: list(z.strictObject({ member: memberId, keys: hash }), MEMBERS_MAX),
+  cohort: list(
+    z.strictObject({
+      member: memberId,
+      keys: hash,
+      /** Training rows that it declared, where contributions are audited and weighed by them. */
+      samples: uint(SAMPLES_MAX).optional(),
+    }),
+    MEMBERS_MAX,
+  ),
   /** Who could have been in the cohort and is not; in the charter's order. */
   absent: members,
 })
@@ -72,6 +82,13 @@ export const MetricsSchema = z.strictObject({
   loss: z.number().min(0),
 })
 
+const AuditedGroupSchema = z.strictObject({
+  counts: z.boolean(),
+  weight: z.number().min(0),
+  samples: uint(),
+  features: list(z.number(), FEATURES.length),
+})
+
 export const RoundClosedSchema = z.strictObject({
   kind: z.literal('RoundClosed'),
   ...attemptOf,
@@ -88,6 +105,8 @@ export const RoundClosedSchema = z.strictObject({
   /** Privacy spent in the study so far; 0 without differential privacy. */
   epsilon: z.number().min(0),
   faults: list(AccusationSchema, MEMBERS_MAX),
+  /** What an audit found in each group (SPEC A5); absent where none was drawn. Who is in which follows from `seeds`. */
+  audit: list(AuditedGroupSchema, MEMBERS_MAX).optional(),
 })
 
 export const RoundAbortedSchema = z.strictObject({

@@ -3,10 +3,11 @@
  * the entries before, so that one who only reads the ledger refuses the same entries as one who votes. What
  * needs more than the ledger (keys, deliveries, the sum itself) is checked by voters in `round/`.
  */
-import { type Charter, quorum, survivorsFloor } from '../../config/charter.ts'
+import { type Charter, declaresSamples, quorum, survivorsFloor } from '../../config/charter.ts'
 import { equalBytes } from '../bytes.ts'
 import { type Draw, drawOf, nextBeacon } from '../committees/draw.ts'
 import { wrongCommittees } from '../committees/summed.ts'
+import { groupsOf, isAuditable } from '../contribution/groups.ts'
 import { Memo } from '../memo.ts'
 import type { MemberId, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
@@ -215,6 +216,8 @@ function applyOpened(state: LedgerState, body: RoundOpened, hash: Uint8Array): A
   const candidates = eligible(state)
   if (!isSublist(cohort, state.voters))
     return err("cohort is not in the charter's order or has a member that may not")
+  if (body.cohort.some(c => (c.samples !== undefined) !== declaresSamples(state.charter)))
+    return err('training rows are declared where they are not asked for, or not where they are')
   const absent = candidates.filter(m => !cohort.includes(m))
   if (!sameList(body.absent, absent)) return err('absent is not the rest of those who may take part')
   if (cohort.length < cohortMin(state)) return err(`cohort of ${cohort.length}, at least ${cohortMin(state)}`)
@@ -250,6 +253,8 @@ function applyClosed(state: LedgerState, body: RoundClosed): Applied {
   if (changed !== undefined) return err(changed)
   const accused = accusation(state, body.faults)
   if (accused !== undefined) return err(accused)
+  const audited = wrongAudit(state, task, phase.fixed, body)
+  if (audited !== undefined) return err(audited)
   return ok({ ...state, modelHash: body.model, excluded: [], conflicts: [], phase: phaseAfter(state, round) })
 }
 
@@ -263,6 +268,21 @@ function wrongChange(
   if (!plan.applies && body.metrics !== null) return 'a part of a round measures no model'
   if (plan.applies && task !== 'evaluate') return undefined
   return equalBytes(body.model, modelHash) ? undefined : 'evaluating changes no model'
+}
+
+/** What is wrong with the audit that a round is said to have had; undefined: nothing. */
+function wrongAudit(
+  { charter, plan }: LedgerState,
+  task: Task,
+  { survivors }: SurvivorsFixed,
+  { audit, seeds }: RoundClosed,
+): string | undefined {
+  if (!audit) return undefined
+  if (!charter.contribution || !plan.applies || !isAuditable(charter, task)) return 'nothing here is audited'
+  const groups = groupsOf(seeds, survivors, charter.contribution.audit.groupSize)
+  return audit.length === groups.length
+    ? undefined
+    : `an audit of ${audit.length} groups instead of ${groups.length}`
 }
 
 function phaseAfter({ charter, plan }: LedgerState, round: number): Phase {

@@ -7,6 +7,7 @@
  */
 import { type Charter, type Feature, protection } from '../../config/charter.ts'
 import type { Lanes } from '../../config/lanes.ts'
+import { nextMoves } from '../contribution/moves.ts'
 import type { HeldModel, Metrics, ModelState, Rest, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { lengthOf, NO_STORE, type StoreAccess } from '../stored.ts'
@@ -27,7 +28,7 @@ import { drawn } from '../sum/selection.ts'
 import { floats, integers, stepFloats } from '../sum/simd.ts'
 import { histogramAuc } from './metrics.ts'
 import { inMemory, type MakeModel } from './next.ts'
-import { readParameters } from './state.ts'
+import { blankState, readParameters, wholeModel } from './state.ts'
 
 /** Values that are read at a time, so that there is no second vector of them; whole elements, however many lanes they have. */
 const CHUNK = 12 * 1024
@@ -101,11 +102,22 @@ export function applySum(
       // Counts without noise would tell of patients.
       const metrics = privacy ? undefined : measured(read)
       const found = { metrics, samples: samplesIn(sections, residues) }
-      return { state: stepped(charter, state, update, section, weight, publicSeed, host), ...found }
+      const next = stepped(charter, state, update, section, weight, publicSeed, host)
+      return { state: charter.contribution ? withMoves(state, next) : next, ...found }
     }
     case 'evaluate':
       return { state, metrics: measured(read, privacy !== undefined), samples: 0 }
   }
+}
+
+/** The next model with how it moved, which the next audits compare with. Such a model is in memory. */
+function withMoves(before: HeldModel, next: HeldModel): HeldModel {
+  if (next === before) return next
+  const [from, to] = [wholeModel(before), wholeModel(next)]
+  const carried = nextMoves(before.carried, from.parameters, to.parameters)
+  const state = blankState(to.parameters.length, { mean: to.mean, deviation: to.deviation, carried })
+  state.parameters.set(to.parameters)
+  return state
 }
 
 /** What of the machine that applies a sum it may use. */

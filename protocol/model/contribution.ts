@@ -214,7 +214,8 @@ function centred(
   }
 }
 
-function weightOf(charter: Charter, rows: number): number {
+/** What a hospital of so many training rows weighs in the mean, 0 to 1. */
+export function weightOf(charter: Charter, rows: number): number {
   const { weightMax, weighting } = charter.training
   // Under noise one row more must not make a hospital of none.
   if (protection(charter)) return 1

@@ -1,5 +1,5 @@
 /** A life of a peer: what it knows again at its start, and after each input all that has become possible (SPEC M3, M4). */
-import { protection } from '../../config/charter.ts'
+import { declaresSamples, protection } from '../../config/charter.ts'
 import { ascii, concatBytes, equalBytes, u32be } from '../bytes.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { decodeRecord } from '../ledger/certificate.ts'
@@ -108,7 +108,8 @@ function announce(b: Books): void {
   const seed = hkdf(b.entropy!, info, 32)
   // Forward secrecy: who reads this process's memory later cannot derive the seeds of attempts that are over.
   b.entropy = hkdf(b.entropy!, ascii('medmesh/1 next entropy'), 32)
-  announceKeys(b, { round, attempt, head, seed })
+  const { charter, samples } = b.config
+  announceKeys(b, { round, attempt, head, seed, ...(declaresSamples(charter) && { samples: samples ?? 0 }) })
 }
 
 /** At its budget a hospital is in no cohort any more, and says so. */

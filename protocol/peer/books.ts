@@ -2,7 +2,7 @@
  * Everything that one life of a peer knows. The steps in this folder work on it; nothing outside `peer.ts` and this
  * folder sees it.
  */
-import { type Charter, protection } from '../../config/charter.ts'
+import { type Charter, declaresSamples, protection } from '../../config/charter.ts'
 import type { Consensus } from '../consensus/tendermint.ts'
 import { type Fault, type FaultCode, fault, verdictOf } from '../fault.ts'
 import { memberKeys } from '../ledger/certificate.ts'
@@ -43,6 +43,8 @@ export interface PeerConfig {
   readonly self: MemberId
   /** Seed of the Ed25519 key that the charter names for `self`; 32 bytes. */
   readonly seed: Uint8Array
+  /** Training rows of this hospital; told where the charter has contributions audited and weighed by them. */
+  readonly samples?: number
   /** Of a ledger that is a part of another: what it is about and starts from. Else the charter says it. */
   readonly part?: {
     readonly plan: Plan
@@ -86,7 +88,7 @@ export class Books {
   /** What this hospital has given of noised sums. */
   spent: Releases = NO_RELEASES
   toldSpent = false
-  join = new Join()
+  join: Join
   attempt: Attempt | undefined
   /** Faults found between attempts: at most one a member, for the next attempt to name. */
   readonly charges: Finding[] = []
@@ -113,6 +115,7 @@ export class Books {
     this.members = [...this.keys.keys()]
     assert(this.keys.has(config.self), 'the peer is a member of its charter')
     const { charter, charterHash, part } = config
+    this.join = new Join(declaresSamples(charter))
     this.sync = new Sync(part ? PART_PACE : PACE)
     const model = part?.model ?? initialModel(charter)
     this.model = model

@@ -1,4 +1,5 @@
 /** The next entry: one consensus instance a height, and what follows when an entry is certified (SPEC C1 to C3, M2). */
+import { declaresSamples } from '../../config/charter.ts'
 import { equalBytes } from '../bytes.ts'
 import { Consensus, proposerAt, type Step } from '../consensus/tendermint.ts'
 import { type Fault, verdictOf } from '../fault.ts'
@@ -14,7 +15,7 @@ import { Join } from '../round/join.ts'
 import { beginOpening, modelDraft } from '../round/opening.ts'
 import { judge, proposable } from '../round/propose.ts'
 import { RECORDS, sliceOf } from '../round/records.ts'
-import { restoreReveal, restoreTags } from '../round/restore.ts'
+import { restorePairs, restoreReveal, restoreTags } from '../round/restore.ts'
 import { isWhole, recordOf } from '../stored.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { rootOfBytes } from '../sum/shards.ts'
@@ -181,7 +182,7 @@ function endAttempt(b: Books): void {
   b.attempt = undefined
   b.restored = new Map()
   b.outcomeStored = undefined
-  b.join = new Join()
+  b.join = new Join(declaresSamples(b.config.charter))
   b.known.clear()
   b.sync.clearAttempt()
 }
@@ -201,5 +202,6 @@ export function openSum(b: Books): void {
   if (phase.kind !== 'fixed' || !b.attempt) return
   beginOpening(b.attempt, phase.fixed, phase.fixedHash, b.now)
   restoreReveal(b.attempt, b.restored)
+  restorePairs(b.attempt, b.restored)
   restoreTags(b.attempt, b.restored)
 }

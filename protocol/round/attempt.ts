@@ -5,6 +5,8 @@
  */
 import { type Charter, quorum, survivorsFloor } from '../../config/charter.ts'
 import { ascii, equalBytes } from '../bytes.ts'
+import type { AuditedGroup } from '../contribution/audit.ts'
+import { isAuditable } from '../contribution/groups.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { RoundOpened, SurvivorsFixed } from '../ledger/entry.ts'
 import type { Plan } from '../ledger/plan.ts'
@@ -23,7 +25,6 @@ import {
   openShares,
   type PublicKeys,
   publicSeedOf,
-  type SeedKind,
 } from './secrets.ts'
 import { Transfers } from './transfers.ts'
 
@@ -53,6 +54,8 @@ export interface Outcome {
   readonly modelHash: Uint8Array
   readonly metrics: Metrics | undefined
   readonly samples: number
+  /** Of each group of an audit; undefined: none was drawn. */
+  readonly audit: readonly AuditedGroup[] | undefined
   readonly at: Millis
 }
 
@@ -106,6 +109,13 @@ export interface Opening {
   /** Shares of which no seed could be made, by dealer: not tried again. */
   readonly failed: Map<MemberId, string>
   recovered: Recovered | undefined
+  /** Keys of pairwise masks that survivors opened for an audit; those that are not checked wait for offers or the lot. */
+  readonly pairs: Map<
+    MemberId,
+    { readonly body: Body<'pairs'>; readonly message: Uint8Array; checked: boolean }
+  >
+  /** Undefined: none is drawn, or it is not known yet. */
+  audit: Audit | undefined
   coin: Uint8Array | undefined
   /** What tags are being computed of, named as in `computed`. */
   readonly tagging: Set<string>
@@ -121,6 +131,18 @@ export interface Opening {
   /** Shards in dispute, whose slices are fetched. */
   readonly openAsked: Set<number>
   outcome: Outcome | undefined
+}
+
+/** An audit of one attempt, from the lot on; see `audit.ts`. */
+export interface Audit {
+  readonly groups: readonly (readonly MemberId[])[]
+  /** Keys of pairwise masks across groups: `${place}/${place}` in the cohort, the lower first. */
+  readonly keys: Map<string, Uint8Array>
+  /** The own keys are opened. */
+  said: boolean
+  /** The groups' sums, once all are made. */
+  sums: readonly Uint32Array[] | undefined
+  summing: boolean
 }
 
 /** What the revealed shares give. */
@@ -182,7 +204,7 @@ export class Attempt {
   readonly #unopened = new Set<MemberId>()
   readonly shares = new Map<MemberId, MemberShares>()
   /** Pairwise mask keys from the dealing to the masking. */
-  pairKeys: ReadonlyMap<MemberId, Uint8Array> | undefined
+  pairKeys: Map<MemberId, Uint8Array> | undefined
   dealt = false
   learning = false
   learned: Given | undefined
@@ -242,6 +264,7 @@ export class Attempt {
       cohort,
       keys: setup.keys,
       threshold: quorum(cohort.length, charter.maliciousMax),
+      audits: isAuditable(charter, body.task),
     }
     this.sections = layoutFor(charter, body.task, plan.hospitals ?? cohort.length, body.round)
     this.publicSeed = publicSeedOf(plan.start ?? setup.opened, body.round)
@@ -335,7 +358,7 @@ export class Attempt {
     for (const m of this.cohort) {
       const offer = this.offers.get(m)
       if (!offer) return undefined
-      hashes.push(sha256(offer.digests, ...offer.ciphertexts))
+      hashes.push(sha256(offer.digests, ...offer.ciphertexts, offer.pairDigests ?? new Uint8Array(0)))
     }
     this.#offersHash = sha256(ascii('medmesh/1 offers'), ...hashes)
     return this.#offersHash
@@ -348,7 +371,7 @@ export class Attempt {
   }
 
   /** Opens sealed shares whose offer has come; what does not fit its digests counts as not sent. */
-  openSealed(digestMatches: (kind: SeedKind, from: MemberId, share: Uint8Array) => boolean): void {
+  openSealed(fits: (from: MemberId, opened: MemberShares) => boolean): void {
     const own = this.setup.own
     if (!own) return
     for (const from of this.#unopened) {
@@ -357,7 +380,7 @@ export class Attempt {
       const sealed = this.sealed.get(from)
       if (!sealed || this.shares.has(from)) continue
       const opened = openShares(this.context, this.hands.self, own, from, sealed)
-      if (opened && digestMatches('self', from, opened.self) && digestMatches('mask', from, opened.mask)) {
+      if (opened && fits(from, opened)) {
         this.shares.set(from, opened)
       } else {
         this.sealed.delete(from)

@@ -5,6 +5,7 @@
 import type { MemberId } from '../ports.ts'
 import { CONFLICTS_MAX } from '../wire/limits.ts'
 import type { Attempt, Opening } from './attempt.ts'
+import { closedPairs } from './audit.ts'
 import { claimOf } from './claims.ts'
 import { isReceipted } from './receipts.ts'
 
@@ -20,8 +21,10 @@ export function conflictsOf(a: Attempt): readonly ConflictIndices[] {
     if (i >= 0) found.add(i * n + j)
   }
   for (const [by, missing] of a.complaints) for (const m of missing.keys()) add(by, m)
-  if (a.opening) for (const m of idleInOpening(a, a.opening)) add(m, m)
-  else inInput(a, add)
+  if (a.opening) {
+    for (const m of idleInOpening(a, a.opening)) add(m, m)
+    for (const [x, y] of closedPairs(a, a.opening)) add(x, y)
+  } else inInput(a, add)
   const sorted = [...found].sort((x, y) => x - y).slice(0, CONFLICTS_MAX)
   return sorted.map(x => [Math.floor(x / n), x % n])
 }
@@ -44,6 +47,7 @@ function idleInOpening(a: Attempt, o: Opening): MemberId[] {
   // Who was dealt no shares by somebody has none to reveal, and has complained; a survivor had them all.
   const owes = (m: MemberId) => o.survivors.includes(m) || !a.complaints.has(m)
   const idle = a.cohort.filter(m => owes(m) && !o.reveals.has(m))
+  if (o.audit) idle.push(...o.survivors.filter(m => !o.pairs.has(m)))
   // Before the masks are known nobody has anything to claim.
   if (a.shards === 1 || !o.recovered) return idle
   const claims = Array.from({ length: a.shards }, (_, shard) => claimOf(a, o, shard))

@@ -4,6 +4,7 @@ import type { Entry } from '../ledger/entry.ts'
 import { eligible, type LedgerState } from '../ledger/state.ts'
 import type { Event, MemberId, Task } from '../ports.ts'
 import type { Attempt, Opening } from './attempt.ts'
+import { closedPairs } from './audit.ts'
 import type { Outlook } from './propose.ts'
 import { isHeld } from './receipts.ts'
 
@@ -93,6 +94,8 @@ function openingMissing(a: Attempt, o: Opening): Waits | undefined {
   if (o.outcome) return undefined
   const silent = o.recovered ? [] : a.cohort.filter(m => !o.reveals.has(m))
   if (silent.length > 0) return { reason: 'seed shares', for: silent }
+  const closed = new Set(closedPairs(a, o).flat())
+  if (closed.size > 0) return { reason: 'mask keys of an audit', for: a.cohort.filter(m => closed.has(m)) }
   const owners = o.body.owners.filter((_, shard) => a.shards > 1 && !o.sums.has(shard))
   if (owners.length > 0) return { reason: 'shard sums', for: a.cohort.filter(m => owners.includes(m)) }
   const untagged = o.survivors.filter(m => a.shards > 1 && !o.tags.has(m))

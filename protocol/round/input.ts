@@ -14,7 +14,18 @@ import { complain } from './complaints.ts'
 import { fetchVectors, ownSlice } from './delivery.ts'
 import { noteHeld, receipt, recount } from './receipts.ts'
 import { RECORDS } from './records.ts'
-import { dealShares, digestOf, houseKey, maskPartners, pairKey, selfMaskKey, shareDigest } from './secrets.ts'
+import {
+  dealShares,
+  digestOf,
+  houseKey,
+  type MemberShares,
+  maskPartners,
+  pairKey,
+  pairKeyFits,
+  SEED_KINDS,
+  selfMaskKey,
+  shareDigest,
+} from './secrets.ts'
 
 /** Other inputs of one member that are kept: more could only be an attempt to fill memory. */
 const VERSIONS_MAX = 3
@@ -22,17 +33,35 @@ const VERSIONS_MAX = 3
 /** Does all of the first half that has become possible. */
 export function advanceInput(a: Attempt): void {
   deal(a)
-  a.openSealed((kind, from, share) =>
-    equalBytes(
-      digestOf(a.context, a.offers.get(from)!, kind, a.hands.self),
-      shareDigest(a.context, kind, from, a.hands.self, share),
-    ),
-  )
+  a.openSealed((from, shares) => areAsOffered(a, from, shares) && isPairAsOffered(a, from))
   learn(a)
   mask(a)
   fetchVectors(a)
   receipt(a)
   complain(a)
+}
+
+/** Whether shares are those that their dealer's offer commits to. */
+function areAsOffered(a: Attempt, from: MemberId, shares: MemberShares): boolean {
+  const offer = a.offers.get(from)!
+  return SEED_KINDS.every(kind =>
+    equalBytes(
+      digestOf(a.context, offer, kind, a.hands.self),
+      shareDigest(a.context, kind, from, a.hands.self, shares[kind]),
+    ),
+  )
+}
+
+/** The same of the key that the dealer encapsulated to this member, where an audit may have to open it. It is kept. */
+function isPairAsOffered(a: Attempt, from: MemberId): boolean {
+  const { own } = a.setup
+  const self = a.hands.self
+  if (!a.context.audits || !own || a.pairKeys?.has(from)) return true
+  const me = { id: self, maskSeed: own.maskSeed, pair: own.mask }
+  const mask = pairKey(a.context, me, from, a.offers.get(from))
+  if (!mask || !pairKeyFits(a.context, from, self, mask.key, a.offers)) return false
+  a.pairKeys?.set(from, mask.key)
+  return true
 }
 
 function deal(a: Attempt): void {

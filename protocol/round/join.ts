@@ -6,7 +6,7 @@ import { isHybridPublicKey } from '../crypto/kem.ts'
 import type { RoundOpened } from '../ledger/entry.ts'
 import type { MemberId, Millis } from '../ports.ts'
 import { bytes, decode, encode, uint } from '../wire/codec.ts'
-import { ATTEMPT_MAX, ROUND_MAX } from '../wire/limits.ts'
+import { ATTEMPT_MAX, ROUND_MAX, SAMPLES_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
 import { hashOf } from './known.ts'
 import { type AttemptKeys, attemptKeys, type PublicKeys, selfCommitment } from './secrets.ts'
@@ -27,6 +27,8 @@ const SeedRecord = z.strictObject({
   attempt: uint(ATTEMPT_MAX),
   head: bytes(32),
   seed: bytes(32),
+  /** As announced: other data in a later life must not make another announcement of it. */
+  samples: uint(SAMPLES_MAX).optional(),
 })
 export type SeedRecord = z.infer<typeof SeedRecord>
 
@@ -41,6 +43,8 @@ export function decodeSeed(record: Uint8Array | undefined): SeedRecord | undefin
 }
 
 export class Join {
+  /** Whether announcements declare training rows. */
+  readonly #declares: boolean
   readonly announced = new Map<MemberId, Announcement>()
   /** Members that have announced two different keys: nobody needs to wait for them. */
   readonly doubted = new Set<MemberId>()
@@ -48,6 +52,10 @@ export class Join {
   readonly #others = new Map<MemberId, Announcement[]>()
   /** Own secret of the attempt that is to be opened or is open. */
   own: { readonly record: SeedRecord; readonly keys: AttemptKeys } | undefined
+
+  constructor(declares: boolean) {
+    this.#declares = declares
+  }
 
   /** Announcements that are kept. */
   get kept(): number {
@@ -65,11 +73,16 @@ export class Join {
       mask: keys.mask.publicKey,
       channel: keys.channel.publicKey,
       selfCommit: selfCommitment(keys.selfSeed),
+      ...(record.samples !== undefined && { samples: record.samples }),
     }
   }
 
+  #isUsable({ mask, channel, samples }: Body<'keys'>): boolean {
+    return isHybridPublicKey(mask) && isHybridPublicKey(channel) && (samples !== undefined) === this.#declares
+  }
+
   accept(from: MemberId, body: Body<'keys'>, message: Uint8Array, now: Millis): boolean {
-    if (!isHybridPublicKey(body.mask) || !isHybridPublicKey(body.channel)) return false
+    if (!this.#isUsable(body)) return false
     this.announced.set(from, { body, hash: hashOf(message), at: now })
     return true
   }
@@ -83,7 +96,7 @@ export class Join {
     opened: RoundOpened | undefined,
   ): 'taken' | 'kept' | 'dropped' {
     this.doubted.add(from)
-    if (!isHybridPublicKey(body.mask) || !isHybridPublicKey(body.channel)) return 'kept'
+    if (!this.#isUsable(body)) return 'kept'
     const hash = hashOf(message)
     if (opened) {
       const named = opened.cohort.find(c => c.member === from)
@@ -100,10 +113,10 @@ export class Join {
   /** The keys that an entry fixed, once all of them are here. */
   keysOf(opened: RoundOpened): ReadonlyMap<MemberId, PublicKeys> | undefined {
     const out = new Map<MemberId, PublicKeys>()
-    for (const { member, keys } of opened.cohort) {
+    for (const { member, keys, samples } of opened.cohort) {
       const all = [this.announced.get(member), ...(this.#others.get(member) ?? [])]
       const a = all.find(x => x !== undefined && equalBytes(x.hash, keys))
-      if (!a) return undefined
+      if (!a || a.body.samples !== samples) return undefined
       out.set(member, a.body)
     }
     return out

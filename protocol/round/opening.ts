@@ -13,6 +13,7 @@ import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { rootOf, shardRange } from '../sum/shards.ts'
 import type { Body } from '../wire/messages.ts'
 import type { Attempt, Claim, Opening, Outcome, Recovered } from './attempt.ts'
+import { advanceAudit, auditOf, beginAudit, drawAudit } from './audit.ts'
 import { claimOf, freezeClaims, isFixed, openDueAt, succession, takeovers } from './claims.ts'
 import { fetchVectors, ownSlice } from './delivery.ts'
 import { otherInput } from './input.ts'
@@ -36,6 +37,8 @@ export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array
     refused: new Set(),
     shares: new Map(),
     reveals: new Map(),
+    pairs: new Map(),
+    audit: undefined,
     tags: new Map(),
     uncompared: new Set(),
     compared: new Set(),
@@ -71,6 +74,8 @@ export function advanceOpening(a: Attempt): void {
   reveal(a, o)
   checkReveals(a, o)
   recover(a, o)
+  drawAudit(a, o)
+  advanceAudit(a, o)
   fetchVectors(a)
   sumShards(a, o)
   claimSums(a, o)
@@ -251,19 +256,24 @@ export function acceptTags(a: Attempt, from: MemberId, body: Body<'tags'>, messa
 
 /** Puts the verified sum together and applies it: the same steps in the same order at every peer. */
 function apply(a: Attempt, o: Opening): void {
-  const { recovered } = o
-  if (o.applying || !o.verified || !recovered || !a.model) return
+  const { recovered, audit } = o
+  if (o.applying || !o.verified || !recovered || !a.model || (audit && !audit.sums)) return
   o.applying = true
   const { charter, plan, body } = a.setup
   const { model, sections, publicSeed } = a
   const sums = Array.from({ length: a.shards }, (_, shard) => o.sums.get(shard)!)
   const sumHash = rootOf(concatBytes(...sums.map(s => s.hash)))
-  const step = plan.applies ? { charter, task: body.task, sections, model, publicSeed } : undefined
+  const of = { charter, task: body.task, sections, model, publicSeed }
+  const step = plan.applies ? { ...of, ...(a.context.audits && { audit: auditOf(a, o) }) } : undefined
   const into = step && isLong(encodedBytesAfter(charter, body.round), charter) ? modelDraft(a) : undefined
   // Also when others close the round before: then this gives its model, which else would have to be fetched.
   a.hands.work(
     { kind: 'apply', sums: sums.map(s => s.sum), step, into },
     ({ output }) => {
+      if (output.kind === 'beyond') {
+        beginAudit(a, o)
+        o.applying = false
+      }
       if (output.kind !== 'apply') return
       const of = { seeds: recovered.hash, sumHash, at: a.hands.now() }
       o.outcome = { ...of, ...opened(a, model, output, into) }
@@ -284,14 +294,14 @@ function opened(
   start: HeldModel,
   { sum, stepped }: VectorOutput & { kind: 'apply' },
   into: string | undefined,
-): Pick<Outcome, 'sum' | 'model' | 'modelHash' | 'metrics' | 'samples'> {
+): Pick<Outcome, 'sum' | 'model' | 'modelHash' | 'metrics' | 'samples' | 'audit'> {
   const before = { model: start, modelHash: a.setup.body.model }
   if (!stepped) {
     assert(sum !== undefined, 'a sum that is applied to nothing is still there')
-    return { ...before, sum, metrics: undefined, samples: samplesIn(a.sections, sum) }
+    return { ...before, sum, metrics: undefined, samples: samplesIn(a.sections, sum), audit: undefined }
   }
-  const { next, metrics, samples } = stepped
-  const found = { sum: undefined, metrics, samples }
+  const { next, metrics, samples, audit } = stepped
+  const found = { sum: undefined, metrics, samples, audit }
   if (!next) return { ...before, ...found }
   const { model, hash } = next
   const made =

@@ -76,7 +76,10 @@ function openRound(o: Outlook): RoundOpened | undefined {
     task: phase.task,
     charter: o.state.charterHash,
     model: o.state.modelHash,
-    cohort: cohort.map(member => ({ member, keys: o.join.announced.get(member)!.hash })),
+    cohort: cohort.map(member => {
+      const { hash: keys, body } = o.join.announced.get(member)!
+      return { member, keys, ...(body.samples !== undefined && { samples: body.samples }) }
+    }),
     absent: candidates.filter(m => !cohort.includes(m)),
   }
 }
@@ -179,6 +182,7 @@ function closeRound(o: Outlook, a: Attempt): RoundClosed | undefined {
     metrics: outcome.metrics ?? null,
     epsilon: openedEpsilon(a.setup.charter, a.context.round),
     faults: agreeable(o, a, outcome.at),
+    ...(outcome.audit && { audit: [...outcome.audit.map(g => ({ ...g, features: [...g.features] }))] }),
   }
 }
 
@@ -313,7 +317,8 @@ function judgeClosed(o: Outlook, body: RoundClosed): Judgement {
     equalBytes(own.model, body.model) &&
     own.samples === body.samples &&
     own.epsilon === body.epsilon &&
-    JSON.stringify(own.metrics) === JSON.stringify(body.metrics)
+    JSON.stringify(own.metrics) === JSON.stringify(body.metrics) &&
+    JSON.stringify(own.audit) === JSON.stringify(body.audit)
   if (!same) return 'invalid'
   return concur(o.attempt, body.faults) ? 'valid' : 'unknown'
 }

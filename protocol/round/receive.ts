@@ -7,6 +7,7 @@ import type { Phase } from '../ledger/state.ts'
 import type { MemberId, Millis } from '../ports.ts'
 import type { Body, GossipType } from '../wire/messages.ts'
 import type { Attempt } from './attempt.ts'
+import { acceptPairs } from './audit.ts'
 import { acceptComplaint } from './complaints.ts'
 import { acceptInput, otherInput } from './input.ts'
 import type { Join } from './join.ts'
@@ -101,6 +102,8 @@ function accept(
       return acceptClaim(a, from, body as Body<'claim'>, message)
     case 'reveal':
       return acceptReveal(a, from, body as Body<'reveal'>, message)
+    case 'pairs':
+      return acceptPairs(a, from, body as Body<'pairs'>, message)
     case 'tags':
       return acceptTags(a, from, body as Body<'tags'>, message)
     case 'keys':

@@ -13,6 +13,7 @@ export const RECORDS = {
   /** Of which shards receipts tell, and the commitments of whose slices. */
   held: 'attempt/held',
   reveal: 'attempt/reveal',
+  pairs: 'attempt/pairs',
   tags: 'attempt/tags',
   /** What the round gives, from the vote for it on. */
   outcome: 'attempt/outcome',

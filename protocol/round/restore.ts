@@ -8,6 +8,7 @@ import { openEnvelope } from '../wire/envelope.ts'
 import { MEMBERS_MAX } from '../wire/limits.ts'
 import { BODIES, type Body, type GossipType } from '../wire/messages.ts'
 import { type Attempt, sliceMatches } from './attempt.ts'
+import { acceptPairs } from './audit.ts'
 import { ownSlice } from './delivery.ts'
 import { acceptInput, giveOwn } from './input.ts'
 import { acceptTags } from './opening.ts'
@@ -74,6 +75,14 @@ export function restoreReveal(a: Attempt, records: Durable): void {
   a.opening.revealed = true
   a.opening.reveals.set(a.hands.self, { body: reveal.body, message, checked: false })
   a.hands.publish(`reveal:${a.hands.self}`, message)
+}
+
+/** The keys that were opened for an audit. */
+export function restorePairs(a: Attempt, records: Durable): void {
+  const message = records.get(RECORDS.pairs)
+  const pairs = message && bodyOf('pairs', message)
+  if (!message || !pairs || !a.opening || !equalBytes(pairs.body.fixed, a.opening.fixed)) return
+  if (acceptPairs(a, a.hands.self, pairs.body, message)) a.hands.publish(`pairs:${a.hands.self}`, message)
 }
 
 /** The tags that were published; with others under other claims it would contradict itself. */

@@ -37,6 +37,8 @@ export interface CohortContext {
   readonly keys: ReadonlyMap<MemberId, PublicKeys>
   /** Share threshold t. */
   readonly threshold: number
+  /** Whether keys of pairwise masks may be opened later, by either of a pair: offers then commit to them (SPEC A2). */
+  readonly audits: boolean
 }
 
 /** `seed`: 32 fresh bytes, used for one attempt only. */
@@ -69,7 +71,8 @@ function info(context: CohortContext, purpose: string, ...members: readonly Memb
   )
 }
 
-export type SeedKind = 'self' | 'mask'
+export const SEED_KINDS = ['self', 'mask'] as const
+export type SeedKind = (typeof SEED_KINDS)[number]
 
 export function shareDigest(
   context: CohortContext,
@@ -87,6 +90,31 @@ export function shareDigest(
  */
 export function encapsulates(a: number, b: number): boolean {
   return a < b ? (b - a) % 2 === 1 : (a - b) % 2 === 0
+}
+
+/** Binds the key of a pairwise mask without telling it. `from`: who encapsulated it. */
+export function pairDigest(
+  context: CohortContext,
+  from: MemberId,
+  to: MemberId,
+  key: Uint8Array,
+): Uint8Array {
+  return sha256(info(context, 'pairwise key', from, to), key)
+}
+
+/** Whether this is the key of the pairwise mask of two members, as the offer of the one that encapsulated it has it. */
+export function pairKeyFits(
+  context: CohortContext,
+  a: MemberId,
+  b: MemberId,
+  key: Uint8Array,
+  offers: ReadonlyMap<MemberId, Body<'offer'>>,
+): boolean {
+  const isSender = encapsulates(context.cohort.indexOf(a), context.cohort.indexOf(b))
+  const [from, to] = isSender ? [a, b] : [b, a]
+  const at = 32 * encapsulatesTo(context, from).indexOf(to)
+  const digest = offers.get(from)?.pairDigests?.subarray(at, at + 32)
+  return digest !== undefined && equalBytes(pairDigest(context, from, to, key), digest)
 }
 
 interface Neighbours {
@@ -128,7 +156,7 @@ export interface OwnShares {
   /** Own shares of the own seeds. */
   readonly own: MemberShares
   /** Pairwise mask keys with those who were encapsulated to. */
-  readonly pairs: ReadonlyMap<MemberId, Uint8Array>
+  readonly pairs: Map<MemberId, Uint8Array>
 }
 
 /** The two shares that one member holds of another's seeds; 32 bytes each. */
@@ -147,6 +175,7 @@ export function dealShares(context: CohortContext, me: MemberId, own: AttemptKey
   const shares = { self: dealt('self', own.selfSeed), mask: dealt('mask', own.maskSeed) }
   const digests: Uint8Array[] = []
   const ciphertexts: Uint8Array[] = []
+  const pairDigests: Uint8Array[] = []
   const sealed = new Map<MemberId, Body<'sealed'>>()
   const pairs = new Map<MemberId, Uint8Array>()
   const head = { round: context.round, attempt: context.attempt, opened: context.opened }
@@ -163,6 +192,7 @@ export function dealShares(context: CohortContext, me: MemberId, own: AttemptKey
       if (sent) {
         ciphertexts.push(sent.ciphertext)
         pairs.set(to, sent.secret)
+        if (context.audits) pairDigests.push(pairDigest(context, me, to, sent.secret))
       }
     }
     const toThem = info(context, 'channel', me, to)
@@ -173,7 +203,12 @@ export function dealShares(context: CohortContext, me: MemberId, own: AttemptKey
     }
   })
   return {
-    offer: { ...head, digests: concatBytes(...digests), ciphertexts },
+    offer: {
+      ...head,
+      digests: concatBytes(...digests),
+      ciphertexts,
+      ...(context.audits && { pairDigests: concatBytes(...pairDigests) }),
+    },
     sealed,
     own: { self: shares.self[mine]!, mask: shares.mask[mine]! },
     pairs,
@@ -182,9 +217,11 @@ export function dealShares(context: CohortContext, me: MemberId, own: AttemptKey
 
 /** Whether an offer has the lengths that the cohort implies. */
 export function offerFits(context: CohortContext, from: MemberId, offer: Body<'offer'>): boolean {
+  const pairs = encapsulatesTo(context, from).length
   return (
     offer.digests.length === 64 * context.cohort.length &&
-    offer.ciphertexts.length === encapsulatesTo(context, from).length
+    offer.ciphertexts.length === pairs &&
+    offer.pairDigests?.length === (context.audits ? 32 * pairs : undefined)
   )
 }
 
@@ -257,7 +294,7 @@ export function pairKey(
   return key && { key, sign }
 }
 
-/** Whether an offer carries the ciphertexts that follow from the member's mask seed. */
+/** Whether an offer carries the ciphertexts that follow from the member's mask seed, and commits to their keys. */
 export function ciphertextsFit(
   context: CohortContext,
   a: { readonly id: MemberId; readonly maskSeed: Uint8Array; readonly pair: HybridKeyPair },
@@ -266,7 +303,9 @@ export function ciphertextsFit(
   return encapsulatesTo(context, a.id).every((to, k) => {
     const randomness = maskRandomness(context, a.maskSeed, a.id, to)
     const sent = encapsulate(a.pair, context.keys.get(to)!.mask, randomness, pairInfo(context, a.id, to))
-    return sent !== undefined && equalBytes(sent.ciphertext, offer.ciphertexts[k]!)
+    if (!sent || !equalBytes(sent.ciphertext, offer.ciphertexts[k]!)) return false
+    const digest = offer.pairDigests?.subarray(32 * k, 32 * k + 32)
+    return !digest || equalBytes(pairDigest(context, a.id, to, sent.secret), digest)
   })
 }
 

@@ -4,6 +4,7 @@
  * `residuesFromBytes`): it throws, and the host reports the job as failed.
  */
 import { ascii } from '../bytes.ts'
+import { auditGroups, countedSum, isBeyond } from '../contribution/audit.ts'
 import { hasher } from '../crypto/hash.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { keyStream } from '../crypto/keystream.ts'
@@ -249,16 +250,27 @@ function unmasked(vector: Pieces, { from: start, masks }: Masked): Pieces {
 }
 
 /** The whole sum, or what it makes of the model. */
-function applyWhole({ sums, step, into }: WorkOf<'apply'>, store: StoreAccess): OutputOf<'apply'> {
+function applyWhole(
+  { sums, step, into }: WorkOf<'apply'>,
+  store: StoreAccess,
+): OutputOf<'apply'> | OutputOf<'beyond'> {
   const sum = joined(sums.map(s => readable(s, store.read)))
   if (!step) return { kind: 'apply', sum: whole(sum, longVector(sum.length)), stepped: undefined }
-  const { charter, task, sections, model, publicSeed } = step
+  const { charter, task, sections, model, publicSeed, audit: of } = step
+  const groups = of?.groups
+  if (of && !groups && isBeyond(charter, sections, sum, of.hospitals, of.weight)) return { kind: 'beyond' }
+  const audit = groups && auditGroups(charter, sections, groups, model.carried)
+  const counted = audit ? countedSum(groups, audit) : sum
+  if (!counted) {
+    const nothing = { next: undefined, metrics: undefined, samples: 0 }
+    return { kind: 'apply', sum: undefined, stepped: { ...nothing, audit } }
+  }
   const make = into === undefined ? inMemory : inDraft(into, store)
-  const { state, metrics, samples } = applySum(charter, task, sections, sum, model, publicSeed, {
+  const { state, metrics, samples } = applySum(charter, task, sections, counted, model, publicSeed, {
     store,
     make,
   })
-  const found = { metrics, samples }
+  const found = { metrics, samples, audit }
   if (state === model) return { kind: 'apply', sum: undefined, stepped: { next: undefined, ...found } }
   const next = isIn(state, into) ? state : remade(state, make, store)
   const hash = stateHash(next)

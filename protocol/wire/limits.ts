@@ -32,6 +32,9 @@ export const ENTRY_BYTES_MAX = GOSSIP_MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX
 /** Members that vote and sum together, all or a committee: as many as Shamir shares have abscissas. */
 export const MEMBERS_MAX = 255
 
+/** Training rows that a hospital declares: the most that a charter's weightMax can be. */
+export const SAMPLES_MAX = 1_000_000
+
 /** Committees of a round, as the charter's rules have it. */
 export const COMMITTEES_MAX = 512
 

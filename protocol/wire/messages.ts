@@ -30,12 +30,16 @@ export const BODIES = {
     mask: bytes(HYBRID_PUBLIC_KEY_BYTES),
     channel: bytes(HYBRID_PUBLIC_KEY_BYTES),
     selfCommit: hash,
+    /** Where contributions are audited and weighed by samples: training rows of the sender. */
+    samples: uint(limits.SAMPLES_MAX).optional(),
   }),
   /** Digests of all shares, and the mask key encapsulations to those this member encapsulates to, in cohort order. */
   offer: z.strictObject({
     ...inAttempt,
     digests: bytesMax(64 * limits.MEMBERS_MAX),
     ciphertexts: z.array(bytes(KEM_CIPHERTEXT_BYTES)).max(limits.MEMBERS_MAX),
+    /** Where contributions are audited: a digest of the key of each of these encapsulations. */
+    pairDigests: bytesMax(32 * limits.MEMBERS_MAX).optional(),
   }),
   /** The two seed shares of one recipient, sealed under the channel key. */
   sealed: z.strictObject({ ...inAttempt, ciphertext: bytes(KEM_CIPHERTEXT_BYTES), box: bytes(64 + 16) }),
@@ -64,6 +68,8 @@ export const BODIES = {
     offers: hash,
     shares: bytesMax(32 * limits.MEMBERS_MAX),
   }),
+  /** In an audit: the keys of the survivor's pairwise masks with those of other groups, 32 bytes each, in the cohort's order. */
+  pairs: z.strictObject({ ...inOpening, offers: hash, keys: bytesMax(32 * limits.MEMBERS_MAX) }),
   /** The survivor's tags of its own shards, without those of their masks that have been revealed, under the claims' coin. */
   tags: z.strictObject({ ...inOpening, claims: hash, tags: bytesMax(16 * limits.MEMBERS_MAX) }),
 
@@ -95,6 +101,7 @@ export const GOSSIP_TYPES = [
   'complaint',
   'claim',
   'reveal',
+  'pairs',
   'tags',
 ] as const
 export type GossipType = (typeof GOSSIP_TYPES)[number]

@@ -79,6 +79,7 @@ class Consistency extends Judge {
       case 'offer':
       case 'input':
       case 'reveal':
+      case 'pairs':
       case 'tags':
         return slot
       case 'claim':

@@ -128,6 +128,8 @@ class Durability extends Judge {
         return this.#receipt(host, bodyOf(message, 'receipt')!)
       case 'reveal':
         return this.#reveal(host, bodyOf(message, 'reveal')!, bytes)
+      case 'pairs':
+        return this.#same(host, RECORDS.pairs, bytes) ? undefined : 'they are'
       case 'tags':
         return this.#same(host, RECORDS.tags, bytes) ? undefined : 'they are'
       default:

@@ -4,7 +4,7 @@
  * the certified sum (D1), and from the learners' numbers as real numbers.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
-import type { RoundClosed, SurvivorsFixed } from '../../protocol/ledger/entry.ts'
+import type { RoundClosed, RoundOpened, SurvivorsFixed } from '../../protocol/ledger/entry.ts'
 import type { Phase } from '../../protocol/ledger/state.ts'
 import { applySum } from '../../protocol/model/apply.ts'
 import { initialState } from '../../protocol/model/initial.ts'
@@ -26,9 +26,10 @@ import { masksInto } from '../../protocol/sum/mask.ts'
 import { rootOfBytes } from '../../protocol/sum/shards.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
+import { groupsIn, wrongAudit } from './audits.ts'
 import { attemptName, type CheckContext } from './context.ts'
 import { Inputs, type Masking } from './inputs.ts'
-import { integersOf, P } from './integers.ts'
+import { integersOf, residueSum } from './integers.ts'
 import { Judge } from './judge.ts'
 import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
 import { Residuals } from './residuals.ts'
@@ -39,11 +40,6 @@ export function exactness(context: CheckContext): Exactness {
 }
 
 type Opened = VectorOutput & { kind: 'apply' }
-
-/** The sum is written here once more, in plain numbers: what it checks may have it wrong. */
-function total(vectors: readonly Uint32Array[]): Uint32Array {
-  return vectors[0]!.map((_, i) => vectors.reduce((sum, v) => sum + v[i]!, 0) % P)
-}
 
 /** Openings that are remembered: a slow host may open a sum when the next is open elsewhere. */
 const OPENINGS_MAX = 4
@@ -62,6 +58,8 @@ interface Opening {
 export class Exactness extends Judge implements Checker {
   /** Closed rounds whose certified sum was compared with the inputs. */
   sums = 0
+  /** Audits that were compared with the inputs. */
+  audits = 0
   /** Sums that honest hosts opened. */
   opened = 0
   /** Updates whose residual was compared with what their hospital owed. */
@@ -73,6 +71,7 @@ export class Exactness extends Judge implements Checker {
   readonly #inputs = new Inputs()
   #height = 0
   #cohort = 0
+  #declared: RoundOpened['cohort'] = []
   #task: Task = 'statistics'
   #opened: Uint8Array = new Uint8Array(32)
   #fixed: { readonly body: SurvivorsFixed; readonly name: string } | undefined
@@ -199,6 +198,7 @@ export class Exactness extends Judge implements Checker {
       const { body } = certified.entry
       if (body.kind === 'RoundOpened') {
         this.#cohort = body.cohort.length
+        this.#declared = body.cohort
         this.#task = body.task
         this.#opened = certified.hash
       } else if (body.kind === 'SurvivorsFixed') this.#fixed = { body, name: certified.name }
@@ -250,7 +250,7 @@ export class Exactness extends Judge implements Checker {
     // A liar may add any vector of the field: what counts is what it committed to, less what its masks should have been.
     const vectors = survivors.map(s => this.#inputs.committed(s.member, s.root))
     if (!masks || !vectors.every(v => v !== undefined)) return undefined
-    const sum = total(vectors)
+    const sum = residueSum(vectors)
     masksInto(sum, masks)
     return sum
   }
@@ -258,7 +258,7 @@ export class Exactness extends Judge implements Checker {
   #exact(survivors: readonly { member: MemberId; root: string }[], what: string): Uint32Array {
     const maskings = survivors.map(s => this.#inputs.maskingOf(s.member, s.root)!)
     const { sections } = maskings[0]!.work
-    const sum = total(maskings.map(m => m.clear.residues))
+    const sum = residueSum(maskings.map(m => m.clear.residues))
     const inputs = maskings.map(m => integersOf(m.clear.residues, sections))
     integersOf(sum, sections).forEach((integer, i) => {
       if (inputs.reduce((x, input) => x + input[i]!, 0) !== integer) this.fail(`${what}: the sum has wrapped`)
@@ -276,22 +276,61 @@ export class Exactness extends Judge implements Checker {
     const { charter } = this.context
     const before = this.#model
     this.#model = undefined
-    if (sum && before) {
+    const survivors = fixed.survivors.map(s => s.member)
+    const groups = groupsIn(charter, survivors, body)
+    if (body.audit && before) this.#audited(fixed, body.audit, groups, before, what)
+    const counting = groups.filter((_, g) => body.audit?.[g]?.counts !== false).flat()
+    const counted = counting.length === survivors.length ? sum : this.#clearSum(fixed, counting)
+    if (counted && before) {
       const sections = layoutFor(charter, this.#task, this.#cohort, body.round)
       const publicSeed = publicSeedOf(this.#opened, body.round)
-      const next = applySum(charter, this.#task, sections, sum, before, publicSeed).state
+      const next = applySum(charter, this.#task, sections, counted, before, publicSeed).state
       this.checked++
       if (!equalBytes(stateHash(next), body.model))
         this.fail(`${what}: the certified model does not follow from the certified sum`)
       else this.#model = next
-      if (this.#task === 'train') this.#weighed(fixed, before, next, what)
+      if (this.#task === 'train') this.#weighed(fixed, counting, before, next, what)
     }
     const held = host.model
     if (!this.#model && held && equalBytes(stateHash(held), body.model)) this.#model = held
   }
 
-  #weighed(fixed: SurvivorsFixed, before: ModelState, after: ModelState, what: string): void {
-    const maskings = fixed.survivors.map(s => this.#inputs.maskingOf(s.member, toHex(s.root)))
+  #maskingsOf(fixed: SurvivorsFixed, members: readonly MemberId[]): (Masking | undefined)[] {
+    return fixed.survivors
+      .filter(s => members.includes(s.member))
+      .map(s => this.#inputs.maskingOf(s.member, toHex(s.root)))
+  }
+
+  /** Of these survivors, who all are honest; undefined: one is not, or there are none. */
+  #clearSum(fixed: SurvivorsFixed, members: readonly MemberId[]): Uint32Array | undefined {
+    const maskings = this.#maskingsOf(fixed, members)
+    if (maskings.length === 0 || !members.every(m => this.isHonest(m))) return undefined
+    return maskings.every(m => m !== undefined) ? residueSum(maskings.map(m => m.clear.residues)) : undefined
+  }
+
+  #audited(
+    fixed: SurvivorsFixed,
+    audit: NonNullable<RoundClosed['audit']>,
+    groups: readonly (readonly MemberId[])[],
+    before: ModelState,
+    what: string,
+  ): void {
+    this.audits++
+    this.checked++
+    const honest = (m: MemberId) => (this.isHonest(m) ? this.#maskingsOf(fixed, [m])[0] : undefined)
+    const { charter } = this.context
+    const wrong = wrongAudit(charter, this.#declared, groups, audit, before.carried, honest)
+    if (wrong !== undefined) this.fail(`${what}: the certified audit ${wrong}`)
+  }
+
+  #weighed(
+    fixed: SurvivorsFixed,
+    members: readonly MemberId[],
+    before: ModelState,
+    after: ModelState,
+    what: string,
+  ): void {
+    const maskings = this.#maskingsOf(fixed, members)
     if (!maskings.every(m => m !== undefined)) return
     const isMean = isWeightedMean(this.context.charter, maskings, before.parameters, after.parameters)
     // Hardly any rows: rounding could be all of it.

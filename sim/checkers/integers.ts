@@ -28,3 +28,8 @@ export function integersOf(residues: Uint32Array, sections: readonly Section[]):
   }
   return out
 }
+
+/** The sum is written here once more, in plain numbers: what it checks may have it wrong. */
+export function residueSum(vectors: readonly Uint32Array[]): Uint32Array {
+  return vectors[0]!.map((_, i) => vectors.reduce((sum, v) => sum + v[i]!, 0) % P)
+}

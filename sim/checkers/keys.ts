@@ -4,6 +4,7 @@
  * of one hospital in each attempt they are derived again, as they are and with each of these changed.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import { isAuditable } from '../../protocol/contribution/groups.ts'
 import type { Job, JobResult, MemberId, VectorWork } from '../../protocol/ports.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import { RECORDS } from '../../protocol/round/records.ts'
@@ -100,6 +101,7 @@ class Keys extends Judge {
       cohort,
       keys,
       threshold: quorumOf(cohort.length, this.context.f),
+      audits: isAuditable(this.context.charter, body.task),
     }
     const name = attemptName(body)
     this.#attempts.set(certified.name, { name, context, keys, offers: new Map(), sampled: false })

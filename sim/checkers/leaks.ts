@@ -30,14 +30,16 @@ const SharesRecord = z.array(z.strictObject({ from: memberId, self: bytes(32), m
 interface Secret {
   readonly what: string
   readonly bytes: Uint8Array
-  /** A reveal has it in it, and then evidence may: which share of whom that may be is a question of secrecy, not of form. */
-  readonly isShare: boolean
+  /** Messages that have it in them, and then evidence may: whose it may be there is a question of secrecy, not of form. */
+  readonly opensIn: 'reveal' | 'pairs' | undefined
   /** Of an input, which a sum can be the same as. */
   readonly isInput: boolean
   isRevealed: boolean
 }
 
-type Kind = 'share' | 'input' | undefined
+type Kind = 'share' | 'pair' | 'input' | undefined
+
+const OPENS_IN = { share: 'reveal', pair: 'pairs', input: undefined } as const
 
 /** The secrets of one hospital, in this attempt and the last, found by their first two bytes. */
 class Secrets {
@@ -68,7 +70,7 @@ class Secrets {
     const one = {
       what,
       bytes: secret,
-      isShare: kind === 'share',
+      opensIn: kind && OPENS_IN[kind],
       isInput: kind === 'input',
       isRevealed: false,
     }
@@ -142,10 +144,9 @@ class Leaks extends Judge {
     const part = message && bodyOf(message, 'part')
     // Where all others gave zeros, the sum is what one hospital gave: that is the sum's to tell.
     const isSum = part !== undefined && secrets.sums.has(toHex(part.hash))
-    const isReveal = message?.type === 'reveal'
     for (const secret of secrets.in(bytes)) {
       if (secret.isInput && isSum) continue
-      if (secret.isShare && isReveal) secret.isRevealed = true
+      if (secret.opensIn && secret.opensIn === message?.type) secret.isRevealed = true
       else if (!secret.isRevealed) this.fail(secret.what)
     }
   }
@@ -168,7 +169,7 @@ function seedOf(host: MemberId, secrets: Secrets, value: Uint8Array): void {
 function masking(host: MemberId, secrets: Secrets, work: MaskWork): void {
   secrets.add(`${host} sends its rounding key`, work.roundingKey)
   secrets.add(`${host} sends its self-mask key`, work.selfKey)
-  for (const { key } of work.pairs) secrets.add(`${host} sends a pairwise mask key`, key)
+  for (const { key } of work.pairs) secrets.add(`${host} sends a pairwise mask key`, key, 'pair')
   const clear = clearOf(work)
   if (!clear) return
   const { numbers, residues } = clear

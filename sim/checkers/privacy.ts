@@ -17,11 +17,13 @@
  * conditions gets all corruptions that are left, though one C must serve for all: no leak is missed by that, and a
  * protocol that keeps to its rules stays clear of it by the difference between f and f + 2 survivors.
  *
- * Every masked input that an honest member lets go counts as public, also a slice on its way to one owner.
+ * Every masked input that an honest member lets go counts as public, also a slice on its way to one owner. A pairwise mask whose key an
+ * honest member has opened for an audit joins nobody any more; it opens those with survivors outside its group, and no other.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
+import { isAuditable } from '../../protocol/contribution/groups.ts'
 import type { RoundOpened, SurvivorsFixed } from '../../protocol/ledger/entry.ts'
-import type { MemberId } from '../../protocol/ports.ts'
+import type { Job, MemberId } from '../../protocol/ports.ts'
 import { type CohortContext, type SeedKind, shareDigest } from '../../protocol/round/secrets.ts'
 import { partners } from '../../protocol/sum/pairs.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
@@ -59,7 +61,10 @@ interface Attempt {
   readonly inputs: (Body<'input'> | undefined)[]
   /** Certified survivors, by the hash of the entry. */
   readonly fixed: Map<string, ReadonlySet<MemberId>>
-  readonly partners: readonly (readonly number[])[]
+  /** With whom an honest member shares the key of a mask: `${member} ${key}`. */
+  readonly pairKeys: Map<string, MemberId>
+  /** Of each member, those whose pairwise mask with it is not open. */
+  readonly partners: readonly Set<number>[]
 }
 
 class Privacy extends Judge {
@@ -105,6 +110,7 @@ class Privacy extends Judge {
         cohort,
         keys: new Map(),
         threshold: quorumOf(n, this.context.f),
+        audits: isAuditable(this.context.charter, body.task),
       },
       position: new Map(cohort.map((m, i) => [m, i])),
       honest,
@@ -116,7 +122,8 @@ class Privacy extends Judge {
       both: new Uint32Array(n),
       inputs: [],
       fixed: new Map(),
-      partners: cohort.map((_, i) => partners(n, i, opened)),
+      pairKeys: new Map(),
+      partners: cohort.map((_, i) => new Set(partners(n, i, opened))),
     })
     trim(this.#attempts)
   }
@@ -145,6 +152,55 @@ class Privacy extends Judge {
     if (input) this.#input(host.id, input)
     const reveal = bodyOf(message, 'reveal')
     if (reveal) this.#reveal(host.id, reveal)
+    const pairs = bodyOf(message, 'pairs')
+    if (pairs) this.#pairs(host, pairs)
+  }
+
+  #pairs(host: SimHost, body: Body<'pairs'>): void {
+    const a = this.#of(body)
+    const survivors = a?.fixed.get(toHex(body.fixed))
+    if (!a || !survivors) {
+      this.fail(
+        `${host.id} opens pairwise masks for survivors that nobody has certified, ${attemptName(body)}`,
+      )
+      return
+    }
+    this.checked++
+    const own = a.position.get(host.id)!
+    for (let at = 0; at < body.keys.length; at += 32) {
+      const other = a.pairKeys.get(`${host.id} ${toHex(body.keys.subarray(at, at + 32))}`)
+      const i = other === undefined ? undefined : a.position.get(other)
+      if (other === undefined || i === undefined || !survivors.has(other)) {
+        this.fail(`${host.id} opens what is no mask of its own with a survivor, ${a.name}`)
+        continue
+      }
+      a.partners[own]!.delete(i)
+      a.partners[i]!.delete(own)
+    }
+    for (let i = 0; i < a.honest.length; i++) this.#exposed(a, i)
+  }
+
+  /** Keys of pairwise masks come in the cohort's order. */
+  onJob(host: SimHost, job: Job): void {
+    const phase = host.peer?.state.phase
+    const work = job.kind === 'vector' && job.work.kind === 'mask' ? job.work : undefined
+    if (!work || !phase || !('opened' in phase)) return
+    const a = this.#attempts.get(toHex(phase.openedHash))
+    if (!a?.context.audits || !this.isHonest(host.id)) return
+    const others = a.context.cohort.filter(m => m !== host.id)
+    for (const [i, { key }] of work.pairs.entries()) a.pairKeys.set(`${host.id} ${toHex(key)}`, others[i]!)
+  }
+
+  /** The attempt that a message of an opening belongs to, or the last one of its number. */
+  #of(body: {
+    readonly round: number
+    readonly attempt: number
+    readonly fixed: Uint8Array
+  }): Attempt | undefined {
+    const of = [...this.#attempts.values()].filter(
+      a => a.context.round === body.round && a.context.attempt === body.attempt,
+    )
+    return of.find(x => x.fixed.has(toHex(body.fixed))) ?? of.at(-1)
   }
 
   /** Two inputs under the same masks: their difference is in the clear. */
@@ -161,10 +217,7 @@ class Privacy extends Judge {
   }
 
   #reveal(host: MemberId, body: Body<'reveal'>): void {
-    const of = [...this.#attempts.values()].filter(
-      a => a.context.round === body.round && a.context.attempt === body.attempt,
-    )
-    const a = of.find(x => x.fixed.has(toHex(body.fixed))) ?? of.at(-1)
+    const a = this.#of(body)
     const holder = a?.position.get(host)
     if (!a || holder === undefined) {
       this.fail(`${host} reveals shares of ${attemptName(body)}, which it is not in`)
@@ -240,7 +293,7 @@ class Privacy extends Judge {
       this.fail(`${by} can compute both secrets of ${who}, ${a.name}`)
     }
     if (!a.inputs[i] || !isNear(a, a.self[i]!, left)) return
-    const open = a.partners[i]!.filter(j => a.honest[j] && !isNear(a, a.mask[j]!, left)).length
+    const open = [...a.partners[i]!].filter(j => a.honest[j] && !isNear(a, a.mask[j]!, left)).length
     if (open > left && !isNear(a, a.mask[i]!, left)) return
     this.fail(`${Math.max(1, this.context.f)} hospitals together can compute the input of ${who}, ${a.name}`)
   }

@@ -28,6 +28,7 @@ export async function tfjsStudy(
   return {
     charter,
     datasets,
+    samples: id => datasets.get(id)?.train.y.length ?? 0,
     learner: (id): Learner => {
       const dataset = datasets.get(id)
       if (!dataset) throw new RangeError(`${id} has no data`)

@@ -79,7 +79,15 @@ function one({ peers: n, parameters, graph }: Case): Measured {
     ]),
   )
   const threshold = quorum(n, Math.floor((n - 1) / 3))
-  const context: CohortContext = { round: 1, attempt: 0, opened: sha256(), cohort, keys, threshold }
+  const context: CohortContext = {
+    round: 1,
+    attempt: 0,
+    opened: sha256(),
+    cohort,
+    keys,
+    threshold,
+    audits: false,
+  }
   const dealt = new Map(cohort.map(m => [m, dealShares(context, m, owns.get(m)!)]))
   const offerOf = (m: string) => dealt.get(m)!.offer
   const me = cohort[n >> 1]!

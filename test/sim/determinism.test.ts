@@ -49,9 +49,9 @@ describe('the same seed', () => {
   it('has the same hash on every machine', () => {
     expect(Object.fromEntries(here)).toMatchInlineSnapshot(`
       {
-        "28": "9f1a087d96c946dee4bac4fa93cf904a0c3a3b1b65c03c9647ee4816d6fa30a0",
-        "3": "3e374d66cfc91a05790c2c2e2396be9fa61e0ab543e8da6b772c029dcf2bc99f",
-        "31": "aaec11ff66d2fc2a0e31a9b4b7bc24e452c9d48130ac11c6c396e3a2cd0e3c41",
+        "28": "646ecca758069ef23e878f1deb441c1967400c799070f71629d21cec748fc41c",
+        "3": "abcc5cb4de3f13bd76c5abddd0f4f7b42c7db5f225913f1b5ef12bf9aa47c0fc",
+        "31": "108ef250ff66da55fba82c3ca378088b1be52f08cda6fc2e05a7de4349607f0c",
       }
     `)
   })

@@ -44,6 +44,8 @@ export interface Checked {
   readonly sums: number
   /** Sums that peers opened themselves and that were compared element by element. */
   readonly opened: number
+  /** Audits that were compared with what the groups gave. */
+  readonly audits: number
   /** Updates whose residual was found to be what their hospital owed. */
   readonly residuals: number
 }
@@ -97,8 +99,8 @@ export class Audit {
 
   /** How much was checked by now. */
   get checked(): Checked {
-    const { sums, opened, residuals } = this.#exactness!
-    return { sums, opened, residuals }
+    const { sums, opened, residuals, audits } = this.#exactness!
+    return { sums, opened, residuals, audits }
   }
 }
 

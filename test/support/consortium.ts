@@ -40,12 +40,15 @@ export function testCharter(o: CharterOptions): Charter {
 }
 
 /** Random but valid results: what matters to the protocol is only that they are numbers within bounds. */
-export function syntheticLearner(charter: Charter, random: Random): Learner {
+export function syntheticLearner(
+  charter: Charter,
+  random: Random,
+): { readonly samples: number; readonly learner: Learner } {
   const d = charter.data.features.length
   const parameters = charter.model.weights.reduce((n, w) => n + w.shape.reduce((a, b) => a * b, 1), 0)
   const samples = 20 + random.below(100)
   const counts = () => Float64Array.from({ length: charter.evaluation.bins }, () => random.below(5))
-  return job => {
+  const learner: Learner = job => {
     const evaluation = { positives: counts(), negatives: counts(), correct: 10, lossSum: 5 * random.unit() }
     if (job.task === 'evaluate') return { samples: 0, evaluation }
     if (job.task === 'train') {
@@ -55,6 +58,7 @@ export function syntheticLearner(charter: Charter, random: Random): Learner {
     const first = Float64Array.from({ length: d }, () => samples * random.unit())
     return { samples, featureSums: { first, second: first.map(x => (x * x) / samples) } }
   }
+  return { samples, learner }
 }
 
 export interface Tapped {
@@ -99,11 +103,12 @@ export function consortium(o: ConsortiumOptions): Consortium {
   const jobs: Tapped[] = []
   const configs = new Map<MemberId, PeerConfig>()
   const random = new Random((o.seed ?? 1) + 77)
-  const hosts = peerConfigs(charter).map(own => {
+  const hosts = peerConfigs(charter).map(made => {
+    const id = made.self
+    const { samples, learner: honest } = syntheticLearner(charter, new Random(random.u32()))
+    const own = { ...made, samples }
     const config = o.config?.(own) ?? own
-    const id = own.self
     configs.set(id, config)
-    const honest = syntheticLearner(charter, new Random(random.u32()))
     const machine = o.machine?.(id)
     return {
       id,

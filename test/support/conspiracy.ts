@@ -87,7 +87,7 @@ export class Conspiracy {
     this.config = { charter, charterHash, network: charterHash, self: this.victim, seed: seedOf(0) }
     this.others = charter.members.map(m => m.id).filter(m => m !== this.victim)
     this.#random = new Random(o.seed)
-    this.#learner = syntheticLearner(charter, new Random(o.seed + 1))
+    this.#learner = syntheticLearner(charter, new Random(o.seed + 1)).learner
     this.start()
   }
 
@@ -286,7 +286,7 @@ export class Conspiracy {
     const cohort = phase.opened.cohort.map(c => c.member)
     const keys = new Map(cohort.map(m => [m, m === this.victim ? own : this.keysBody(m, round, attempt)]))
     const threshold = Math.floor((this.n + this.config.charter.maliciousMax) / 2) + 1
-    return { round, attempt, opened: phase.openedHash, cohort, keys, threshold }
+    return { round, attempt, opened: phase.openedHash, cohort, keys, threshold, audits: false }
   }
 
   /** Shares of all conspirators for the victim; notes what the victim now holds. */

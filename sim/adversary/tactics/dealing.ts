@@ -2,6 +2,7 @@
 
 import { quorum } from '../../../config/charter.ts'
 import { concatBytes } from '../../../protocol/bytes.ts'
+import { isAuditable } from '../../../protocol/contribution/groups.ts'
 import { sha256 } from '../../../protocol/crypto/hash.ts'
 import type { RoundOpened } from '../../../protocol/ledger/entry.ts'
 import type { MemberId } from '../../../protocol/ports.ts'
@@ -99,9 +100,19 @@ function twoPolynomials(coalition: Coalition, known: Announced): Lie {
     const keys = known.keysOf(phase.opened)
     if (!keys) return undefined
     const cohort = l.cohort
-    const { round, attempt } = phase.opened
-    const threshold = quorum(cohort.length, l.config.charter.maliciousMax)
-    const context: CohortContext = { round, attempt, opened: phase.openedHash, cohort, keys, threshold }
+    const { round, attempt, task } = phase.opened
+    const { charter } = l.config
+    const threshold = quorum(cohort.length, charter.maliciousMax)
+    const audits = isAuditable(charter, task)
+    const context: CohortContext = {
+      round,
+      attempt,
+      opened: phase.openedHash,
+      cohort,
+      keys,
+      threshold,
+      audits,
+    }
     // Both secrets are as announced; only what they are shared with is drawn anew.
     return dealShares(context, l.self, { ...attemptKeys(seed), seed: sha256(seed) })
   })

@@ -24,7 +24,7 @@ describe('an undisturbed study', () => {
           [3, 0],
           [4, 0],
         ])
-      expect(audit.checked).toEqual({ sums: 5, opened: 20, residuals: 0 })
+      expect(audit.checked).toEqual({ sums: 5, opened: 20, residuals: 0, audits: 0 })
       expect(audit.problems).toEqual([])
     })
   }

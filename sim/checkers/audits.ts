@@ -1,0 +1,50 @@
+/** What an audit must find (SPEC A5), from what the hospitals are known to have given. */
+import type { Charter } from '../../config/charter.ts'
+import { auditGroups } from '../../protocol/contribution/audit.ts'
+import { groupsOf } from '../../protocol/contribution/groups.ts'
+import type { RoundClosed, RoundOpened } from '../../protocol/ledger/entry.ts'
+import type { MemberId, ModelState } from '../../protocol/ports.ts'
+import type { Masking } from './inputs.ts'
+import { residueSum } from './integers.ts'
+
+/** Groups of survivors in a closed round that was audited; else all of them as one. */
+export function groupsIn(
+  { contribution }: Charter,
+  survivors: readonly MemberId[],
+  { audit, seeds }: RoundClosed,
+): readonly (readonly MemberId[])[] {
+  return audit ? groupsOf(seeds, survivors, contribution!.audit.groupSize) : [survivors]
+}
+
+/** What is wrong with a certified audit; undefined: nothing that can be known. `maskingOf`: undefined for liars. */
+export function wrongAudit(
+  charter: Charter,
+  cohort: RoundOpened['cohort'],
+  groups: readonly (readonly MemberId[])[],
+  audit: NonNullable<RoundClosed['audit']>,
+  carried: ModelState['carried'],
+  maskingOf: (member: MemberId) => Masking | undefined,
+): string | undefined {
+  const { weightMax } = charter.training
+  const sums = groups.map(group => {
+    const maskings = group.map(maskingOf)
+    if (!maskings.every(m => m !== undefined)) return undefined
+    const rows = group.map(m => cohort.find(c => c.member === m)?.samples)
+    const weight = rows.reduce<number>(
+      (sum, r) => sum + (r === undefined ? 1 : Math.min(r, weightMax) / weightMax),
+      0,
+    )
+    return { sum: residueSum(maskings.map(m => m.clear.residues)), hospitals: group.length, weight, rows }
+  })
+  for (const [g, found] of audit.entries()) {
+    const known = sums[g]
+    if (!known) continue
+    if (!found.counts) return `leaves out ${groups[g]!.join(', ')}, who kept to the rules`
+    const rows = known.rows.reduce<number>((sum, r) => sum + Math.min(r ?? 0, weightMax), 0)
+    if (found.samples !== rows) return `counts ${found.samples} rows of a group that has ${rows}`
+  }
+  if (!sums.every(s => s !== undefined)) return undefined
+  const [member] = groups[0]!
+  const again = auditGroups(charter, maskingOf(member!)!.work.sections, sums, carried)
+  return JSON.stringify(again) === JSON.stringify(audit) ? undefined : 'is not what the groups gave'
+}
