@@ -9,6 +9,7 @@ import {
   type DiscreteGaussianNoise,
   discreteGaussianRdp,
   epsilonFromRdp,
+  SHARE_VARIANCE_MIN,
   type SkellamNoise,
   sampledGaussianRdp,
   sampledRdp,
@@ -180,6 +181,11 @@ function checkEvent(event: PrivacyEvent): void {
   else {
     checkWhole('parts', event.parts)
     checkWhole('dimension', event.dimension)
+    if (sigma * sigma < SHARE_VARIANCE_MIN * event.parts) {
+      throw new RangeError(
+        `nothing is known of sums of ${event.parts} discrete Gaussians with sigma ${sigma}`,
+      )
+    }
   }
 }
 

@@ -153,19 +153,31 @@ export interface DiscreteGaussianNoise {
   readonly dimension: number
 }
 
+/** Kairouz, Liu, Steinke state their bound for shares of this sigma^2 or more; with much less it does not hold. */
+export const SHARE_VARIANCE_MIN = 1 / 4
+
 /**
- * A sum of discrete Gaussians, which is not quite one itself. Kairouz, Liu, Steinke, 'The Distributed Discrete Gaussian
- * Mechanism' (ICML 2021), the bound that is linear in tau: on each coordinate that a record changes, a ratio of two
- * densities of the sum is within e^tau of that of one discrete Gaussian. A change of whole numbers reaches at most l2^2
- * coordinates.
+ * tau: the ratio of any two densities of a sum of `parts` discrete Gaussians of variance parameter `each` is within e^tau of that of one
+ * discrete Gaussian of parts each. Kairouz, Liu, Steinke, 'The Distributed Discrete Gaussian Mechanism' (ICML 2021): either
+ * density is within half of it.
+ *
+ * @param each SHARE_VARIANCE_MIN or more
+ */
+export function sumTau(each: number, parts: number): number {
+  let tau = 0
+  for (let k = 1; k < parts; k++) tau += 10 * Math.exp((-2 * Math.PI ** 2 * each * k) / (k + 1))
+  return tau
+}
+
+/**
+ * A sum of discrete Gaussians, which is not quite one itself: the bound of Kairouz, Liu, Steinke that is linear in tau, on each
+ * coordinate that a record changes. A change of whole numbers reaches at most l2^2 coordinates.
  *
  * @param order above 1
  */
 export function discreteGaussianRdp(order: number, noise: DiscreteGaussianNoise): number {
   const { l2, sigma, parts, dimension } = noise
-  const each = (sigma * sigma) / parts
-  let tau = 0
-  for (let k = 1; k < parts; k++) tau += 10 * Math.exp((-2 * Math.PI ** 2 * each * k) / (k + 1))
+  const tau = sumTau((sigma * sigma) / parts, parts)
   const changed = Math.min(dimension, l2 * l2)
   return (order * l2 * l2) / (2 * sigma * sigma) + tau * changed
 }

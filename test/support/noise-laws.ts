@@ -4,7 +4,7 @@
  */
 
 import { expect } from 'vitest'
-import type { Rational } from '../../protocol/privacy/rational.ts'
+import { type Rational, scaled } from '../../protocol/privacy/rational.ts'
 import { fitOf, type Law } from './chi-square.ts'
 
 /** Probabilities are integers, of 2^LAW_BITS. */
@@ -59,6 +59,68 @@ export function discreteGaussianLaw({ numerator, denominator }: Rational): Law {
   let total = 1
   for (let k = 1; weight(k) > 0; k++) total += 2 * weight(k)
   return symmetric(k => weight(k) / total)
+}
+
+/** Of the sum of `m` independent draws of a symmetric law on consecutive integers: convolved in floats. */
+export function sumLaw(law: Law, m: number): Law {
+  const reach = Math.max(...law.keys())
+  const one = Float64Array.from({ length: 2 * reach + 1 }, (_, i) => law.get(i - reach)!)
+  let sum = one
+  for (let parts = 2; parts <= m; parts++) {
+    const next = new Float64Array(sum.length + one.length - 1)
+    sum.forEach((p, i) => {
+      for (let j = 0; j < one.length; j++) next[i + j]! += p * one[j]!
+    })
+    sum = next
+  }
+  return symmetric(k => sum[m * reach + k] ?? 0)
+}
+
+/**
+ * log(P(z) / Q(z)) for z = 0 .. m - 1, where P is the law of the sum of `m` discrete Gaussians of the parameter `each` and Q one discrete
+ * Gaussian of m each; exact but for 2^-250. It is that for all z: 1 more in each of m addends that sum to z takes their weight times
+ * e^-((2 z + m) / 2 each), and Q's at z by the same.
+ */
+export function logRatios(each: Rational, m: number): number[] {
+  const one = gaussianWeights(each)
+  let sum = one
+  for (let parts = 2; parts <= m; parts++) sum = convolved(sum, one)
+  const single = gaussianWeights(scaled(each, m))
+  const [ofSum, ofSingle] = [sum, single].map(w => w.reduce((a, b) => a + b, 0n)) as [bigint, bigint]
+  const at = (weights: readonly bigint[], z: number) => weights[(weights.length - 1) / 2 + z]!
+  return Array.from({ length: m }, (_, z) => {
+    const q = at(single, z) * ofSum
+    const difference = ((at(sum, z) * ofSingle - q) << LAW_BITS) / q
+    return Math.log1p(Number(difference) / 2 ** Number(LAW_BITS))
+  })
+}
+
+/** e^(-k^2 / 2v) of ONE for k = -K .. K, until nothing is left: e^(-1 / 2v) by its series, and powers of it. */
+function gaussianWeights({ numerator, denominator }: Rational): bigint[] {
+  let root = 0n
+  let term = ONE
+  for (let i = 1n; term !== 0n; i++) {
+    root += term
+    term = (-term * denominator) / (2n * numerator * i)
+  }
+  const right = [ONE]
+  // From k to k + 1 the weight falls by the root's power of 2k + 1.
+  let step = root
+  for (let w = (ONE * step) >> LAW_BITS; w > 0n; w = (w * step) >> LAW_BITS) {
+    right.push(w)
+    step = (((step * root) >> LAW_BITS) * root) >> LAW_BITS
+  }
+  return [...right.slice(1).toReversed(), ...right]
+}
+
+function convolved(a: readonly bigint[], b: readonly bigint[]): bigint[] {
+  const sum = new Array<bigint>(a.length + b.length - 1).fill(0n)
+  a.forEach((x, i) => {
+    b.forEach((y, j) => {
+      sum[i + j]! += x * y
+    })
+  })
+  return sum.map(x => x >> LAW_BITS)
 }
 
 function symmetric(probability: (k: number) => number): Law {
