@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { MedmeshError } from '../config/error.ts'
 import { readSigned, type VerifiedCharter, verifyCharter } from '../config/signed.ts'
+import { protectionInWords } from '../config/words.ts'
 import { verdictOf } from '../protocol/fault.ts'
 import type { Event, TransferEvent } from '../protocol/ports.ts'
 import { loadNodeConfig, type NodeConfig, readPassphrase } from './config.ts'
@@ -47,6 +48,7 @@ export async function runNode(dir: string, options: RunOptions): Promise<{ finis
   const identity = await loadIdentity(config.identityFile, { passphrase: () => passphrase })
   const verified = loadCharter(config.charterFile, Date.now())
   checkMember(verified, config, identity)
+  options.log?.('info', `protected: ${protectionInWords(verified.charter)}`)
   for (const warning of bandwidthWarnings(verified.charter, config.bandwidthMax))
     options.log?.('warn', warning)
   const jobs = await JobRunner.start({

@@ -1,6 +1,7 @@
 /** The privacy policy of a charter, for people. */
 import { type Charter, protection } from '../config/charter.ts'
 import { MedmeshError } from '../config/error.ts'
+import { protectionInWords } from '../config/words.ts'
 import { shortfall } from '../protocol/privacy/budget.ts'
 import { epsilonOfReleases, plannedReleases } from '../protocol/privacy/policy.ts'
 
@@ -12,7 +13,7 @@ export function checkBudget(charter: Charter): void {
   const { epsilon, enough } = lack
   throw new MedmeshError(
     'CHARTER_PRIVACY_BUDGET',
-    `privacy.noiseMultiplier is too small: ${charter.training.rounds} rounds cost epsilon ${shown(epsilon)} at delta ${privacy.delta}, and privacy.epsilonMax is ${privacy.epsilonMax}`,
+    `privacy.noiseMultiplier is too small: ${charter.training.rounds} rounds cost epsilon ${shown(epsilon)} at delta ${privacy.delta} of one ${privacy.unit}, and privacy.epsilonMax is ${privacy.epsilonMax}`,
     enough
       ? `set it to statistics ${enough.statistics}, training ${enough.training}, evaluation ${enough.evaluation}; or take fewer rounds${Number.isFinite(epsilon) ? `, or promise epsilonMax ${up(epsilon)}` : ''}`
       : 'no noise gives such an epsilon: promise a larger epsilonMax',
@@ -22,16 +23,13 @@ export function checkBudget(charter: Charter): void {
 /** What is protected and how well, in a few lines. */
 export function privacyInWords(charter: Charter): readonly string[] {
   const privacy = protection(charter)
-  if (!privacy)
-    return [
-      'Privacy: no differential privacy: the sums and the model are exact; summing in secret alone is no anonymity',
-    ]
-  const { epsilonMax, delta, noiseMultiplier: z } = privacy
+  const first = `Privacy: ${protectionInWords(charter)}`
+  if (!privacy) return [first]
+  const { noiseMultiplier: z } = privacy
   const planned = epsilonOfReleases(charter, plannedReleases(charter))
   const isPatient = privacy.unit === 'patient'
-  const where = isPatient && privacy.noise === 'hospital' ? "sum or in each hospital's training" : 'sum'
   return [
-    `Privacy: ${isPatient ? "each patient's row, at any hospital," : 'all that one hospital gives,'} by noise in every ${where}: at most epsilon ${epsilonMax} at delta ${delta}`,
+    first,
     `  the planned rounds cost epsilon ${shown(planned)}; the rest of the budget is for rounds that have to be tried again`,
     isPatient
       ? `  each step of training takes a row with probability ${privacy.samplingRate}, its gradient clipped to norm ${privacy.clipNorm}; noise is ${z.training} times what a row can change`

@@ -63,7 +63,7 @@ export async function runDemo(options: DemoOptions, io: Io): Promise<DemoRecord>
       charterHash: study.trusted.hash,
       threshold: charter.threshold,
       maliciousMax: charter.maliciousMax,
-      protects: charter.privacy.unit,
+      privacy: charter.privacy,
       quorum: quorum(names.length, charter.maliciousMax),
       hospitals: study.hospitals.map(({ member, name }) => ({
         member,

@@ -23,7 +23,7 @@ export interface DemoRecord {
   readonly threshold: number
   readonly maliciousMax: number
   /** What the charter protects by noise. */
-  readonly protects: Charter['privacy']['unit']
+  readonly privacy: Charter['privacy']
   readonly quorum: number
   readonly hospitals: readonly {
     readonly member: MemberId

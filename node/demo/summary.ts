@@ -1,4 +1,5 @@
 /** What the demo says at its end: tables of scores, the lost hospital, bytes, the ledger, and what it all does not mean. */
+import { protectionInWords } from '../../config/words.ts'
 import { formatBytes, formatScore, formatSeconds, shortHash, table } from '../cli/format.ts'
 import type { ScoreRow } from './compare.ts'
 import { type DemoFault, type DemoRecord, faultsOf } from './result.ts'
@@ -35,6 +36,7 @@ export function summary(record: DemoRecord): string[] {
     `Time     ${formatSeconds(record.seconds)}`,
     '',
     CAVEAT,
+    `In this study: ${protectionInWords(record)}.`,
   ]
 }
 

@@ -1,4 +1,5 @@
 /** report.html: the demo's outcome as one self-contained page, without scripts and without anything to fetch. */
+import { protectionInWords } from '../../config/words.ts'
 import { formatBytes, formatScore, formatSeconds } from '../cli/format.ts'
 import { summarise } from '../cli/ledger-file.ts'
 import { type DemoRecord, demoJson, faultsOf, secondsOf } from '../demo/result.ts'
@@ -119,12 +120,10 @@ ${htmlTable('The ledger', [
 </details>`
 }
 
-const NOISE: Readonly<Record<DemoRecord['protects'], string>> = {
-  none: 'The sums and the model are exact here, without noise, and a model can tell something about the records that it was trained on. This study has no differential privacy.',
-  hospital:
-    'By noise, what all sums and models together tell of all that one hospital gives is bounded to the epsilon and delta that the charter says; so it is of each of its patients.',
-  patient:
-    "By noise, what all sums and models together tell of one patient's row is bounded to the epsilon and delta that the charter says. Not covered: more than one row of a patient, and that a hospital takes part.",
+const NOISE: Readonly<Record<DemoRecord['privacy']['unit'], string>> = {
+  none: 'A model can tell something about the records that it was trained on.',
+  hospital: 'So is each of its patients. Not covered: that a hospital takes part.',
+  patient: 'Not covered: more than one row of a patient, and that a hospital takes part.',
 }
 
 function promises(record: DemoRecord): Markup {
@@ -137,7 +136,7 @@ function promises(record: DemoRecord): Markup {
 </ul>
 <p><strong>Not promised:</strong></p>
 <ul>
-<li>Secure summing alone is not anonymity. ${NOISE[record.protects]}</li>
+<li>Secure summing alone is not anonymity. In this study: ${protectionInWords(record)}. ${NOISE[record.privacy.unit]}</li>
 <li>A hospital that lies about its own data is not found out: its masked input is whatever it chose, within the bounds.</li>
 <li>In this demo all processes ran on one machine, so whoever owns it could see everything. The models for comparison were trained with all records in one process.</li>
 </ul>`

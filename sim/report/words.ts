@@ -1,5 +1,6 @@
 /** A scenario in words: what was simulated, for people who do not read YAML. */
 import { type Draw, type FaultSpec, hospitalsOf, type Link, type Scenario } from '../../config/scenario.ts'
+import { protectionInWords } from '../../config/words.ts'
 import { formatCount, formatDuration, formatShare, listed, plural } from './format.ts'
 
 /** What each lie is; others are shown by their name. */
@@ -107,7 +108,7 @@ export function consortiumInWords(scenario: Scenario): string {
     ? `, ${compression.rotation ? 'rotated, ' : ''}${compression.bitsPerValue} bits for each value${compression.oneIn ? `, one value in ${compression.oneIn} each round` : ''}${compression.rank ? `, factors of rank ${compression.rank}` : ''}`
     : ''
   const tree = committees ? `, in committees of ${committees.size}` : ''
-  return `${plural(n, 'hospital')}${behind}${tree}; ${plural(study.rounds, 'training round')}, ${learner}, ${delivery}${bits}.`
+  return `${plural(n, 'hospital')}${behind}${tree}; ${plural(study.rounds, 'training round')}, ${learner}, ${delivery}${bits}. In its sums: ${protectionInWords({ privacy: scenario.privacy ?? { unit: 'none' } })}.`
 }
 
 function linkInWords(l: Link): string {

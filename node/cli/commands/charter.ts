@@ -21,6 +21,7 @@ import {
   roundFailure,
   studyFailure,
 } from '../../../config/tail.ts'
+import { protectionInWords } from '../../../config/words.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import { FILES, loadNodeConfig, readPassphrase } from '../../config.ts'
 import { loadIdentity } from '../../identity/identity.ts'
@@ -63,10 +64,13 @@ function registerValidate(charter: Command, io: Io): void {
     .action((file: string, { json }: Json) => {
       const read = readCharterFile(file)
       const open = read.kind === 'draft' ? openFields(read.draft) : []
+      const said = protectedLine(read.kind === 'draft' ? read.draft : read.charter.signed)
       if (json) io.out(`${JSON.stringify({ valid: true, kind: read.kind, open })}\n`)
-      else if (open.length === 0) io.out(`${file}: valid (${read.kind}), complete\n`)
+      else if (open.length === 0) io.out(`${file}: valid (${read.kind}), complete\n${said}`)
       else
-        io.out(`${file}: valid as a draft; before signing, fill in:\n${open.map(o => `  ${o}\n`).join('')}`)
+        io.out(
+          `${file}: valid as a draft; before signing, fill in:\n${open.map(o => `  ${o}\n`).join('')}${said}`,
+        )
     })
 }
 
@@ -113,7 +117,9 @@ Examples:
       const hash = toHex(charterHash(signed.signed))
       if (options.json) io.out(`${JSON.stringify({ file: out, hash, signatures: count, threshold })}\n`)
       else
-        io.out(`${out}: ${count} signature${count === 1 ? '' : 's'}, ${threshold} needed (charter ${hash})\n`)
+        io.out(
+          `${out}: ${count} signature${count === 1 ? '' : 's'}, ${threshold} needed (charter ${hash})\n${protectedLine(signed.signed)}`,
+        )
     })
 }
 
@@ -137,7 +143,7 @@ function registerVerify(charter: Command, io: Io): void {
         )
       } else {
         io.out(
-          `${file}: verified. ${verified.study.id}, version ${verified.version}\n  charter  ${hash}\n  network  ${network}\n  signed by ${signers.join(', ')} (${verified.threshold} of ${verified.members.length} needed)\n`,
+          `${file}: verified. ${verified.study.id}, version ${verified.version}\n  charter  ${hash}\n  network  ${network}\n  signed by ${signers.join(', ')} (${verified.threshold} of ${verified.members.length} needed)\n${protectedLine(verified)}`,
         )
       }
     })
@@ -161,6 +167,8 @@ function registerShow(charter: Command, io: Io): void {
       io.out(`${describeCharter(content, keys).join('\n')}\n`)
     })
 }
+
+const protectedLine = (charter: Pick<Charter, 'privacy'>) => `  protected: ${protectionInWords(charter)}\n`
 
 /** The key of `path`: a key file, or a hospital's directory, whose node.yaml may name a passphrase file. */
 async function signingSeed(path: string, env: NodeJS.ProcessEnv): Promise<Uint8Array> {

@@ -1,5 +1,6 @@
 /** `medmesh ledger`: what was decided, and whether it holds; needs the store and the charter, no network. */
 import type { Command } from 'commander'
+import { protectionInWords } from '../../../config/words.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import { loadNodeConfig } from '../../config.ts'
 import { readTrusted } from '../charter-file.ts'
@@ -74,7 +75,7 @@ export function registerLedger(program: Command, io: Io): void {
       }
       const kinds = Object.entries(result.byKind).map(([kind, count]) => `${kind} ${count}`)
       io.out(
-        `verified: ${result.entries} entries, ${result.signatures} signatures, charter ${shortHash(hash)}\n  ${kinds.join(', ')}\n  head   ${result.head}\n  model  ${result.modelHash}\n  study  ${result.finished ? 'finished' : 'not finished'}\n`,
+        `verified: ${result.entries} entries, ${result.signatures} signatures, charter ${shortHash(hash)}\n  ${kinds.join(', ')}\n  head   ${result.head}\n  model  ${result.modelHash}\n  study  ${result.finished ? 'finished' : 'not finished'}\n  protected: ${protectionInWords(trust.charter)}\n`,
       )
     })
 }

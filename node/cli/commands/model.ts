@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { MedmeshError } from '../../../config/error.ts'
+import { protectionInWords } from '../../../config/words.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import type { LedgerState } from '../../../protocol/ledger/state.ts'
 import type { ModelState } from '../../../protocol/ports.ts'
@@ -29,12 +30,7 @@ export function registerModel(program: Command, io: Io): void {
     .addHelpText('after', '\nExample:\n  medmesh model evaluate cleveland --json')
     .action(async (dir: string, { json }: { json?: boolean }) => {
       const result = await evaluateModel(loadNodeConfig(dir))
-      if (json) io.out(`${JSON.stringify(result, null, 2)}\n`)
-      else {
-        io.out(
-          `model ${shortHash(result.modelHash)} after round ${result.round} of ${result.rounds}, on ${result.testRows} test rows of ${result.member}\n  AUC       ${formatScore(result.auc ?? undefined)}${result.auc === null ? ' (one class only: nothing can be ranked)' : ''}\n  accuracy  ${formatScore(result.accuracy ?? undefined)}\n`,
-        )
-      }
+      io.out(json ? `${JSON.stringify(result, null, 2)}\n` : evaluatedInWords(result))
     })
   model
     .command('export')
@@ -59,8 +55,7 @@ Examples:
     )
     .action(async (dir: string, options: { to: string; format: 'tfjs' | 'safetensors'; json?: boolean }) => {
       const made = await exportModel(loadNodeConfig(dir), options.to, options.format)
-      if (options.json) io.out(`${JSON.stringify(made, null, 2)}\n`)
-      else io.out(`${made.files.join('\n')}\nmodel ${made.modelHash}\n`)
+      io.out(options.json ? `${JSON.stringify(made, null, 2)}\n` : exportedInWords(made))
     })
 }
 
@@ -96,7 +91,40 @@ function roundsDone({ phase, charter }: LedgerState): number {
   return Math.min(rounds, next - 1)
 }
 
-async function evaluateModel(config: NodeConfig) {
+interface Evaluated {
+  readonly member: string
+  readonly modelHash: string
+  readonly round: number
+  readonly rounds: number
+  readonly testRows: number
+  /** null: cannot be told. */
+  readonly auc: number | null
+  readonly accuracy: number | null
+  /** In words: whom noise protects against who has the model. */
+  readonly protected: string
+}
+
+export function evaluatedInWords(of: Evaluated): string {
+  return `model ${shortHash(of.modelHash)} after round ${of.round} of ${of.rounds}, on ${of.testRows} test rows of ${of.member}
+  AUC       ${formatScore(of.auc ?? undefined)}${of.auc === null ? ' (one class only: nothing can be ranked)' : ''}
+  accuracy  ${formatScore(of.accuracy ?? undefined)}
+  protected: ${of.protected}
+`
+}
+
+interface Exported {
+  readonly files: readonly string[]
+  readonly format: 'tfjs' | 'safetensors'
+  readonly modelHash: string
+  readonly round: number
+  readonly protected: string
+}
+
+export function exportedInWords(made: Exported): string {
+  return `${made.files.join('\n')}\nmodel ${made.modelHash}\n  protected: ${made.protected}\n`
+}
+
+async function evaluateModel(config: NodeConfig): Promise<Evaluated> {
   const { trusted, state, modelHash, round } = globalModel(config)
   const { charter } = trusted
   // Only here: tfjs takes its time to load.
@@ -114,10 +142,11 @@ async function evaluateModel(config: NodeConfig) {
     testRows: scores!.rows,
     auc: scores!.auc ?? null,
     accuracy: scores!.accuracy ?? null,
+    protected: protectionInWords(charter),
   }
 }
 
-async function exportModel(config: NodeConfig, to: string, format: 'tfjs' | 'safetensors') {
+async function exportModel(config: NodeConfig, to: string, format: Exported['format']): Promise<Exported> {
   // The policy first: who may not have the model need not learn whether there is one.
   const policy = readTrusted(config.charterFile, undefined).charter.export.model
   if (policy === 'nobody') {
@@ -154,5 +183,6 @@ async function exportModel(config: NodeConfig, to: string, format: 'tfjs' | 'saf
     mkdirSync(to, { recursive: true })
   }
   for (const [file, content] of files) replaceFile(file, content)
-  return { files: files.map(([file]) => file), format, modelHash, round }
+  const made = { files: files.map(([file]) => file), format, modelHash, round }
+  return { ...made, protected: protectionInWords(charter) }
 }

@@ -1,6 +1,7 @@
 /** `medmesh status`: where a hospital's study stands; answers also when the node is down. */
 import type { Command } from 'commander'
 import { protection } from '../../../config/charter.ts'
+import { protectionInWords } from '../../../config/words.ts'
 import { toHex } from '../../../protocol/bytes.ts'
 import type { LedgerState } from '../../../protocol/ledger/state.ts'
 import { CHARGES_RECORD, decodeCharges } from '../../../protocol/privacy/charges.ts'
@@ -48,6 +49,8 @@ export interface StatusReport {
   readonly connected: readonly string[] | undefined
   readonly quorum: { readonly needed: number; readonly present: number | undefined }
   readonly modelHash: string
+  /** In words: what is protected by noise, or that nothing is. */
+  readonly protected: string
   /** What this hospital has spent of its privacy budget; undefined: nothing is protected by noise. */
   readonly privacy: { readonly epsilon: number; readonly epsilonMax: number } | undefined
   readonly waiting: { readonly reason: string; readonly for: readonly string[] } | undefined
@@ -83,6 +86,7 @@ export function readStatus(config: NodeConfig): StatusReport {
     connected,
     quorum: { needed: state.quorum, present },
     modelHash: toHex(state.modelHash),
+    protected: protectionInWords(trust.charter),
     privacy: privacy && {
       epsilon: epsilonOfReleases(trust.charter, decodeCharges(charges)),
       epsilonMax: privacy.epsilonMax,
@@ -131,6 +135,7 @@ function forPeople(s: StatusReport): string {
       `${s.quorum.needed} of ${s.members.length} needed${present}${short ? `: waits for ${missing.join(', ')}` : ''}`,
     ],
     ['model', s.modelHash],
+    ['protected', s.protected],
     ...(s.privacy
       ? [['privacy', `epsilon ${s.privacy.epsilon.toFixed(3)} of ${s.privacy.epsilonMax} is spent`]]
       : []),

@@ -177,7 +177,7 @@ describe('charter', () => {
     expect(out).toMatch(/not covered: that a hospital takes part/)
     const hospitals = describeCharter(hospitalsNoised()(exampleCharter()), []).join('\n')
     expect(hospitals).toMatch(
-      /Privacy: all that one hospital gives, by noise in every sum: at most epsilon 100/,
+      /Privacy: all that one hospital gives is protected by noise in every sum: at most epsilon 100/,
     )
     expect(hospitals).toMatch(/an update is clipped to norm 1; noise is 3 times that/)
   })

@@ -170,7 +170,7 @@ describe('a charter with noise', () => {
       ),
     ])
     expect([code, err]).toEqual([3, expect.stringContaining('CHARTER_PRIVACY_BUDGET')])
-    expect(err).toMatch(/200 rounds cost epsilon \d.* privacy\.epsilonMax is 5/)
+    expect(err).toMatch(/200 rounds cost epsilon \d.* of one patient.* privacy\.epsilonMax is 5/)
     const [, statistics, training, evaluation] = /statistics (\S+), training (\S+), evaluation ([\d.]+)/.exec(
       err,
     )!
@@ -191,7 +191,7 @@ describe('privacy report', () => {
     const { code, out } = await medmesh(['privacy', 'report', dir])
     expect(code).toBe(0)
     expect(out).toMatch(
-      /each patient's row, at any hospital, by noise in every sum: at most epsilon 5 at delta 0\.001/,
+      /each patient's row, at any hospital, is protected by noise in every sum: at most epsilon 5 at delta 0\.001/,
     )
     expect(out).toMatch(/Spent by this hospital: epsilon \d\.\d+ of 5, at delta 0\.001/)
     expect(out).toMatch(/training +3 /)

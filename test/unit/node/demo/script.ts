@@ -73,7 +73,7 @@ export function recordOf(board: Board): DemoRecord {
     charterHash: 'c'.repeat(64),
     threshold: 3,
     maliciousMax: 1,
-    protects: 'none',
+    privacy: { unit: 'none' },
     quorum: 3,
     hospitals: MEMBERS.map(member => ({
       member,

@@ -2,8 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { aucChart, timeline } from '../../../../node/report/charts.ts'
 import { escapeHtml, html } from '../../../../node/report/html.ts'
 import { reportHtml } from '../../../../node/report/report.ts'
+import { testCharter } from '../../../support/consortium.ts'
+import { hospitalsNoised, noised } from '../../../support/noised.ts'
 import { MEMBERS, recordOf, Script } from '../demo/script.ts'
 
+const charter = testCharter({ n: 4 })
 const record = recordOf(new Script(5).run({ lost: { member: 'va', round: 2, backIn: 4 } }))
 
 describe('html', () => {
@@ -50,12 +53,14 @@ describe('the report', () => {
     expect(page).toContain('trained for comparison only')
     expect(page).toContain('Secure summing alone is not anonymity')
     expect(page).toContain('no differential privacy')
-    const noised = reportHtml({ ...record, protects: 'patient' })
-    expect(noised).toContain('Secure summing alone is not anonymity')
-    expect(noised).toContain('tell of one patient&#39;s row is bounded')
-    expect(noised).not.toContain('no differential privacy')
-    expect(reportHtml({ ...record, protects: 'hospital' })).toContain(
-      'of all that one hospital gives is bounded',
+    const ofPatients = reportHtml({ ...record, privacy: noised()(charter).privacy })
+    expect(ofPatients).toContain('Secure summing alone is not anonymity')
+    expect(ofPatients).toContain(
+      'each patient&#39;s row, at any hospital, is protected by noise in every sum: at most epsilon 8',
+    )
+    expect(ofPatients).not.toContain('no differential privacy')
+    expect(reportHtml({ ...record, privacy: hospitalsNoised()(charter).privacy })).toContain(
+      'all that one hospital gives is protected by noise',
     )
     expect(page).toContain(record.ledger.head)
   })

@@ -52,7 +52,7 @@ const scenario = ScenarioSchema.parse({
 describe('a scenario in words', () => {
   it('says who, and what they do', () => {
     expect(consortiumInWords(scenario)).toBe(
-      '4 hospitals, 1 of them behind firewalls that let nobody in; 20 training rounds, synthetic training, small inputs by gossip.',
+      '4 hospitals, 1 of them behind firewalls that let nobody in; 20 training rounds, synthetic training, small inputs by gossip. In its sums: no differential privacy: nothing protects a patient in the sums and the model, which are exact; summing in secret alone is no anonymity.',
     )
     const compression = { bitsPerValue: 16, rotation: true, oneIn: 4 } as const
     const sparse = { ...scenario, secureSum: { ...scenario.secureSum, compression } }
