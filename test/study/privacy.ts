@@ -1,7 +1,8 @@
 /**
  * What privacy costs in models: the heart-disease and the stroke study without noise, with noise in the sum of all hospitals and
  * with noise in each hospital, and with noise that hides whole hospitals, for several epsilons, by the protocol's own arithmetic and noise. `npm run study:privacy`, or with
- * --seeds N, --study NAME, --json FILE. Fails where a limit is missed.
+ * --seeds N, --study NAME, --json FILE. Fails where a limit is missed. `--curve node/cli/utility-curve.json` writes what `medmesh privacy plan`
+ * says of these studies.
  *
  * delta is patients^-1.1, or hospitals^-1.1. No budget is spent on finding the settings below, which were tried on these data: a study of its own would
  * have to take them from elsewhere, or pay for the search.
@@ -11,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { type Charter, type PatientPrivacy, type Protection, protection } from '../../config/charter.ts'
 import { ruleProblems } from '../../config/rules.ts'
 import { table } from '../../node/cli/format.ts'
+import type { StudyCurve, UtilityCurve } from '../../node/cli/utility.ts'
 import { joinRows, scoreOn } from '../../node/evaluation.ts'
 import { epsilonOfReleases, plannedReleases } from '../../protocol/privacy/policy.ts'
 import { mean, openStudy } from './heart.ts'
@@ -45,7 +47,8 @@ export const PLANS: readonly Plan[] = [
   },
 ]
 
-export const EPSILONS = [1, 2, 4, 8] as const
+/** Of noise that hides whole hospitals; of patients' also a smaller and a larger one. */
+const EPSILONS = [1, 2, 4, 8]
 /** Of the sums for normalisation and of the evaluation, how much more noise than in training. */
 const OTHERS = 1.5
 
@@ -60,9 +63,10 @@ export interface Setting {
 
 export const SETTINGS: readonly Setting[] = [
   { noise: undefined, epsilon: undefined },
-  ...(['sum', 'hospital', 'whole hospital'] as const).flatMap(noise =>
-    EPSILONS.map(epsilon => ({ noise, epsilon })),
+  ...(['sum', 'hospital'] as const).flatMap(noise =>
+    [0.5, ...EPSILONS, 16].map(epsilon => ({ noise, epsilon })),
   ),
+  ...EPSILONS.map(epsilon => ({ noise: 'whole hospital' as const, epsilon })),
 ]
 
 /** Most that a setting may lose of AUC; the stroke study in the strongest mode. */
@@ -105,6 +109,8 @@ export function protectedCharter(
 
 type Multipliers = Protection['noiseMultiplier']
 
+const deltaFor = (units: number) => units ** -1.1
+
 function ofPatients(
   agreed: Charter,
   { rounds, samplingRate, learningRate, clipNorm }: Plan,
@@ -124,7 +130,7 @@ function ofPatients(
     optimizer: 'sgd',
     weighting: noise === 'hospital' ? 'equal' : agreed.training.weighting,
   }
-  const delta = patients ** -1.1
+  const delta = deltaFor(patients)
   return {
     ...agreed,
     training,
@@ -134,7 +140,7 @@ function ofPatients(
 
 /** Training as agreed, but that all weigh alike. */
 function ofHospitals(agreed: Charter, epsilonMax: number, noiseMultiplier: Multipliers): Charter {
-  const delta = agreed.members.length ** -1.1
+  const delta = deltaFor(agreed.members.length)
   return {
     ...agreed,
     training: { ...agreed.training, weighting: 'equal' },
@@ -190,17 +196,42 @@ export function lossOf(row: PrivacyRow, exact: PrivacyRow): number {
   return mean(exact.aucs) - mean(row.aucs)
 }
 
+const spreadOf = ({ aucs }: PrivacyRow) => Math.max(...aucs) - Math.min(...aucs)
+
+/** Of a study's `rows`, of which the first is without noise: those in which patients are protected. */
+export function studyCurve(plan: Plan, [exact, ...noised]: readonly PrivacyRow[]): StudyCurve {
+  const { study, hospitals, patients } = exact!
+  const { rounds, samplingRate, learningRate, clipNorm } = plan
+  return {
+    study,
+    hospitals,
+    patients,
+    delta: deltaFor(patients),
+    rounds,
+    samplingRate,
+    learningRate,
+    clipNorm,
+    auc: mean(exact!.aucs),
+    noised: noised.flatMap(row =>
+      row.noise === undefined || row.noise === 'whole hospital'
+        ? []
+        : [{ noise: row.noise, epsilon: row.epsilon!, auc: mean(row.aucs), spread: spreadOf(row) }],
+    ),
+  }
+}
+
 function lineOf(row: PrivacyRow, exact: PrivacyRow): string[] {
-  const spread = Math.max(...row.aucs) - Math.min(...row.aucs)
   return [
     row.noise ?? 'none',
     row.epsilon === undefined ? '' : String(row.epsilon),
     row.noiseMultiplier?.training.toFixed(2) ?? '',
     mean(row.aucs).toFixed(4),
-    spread.toFixed(4),
+    spreadOf(row).toFixed(4),
     lossOf(row, exact).toFixed(4),
   ]
 }
+
+const write = (file: string, what: object) => writeFileSync(file, `${JSON.stringify(what, null, 2)}\n`)
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -208,10 +239,12 @@ async function main(): Promise<void> {
       seeds: { type: 'string', default: '5' },
       study: { type: 'string', default: '' },
       json: { type: 'string' },
+      curve: { type: 'string' },
     },
   })
   const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i)
   const all: PrivacyRow[] = []
+  const studies: StudyCurve[] = []
   let missed = 0
   for (const plan of PLANS.filter(p => p.name.includes(values.study))) {
     const rows = await measurePrivacy(plan, seeds, SETTINGS, row =>
@@ -229,12 +262,16 @@ async function main(): Promise<void> {
       console.log(`limit of ${name} at epsilon ${epsilon}: loss ${loss}: ${isKept ? 'kept' : 'MISSED'}`)
     }
     all.push(...rows)
+    studies.push(studyCurve(plan, rows))
   }
   console.log(
     'noise: of patients, in the sum of all hospitals or in each hospital by itself; or of whole hospitals. multiplier: of training. spread: of AUC over the seeds. loss: of AUC, to none',
   )
-  if (values.json !== undefined)
-    writeFileSync(values.json, `${JSON.stringify({ seeds, rows: all }, null, 2)}\n`)
+  if (values.json !== undefined) write(values.json, { seeds, rows: all })
+  if (values.curve !== undefined) {
+    const made: UtilityCurve = { madeBy: 'npm run study:privacy -- --curve FILE', seeds, studies }
+    write(values.curve, made)
+  }
   if (missed > 0) process.exitCode = 1
 }
 

@@ -5,6 +5,7 @@ import { type AccountantKind, epsilonOf, noiseMultiplierFor } from '../../../pro
 import { table } from '../format.ts'
 import type { Io } from '../io.ts'
 import { real, whole } from '../options.ts'
+import { type Expected, expectedUtility, utilityLines } from '../utility.ts'
 import { registerReport } from './privacy-report.ts'
 
 /** More noise than this leaves no model in practice; a budget that needs it for one round is refused. */
@@ -78,7 +79,9 @@ interface PlanOptions {
 function registerPlan(privacy: Command, io: Io): void {
   privacy
     .command('plan')
-    .description('the noise that a budget takes, or the budget that given noise takes')
+    .description(
+      'the noise that a budget takes, or the budget that given noise takes; what as much cost in our studies',
+    )
     .requiredOption('--patients <n>', 'patients of all hospitals together', whole(1, 1e9))
     .requiredOption('--rounds <r>', 'training rounds', whole(1, 1e6))
     .requiredOption('--delta <d>', 'chance that the bound may fail, at most 1/patients', DELTA)
@@ -139,6 +142,8 @@ interface Plan {
   readonly rounds: number
   readonly stepsPerRound: number
   readonly spent: readonly { readonly rounds: number; readonly steps: number; readonly epsilon: number }[]
+  /** What the project's own studies lost at as large an epsilon for as many patients. */
+  readonly expected: readonly Expected[]
 }
 
 /** Throws MedmeshError PRIVACY_DELTA_TOO_LARGE, PRIVACY_BATCH_TOO_LARGE, PRIVACY_BUDGET_TOO_SMALL and that of spent. */
@@ -174,6 +179,7 @@ function makePlan(asked: PlanOptions): Plan {
     rounds,
     stepsPerRound,
     spent: used,
+    expected: expectedUtility(epsilon, patients),
   }
 }
 
@@ -227,5 +233,7 @@ function forPeople(plan: Plan): string {
     ...lines,
     '',
     MEANING,
+    '',
+    ...utilityLines(plan.expected),
   ].join('\n')}\n`
 }
