@@ -401,7 +401,13 @@ export type Event =
   | { readonly kind: 'waiting'; readonly reason: string; readonly for: readonly MemberId[] }
   | { readonly kind: 'jobFailed'; readonly reason: string }
   /** This hospital gives nothing more: one more noised sum would cost more than the charter's epsilonMax. */
-  | { readonly kind: 'budgetSpent'; readonly epsilon: number; readonly epsilonMax: number }
+  | {
+      readonly kind: 'budgetSpent'
+      /** What is protected by noise: one of these. */
+      readonly unit: 'patient' | 'hospital'
+      readonly epsilon: number
+      readonly epsilonMax: number
+    }
 
 /** How far a long vector or model is that goes in parts (SPEC W7): told when it begins, now and then, and when it ends. */
 export interface TransferEvent {

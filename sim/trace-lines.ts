@@ -192,7 +192,7 @@ function describeEvent(event: Event): string {
     case 'jobFailed':
       return `job failed: ${event.reason}`
     case 'budgetSpent':
-      return `privacy budget spent: epsilon ${event.epsilon.toFixed(3)} of ${event.epsilonMax}`
+      return `privacy budget of one ${event.unit} spent: epsilon ${event.epsilon.toFixed(3)} of ${event.epsilonMax}`
   }
 }
 

@@ -124,6 +124,7 @@ function mayGive(b: Books): boolean {
       kind: 'event',
       event: {
         kind: 'budgetSpent',
+        unit: noised.unit,
         epsilon: epsilonOfReleases(charter, b.spent),
         epsilonMax: noised.epsilonMax,
       },

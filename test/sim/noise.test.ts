@@ -65,7 +65,12 @@ describe('a study with noised sums', () => {
     expect(c.world.run(() => told().length === 4, 120_000)).toBe(true)
     c.world.run(() => false, 30_000)
     expect(told().map(e => e.event)).toEqual(
-      Array.from({ length: 4 }, () => ({ kind: 'budgetSpent', epsilon: epsilonMax, epsilonMax })),
+      Array.from({ length: 4 }, () => ({
+        kind: 'budgetSpent',
+        unit: 'patient',
+        epsilon: epsilonMax,
+        epsilonMax,
+      })),
     )
     expect(audit.problems.filter(p => !p.startsWith('liveness'))).toEqual([])
     for (const { disk } of c.world.hosts.values()) expect(chargesOf(disk)).toEqual(spent)

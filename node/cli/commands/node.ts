@@ -107,7 +107,7 @@ export function describeEvent({ event }: EventLine): string | undefined {
       return `local work failed: ${event.reason}`
     case 'budgetSpent': {
       const [spent, most] = [event.epsilon.toFixed(3), event.epsilonMax]
-      return `privacy budget: epsilon ${spent} is spent, and one more round would take it over ${most}; this hospital gives nothing more under this charter`
+      return `privacy budget: epsilon ${spent} of one ${event.unit} is spent, and one more round would take it over ${most}; this hospital gives nothing more under this charter`
     }
   }
 }

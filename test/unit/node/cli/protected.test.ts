@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { type Charter, protection } from '../../../../config/charter.ts'
 import { protectionInWords } from '../../../../config/words.ts'
 import { evaluatedInWords, exportedInWords } from '../../../../node/cli/commands/model.ts'
+import { describeEvent } from '../../../../node/cli/commands/node.ts'
 import { DEFAULT_STUDY } from '../../../../node/demo/setup.ts'
 import { summary } from '../../../../node/demo/summary.ts'
 import { reportHtml } from '../../../../node/report/report.ts'
@@ -68,6 +69,12 @@ async function textsOf(privacy: Privacy): Promise<Map<string, string>> {
   // It says so before it looks for its rows, which are not there.
   rmSync(join(dir, 'data.csv'))
   texts.set('node', (await medmesh(['node', dir])).err)
+  const noised = protection({ privacy })
+  if (noised) {
+    const event = { kind: 'budgetSpent', unit: noised.unit, epsilon: 4, epsilonMax: 5 } as const
+    const spent = describeEvent({ at: 0, member: 'va', bytesSent: 0, event })
+    expect(spent).toMatch(`epsilon 4.000 of one ${noised.unit} is spent`)
+  }
   const words = { protected: protectionInWords({ privacy }), modelHash: 'ab', round: 1 }
   const scores = { member: 'va', rounds: 2, testRows: 9, auc: 0.8, accuracy: 0.7 }
   texts.set('model evaluate', evaluatedInWords({ ...words, ...scores }))
