@@ -176,7 +176,7 @@ export const PrivacySchema = z.discriminatedUnion('unit', [
 ])
 
 /** How the hospitals see who contributes, though nobody sees what one of them gave (SPEC A). */
-const ContributionSchema = z.strictObject({
+export const ContributionSchema = z.strictObject({
   /**
    * In some training rounds, drawn by lot when their inputs are fixed, the survivors are divided by lot into groups whose sums are opened
    * each for itself.

@@ -127,6 +127,22 @@ function numberProblems(scenario: Scenario): Problem[] {
     if (scenario.study.learner !== 'synthetic')
       add('SCENARIO_PRIVACY', ['privacy'], 'must be left out where real rows are learned from', fix)
   }
+  if (scenario.contribution) {
+    const add1 = (path: Problem['path'], says: string, fix: string) =>
+      add('SCENARIO_CONTRIBUTION', path, says, fix)
+    const either = 'leave one of the two out'
+    if (compression) add1(['secureSum', 'compression'], 'must be left out with `contribution`', either)
+    if (scenario.committees) add1(['committees'], 'must be left out with `contribution`', either)
+    if (scenario.secureSum.delivery !== 'gossip')
+      add1(['secureSum', 'delivery'], 'must be gossip with `contribution`', 'set it to gossip')
+    const least = 2 * scenario.contribution.audit.groupSize
+    if (n < least)
+      add1(
+        ['contribution', 'audit', 'groupSize'],
+        `must be at most ${Math.floor(n / 2)}: ${n} hospitals make two groups at least`,
+        'lower it',
+      )
+  }
   if (compression?.rank !== undefined && scenario.study.learner === 'synthetic')
     add(
       'SCENARIO_COMPRESSION',

@@ -4,7 +4,7 @@
  * is in scenario-rules.ts.
  */
 import { z } from 'zod'
-import { CompressionSchema, PrivacySchema } from './charter.ts'
+import { CompressionSchema, ContributionSchema, PrivacySchema } from './charter.ts'
 import { maliciousBorne } from './tail.ts'
 
 const slug = z
@@ -197,6 +197,8 @@ export const ScenarioSchema = z.strictObject({
     .prefault({}),
   /** Noise, as a charter has it; each round is one step then. */
   privacy: PrivacySchema.optional(),
+  /** Audits, as a charter has them. */
+  contribution: ContributionSchema.optional(),
   /** Beyond some hundred hospitals: committees sum and one committee decides (SPEC T). */
   committees: z
     .strictObject({ size: z.int().min(4).max(64), maliciousMax: z.int().min(0).max(21) })

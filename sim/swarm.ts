@@ -32,6 +32,10 @@ const COMPRESSION_SHARE = 0.15
 const NOISE_STREAM = 0x3a8e51c7
 const NOISE_SHARE = 0.12
 
+/** And that of the seeds whose contributions are audited, of those without any of these. */
+const AUDIT_STREAM = 0x62d4c81b
+const AUDIT_SHARE = 0.3
+
 /** How many of all seeds. */
 const COMMITTEES_SHARE = 0.08
 const COMMITTEES = [
@@ -57,7 +61,13 @@ export function randomScenario(seed: number): Scenario {
   const together = d.of(SIZES)
   const n = parted?.n ?? together
   const most = parted ? maliciousBorne(n, parted.size, parted.maliciousMax) : Math.floor((n - 1) / 3)
-  const f = d.chance(0.75) ? most : d.below(most + 1)
+  const drawn = d.chance(0.75) ? most : d.below(most + 1)
+  const look = new Dice(new Random((seed ^ AUDIT_STREAM) >>> 0))
+  // Two groups in which nobody is exposed are left when all malicious ones are out.
+  const bears = Math.floor((n - 4) / 3)
+  const isAudited = !parted && !compression && !privacy && n >= 6 && look.chance(AUDIT_SHARE)
+  const f = isAudited ? Math.min(drawn, bears) : drawn
+  const contribution = isAudited && { audit: { oneIn: look.of([1, 2]), groupSize: Math.max(3, f + 2) } }
   const liars = d.chance(0.35) ? 0 : d.below(f + 1)
   const rounds = 1 + d.below(2)
   const trainingMs = d.of([10, 300, 1500])
@@ -80,9 +90,10 @@ export function randomScenario(seed: number): Scenario {
     maliciousMax: f,
     ...(parted && { committees: { size: parted.size, maliciousMax: parted.maliciousMax } }),
     ...(privacy && { privacy }),
+    ...(contribution && { contribution }),
     study: { rounds, features: 2 + d.below(7) },
     secureSum: {
-      delivery: d.chance(0.5) ? 'gossip' : 'shards',
+      delivery: d.chance(0.5) || contribution ? 'gossip' : 'shards',
       ...deadlines,
       clockSkewMaxMs: skewMs,
       ...(compression && { compression }),

@@ -108,7 +108,9 @@ export function consortiumInWords(scenario: Scenario): string {
     ? `, ${compression.rotation ? 'rotated, ' : ''}${compression.bitsPerValue} bits for each value${compression.oneIn ? `, one value in ${compression.oneIn} each round` : ''}${compression.rank ? `, factors of rank ${compression.rank}` : ''}`
     : ''
   const tree = committees ? `, in committees of ${committees.size}` : ''
-  return `${plural(n, 'hospital')}${behind}${tree}; ${plural(study.rounds, 'training round')}, ${learner}, ${delivery}${bits}. In its sums: ${protectionInWords({ privacy: scenario.privacy ?? { unit: 'none' } })}.`
+  const audit = scenario.contribution?.audit
+  const looks = audit ? `, one round in ${audit.oneIn} audited in groups of ${audit.groupSize}` : ''
+  return `${plural(n, 'hospital')}${behind}${tree}; ${plural(study.rounds, 'training round')}, ${learner}, ${delivery}${bits}${looks}. In its sums: ${protectionInWords({ privacy: scenario.privacy ?? { unit: 'none' } })}.`
 }
 
 function linkInWords(l: Link): string {

@@ -8,7 +8,7 @@ const GOSSIP_BYTES_MAX = 32_768
 
 /** With the synthetic learner: a linear model on `features` inputs. */
 export function scenarioCharter(scenario: Scenario): Charter {
-  const { study, secureSum } = scenario
+  const { study, secureSum, contribution } = scenario
   const { delivery, ...deadlines } = secureSum
   return simCharter({
     members: hospitalsOf(scenario).map(h => h.id),
@@ -18,5 +18,12 @@ export function scenarioCharter(scenario: Scenario): Charter {
     rounds: study.rounds,
     features: study.features,
     secureSum: { ...deadlines, gossipBytesMax: delivery === 'gossip' ? GOSSIP_BYTES_MAX : 0 },
+    ...(contribution && {
+      edit: charter => {
+        const { survivorsMin } = charter.secureSum
+        const least = Math.max(survivorsMin, 2 * contribution.audit.groupSize)
+        return { ...charter, contribution, secureSum: { ...charter.secureSum, survivorsMin: least } }
+      },
+    }),
   })
 }
