@@ -4,7 +4,7 @@
  */
 import type { Charter } from '../config/charter.ts'
 import type { Lanes } from '../config/lanes.ts'
-import type { AuditedGroup } from './contribution/audit.ts'
+import type { Audited } from './contribution/audit.ts'
 import type { Fault } from './fault.ts'
 import type { Factor } from './sum/factors.ts'
 import type { Body } from './wire/messages.ts'
@@ -117,11 +117,8 @@ export interface ModelState {
   /** For each feature, in the charter's expanded order; empty before the statistics round. */
   readonly mean: Float64Array
   readonly deviation: Float64Array
-  /**
-   * What the next rounds need of the ones before; undefined before the first. Where updates are summed as factors: the ones that the next
-   * round does not sum. Where contributions are audited: how the model moved in the last rounds, the latest first.
-   */
-  readonly carried?: Float32Array | undefined
+  /** Where updates are summed as factors: the ones that the next round does not sum; undefined before the first. */
+  readonly basis?: Float32Array | undefined
 }
 
 /** All of a model but its parameters. */
@@ -315,8 +312,8 @@ export interface Stepped {
   readonly metrics: Metrics | undefined
   /** Training rows of all survivors, each hospital's counted up to weightMax. */
   readonly samples: number
-  /** Of each group of an audit. */
-  readonly audit?: readonly AuditedGroup[] | undefined
+  /** Undefined where none was drawn. */
+  readonly audit?: Audited | undefined
 }
 
 export type VectorOutput =

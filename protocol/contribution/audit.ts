@@ -4,51 +4,58 @@
  */
 import type { Charter } from '../../config/charter.ts'
 import { samplesIn } from '../model/apply.ts'
-import type { GroupSum, Section } from '../ports.ts'
+import { readInitial } from '../model/initialisers.ts'
+import { readParameters } from '../model/state.ts'
+import type { GroupSum, HeldModel, Section } from '../ports.ts'
+import type { ReadStored } from '../stored.ts'
+import { lengthOf } from '../stored.ts'
 import { P } from '../sum/field.ts'
 import { sectionRange } from '../sum/layout.ts'
 import type { Pieces } from '../sum/pieces.ts'
 import { dequantise } from '../sum/quantise.ts'
-import { featuresOf } from './features.ts'
-import { movesOf } from './moves.ts'
+import { sketch, sketchBytes } from './sketch.ts'
 
-/** What an entry says of one group, by the order of groups. */
-export interface AuditedGroup {
-  /** Whether its sum is in the round's. */
-  readonly counts: boolean
-  /** Of its members' weights together, as they summed them. */
-  readonly weight: number
-  /** Training rows, as they summed them; 0 where rows are not counted. */
-  readonly samples: number
-  /** See \`features.ts\`. */
-  readonly features: readonly number[]
+/** As an entry has it (\`RoundClosed.audit\`). */
+export interface Audited {
+  readonly groups: readonly AuditedGroup[]
+  readonly progress: Uint8Array
 }
 
-/** Of each group that counts the features are relative to the others that do. */
+export interface AuditedGroup {
+  readonly counts: boolean
+  readonly weight: number
+  readonly samples: number
+  readonly sum: Uint8Array
+}
+
 export function auditGroups(
   charter: Pick<Charter, 'training'>,
   sections: readonly Section[],
   groups: readonly GroupSum[],
-  carried: Float32Array | undefined,
 ): readonly AuditedGroup[] {
-  const read = groups.map(({ sum, weight, hospitals }) => {
-    const update = updateIn(sections, sum)
+  return groups.map(({ sum, weight, hospitals }) => {
     const [at] = sectionRange(sections, 'weight')
     const given = dequantise(sum[at]!, sectionOf(sections, 'weight').scale)
-    const counts = !isBeyond(charter, sections, sum, hospitals, weight)
-    const found = {
-      counts,
+    return {
+      counts: !isBeyond(charter, sections, sum, hospitals, weight),
       weight: Math.min(hospitals, Math.max(0, given)),
       samples: samplesIn(sections, sum),
+      sum: sketchBytes(sketch(updateIn(sections, sum))),
     }
-    // Who declares much and gives nothing, not even weight, is to stand out.
-    return { found, compared: { update, weight } }
   })
-  const counted = read.filter(g => g.found.counts).map(g => g.compared)
-  const moves = movesOf(carried, sectionOf(sections, 'update').length)
-  const features = counted.length > 0 ? featuresOf(counted, moves) : []
-  let next = 0
-  return read.map(({ found }) => ({ ...found, features: found.counts ? features[next++]! : [] }))
+}
+
+/** Of the parameters of a model less those that the study began with. */
+export function progressOf(
+  { model }: Pick<Charter, 'model'>,
+  after: HeldModel,
+  read: ReadStored,
+): Uint8Array {
+  const p = lengthOf(after.parameters)
+  const [parameters, initial] = [new Float32Array(p), new Float32Array(p)]
+  readParameters(after, parameters, 0, read)
+  readInitial(model, initial, 0)
+  return sketchBytes(sketch(parameters.map((x, i) => x - initial[i]!)))
 }
 
 /**

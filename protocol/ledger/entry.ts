@@ -3,7 +3,7 @@
  * follow is `state.ts`'s question; that a quorum decided it is `certificate.ts`'s.
  */
 import { z } from 'zod'
-import { FEATURES } from '../contribution/features.ts'
+import { SKETCH } from '../contribution/sketch.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { FAULTS, type FaultCode } from '../fault.ts'
 import { Memo } from '../memo.ts'
@@ -82,11 +82,25 @@ export const MetricsSchema = z.strictObject({
   loss: z.number().min(0),
 })
 
-const AuditedGroupSchema = z.strictObject({
-  counts: z.boolean(),
-  weight: z.number().min(0),
-  samples: uint(),
-  features: list(z.number(), FEATURES.length),
+/** Sketches as `contribution/sketch.ts` has them. */
+const kept = bytesMax(4 * SKETCH)
+const AuditSchema = z.strictObject({
+  /** In the order of groups. */
+  groups: list(
+    z.strictObject({
+      /** Whether its sum is in the round's: it is no longer than its members may have made it. */
+      counts: z.boolean(),
+      /** Of its members' weights together, as they summed them. */
+      weight: z.number().min(0),
+      /** Training rows, as they summed them; 0 where rows are not counted. */
+      samples: uint(),
+      /** Of the updates, each times its weight. */
+      sum: kept,
+    }),
+    MEMBERS_MAX,
+  ),
+  /** Of the parameters after the round less those that the study began with. */
+  progress: kept,
 })
 
 export const RoundClosedSchema = z.strictObject({
@@ -106,7 +120,7 @@ export const RoundClosedSchema = z.strictObject({
   epsilon: z.number().min(0),
   faults: list(AccusationSchema, MEMBERS_MAX),
   /** What an audit found in each group (SPEC A5); absent where none was drawn. Who is in which follows from `seeds`. */
-  audit: list(AuditedGroupSchema, MEMBERS_MAX).optional(),
+  audit: AuditSchema.optional(),
 })
 
 export const RoundAbortedSchema = z.strictObject({

@@ -3,11 +3,18 @@
  * the entries before, so that one who only reads the ledger refuses the same entries as one who votes. What
  * needs more than the ledger (keys, deliveries, the sum itself) is checked by voters in `round/`.
  */
-import { type Charter, declaresSamples, quorum, survivorsFloor } from '../../config/charter.ts'
+import {
+  type Charter,
+  declaresSamples,
+  parameterCount,
+  quorum,
+  survivorsFloor,
+} from '../../config/charter.ts'
 import { equalBytes } from '../bytes.ts'
 import { type Draw, drawOf, nextBeacon } from '../committees/draw.ts'
 import { wrongCommittees } from '../committees/summed.ts'
 import { groupsOf, isAuditable } from '../contribution/groups.ts'
+import { SKETCH, sketchFrom } from '../contribution/sketch.ts'
 import { Memo } from '../memo.ts'
 import type { MemberId, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
@@ -279,10 +286,11 @@ function wrongAudit(
 ): string | undefined {
   if (!audit) return undefined
   if (!charter.contribution || !plan.applies || !isAuditable(charter, task)) return 'nothing here is audited'
-  const groups = groupsOf(seeds, survivors, charter.contribution.audit.groupSize)
-  return audit.length === groups.length
-    ? undefined
-    : `an audit of ${audit.length} groups instead of ${groups.length}`
+  const { length } = groupsOf(seeds, survivors, charter.contribution.audit.groupSize)
+  if (audit.groups.length !== length) return `an audit of ${audit.groups.length} groups instead of ${length}`
+  const kept = Math.min(SKETCH, parameterCount(charter))
+  const areKept = [audit.progress, ...audit.groups.map(g => g.sum)].every(bytes => sketchFrom(bytes, kept))
+  return areKept ? undefined : 'sketches of another length, or with numbers that are not finite'
 }
 
 function phaseAfter({ charter, plan }: LedgerState, round: number): Phase {

@@ -7,7 +7,6 @@
  */
 import { type Charter, type Feature, protection } from '../../config/charter.ts'
 import type { Lanes } from '../../config/lanes.ts'
-import { nextMoves } from '../contribution/moves.ts'
 import type { HeldModel, Metrics, ModelState, Rest, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { lengthOf, NO_STORE, type StoreAccess } from '../stored.ts'
@@ -28,7 +27,7 @@ import { drawn } from '../sum/selection.ts'
 import { floats, integers, stepFloats } from '../sum/simd.ts'
 import { histogramAuc } from './metrics.ts'
 import { inMemory, type MakeModel } from './next.ts'
-import { blankState, readParameters, wholeModel } from './state.ts'
+import { readParameters } from './state.ts'
 
 /** Values that are read at a time, so that there is no second vector of them; whole elements, however many lanes they have. */
 const CHUNK = 12 * 1024
@@ -102,22 +101,11 @@ export function applySum(
       // Counts without noise would tell of patients.
       const metrics = privacy ? undefined : measured(read)
       const found = { metrics, samples: samplesIn(sections, residues) }
-      const next = stepped(charter, state, update, section, weight, publicSeed, host)
-      return { state: charter.contribution ? withMoves(state, next) : next, ...found }
+      return { state: stepped(charter, state, update, section, weight, publicSeed, host), ...found }
     }
     case 'evaluate':
       return { state, metrics: measured(read, privacy !== undefined), samples: 0 }
   }
-}
-
-/** The next model with how it moved, which the next audits compare with. Such a model is in memory. */
-function withMoves(before: HeldModel, next: HeldModel): HeldModel {
-  if (next === before) return next
-  const [from, to] = [wholeModel(before), wholeModel(next)]
-  const carried = nextMoves(before.carried, from.parameters, to.parameters)
-  const state = blankState(to.parameters.length, { mean: to.mean, deviation: to.deviation, carried })
-  state.parameters.set(to.parameters)
-  return state
 }
 
 /** What of the machine that applies a sum it may use. */
@@ -148,7 +136,7 @@ function stepped(
   const factors = summed && factorsOf(charter)
   // Nobody had a training row: whoever has one weighs at least so much, but for rounding.
   if (weight < 1 / charter.training.weightMax / 2) {
-    return factors ? { ...state, carried: firstBasis(factors, otherFactor(summed!), publicSeed!) } : state
+    return factors ? { ...state, basis: firstBasis(factors, otherFactor(summed!), publicSeed!) } : state
   }
   const p = lengthOf(state.parameters)
   if (factors || rotated || oneIn > 1) {
@@ -160,14 +148,14 @@ function stepped(
       const length = factoredLength(factors, summed!)
       const meanAt = meanOf(update, section, length, weight, publicSeed)
       const values = Float64Array.from({ length }, (_, i) => meanAt(i))
-      const basis = basisFor(factors, summed!, state.carried, publicSeed)
+      const basis = basisFor(factors, summed!, state.basis, publicSeed)
       addUnfactored(factors, summed!, values, basis, {
         out: parameters,
         start: parameters,
         factor: 1,
         sign: 1,
       })
-      rest = { ...state, carried: nextBasis(factors, summed!, values) }
+      rest = { ...state, basis: nextBasis(factors, summed!, values) }
     } else addMean(parameters, update, section, weight, publicSeed!)
     const next = make(p, rest)
     next.put(parameters)

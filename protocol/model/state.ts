@@ -1,6 +1,5 @@
 /** The one encoding of a global model, and the hash by which the ledger names it. */
 import { type Charter, expandedFeatureCount, parameterCount } from '../../config/charter.ts'
-import { movesLength } from '../contribution/moves.ts'
 import { hasher, sha256 } from '../crypto/hash.ts'
 import { Memo } from '../memo.ts'
 import { longMemory } from '../memory.ts'
@@ -25,10 +24,10 @@ const hashes = new Memo<HeldModel, Uint8Array>()
  * A state with room for `p` parameters in its encoding itself: a model is in memory once. Whoever makes it fills them in before
  * anybody else sees it.
  */
-export function blankState(p: number, { mean, deviation, carried }: Rest): ModelState {
-  const encoding = new Uint8Array(longMemory(encodedBytes(p, mean.length, carried?.length)))
+export function blankState(p: number, { mean, deviation, basis }: Rest): ModelState {
+  const encoding = new Uint8Array(longMemory(encodedBytes(p, mean.length, basis?.length)))
   const parameters = new Float32Array(encoding.buffer, HEADER, p)
-  const state = { parameters, mean, deviation, ...(carried && { carried }) }
+  const state = { parameters, mean, deviation, ...(basis && { basis }) }
   writeHeader(encoding, p, mean.length)
   writeRest(encoding.subarray(HEADER + 4 * p), state)
   encodings.set(state, encoding)
@@ -56,7 +55,7 @@ export function draftedState(
     put: parameters => append(bytesOf(parameters)),
     done: () => {
       assert(at === HEADER / 4 + p, 'all parameters of a model')
-      const end = new Uint8Array(encodedBytes(0, rest.mean.length, rest.carried?.length) - HEADER)
+      const end = new Uint8Array(encodedBytes(0, rest.mean.length, rest.basis?.length) - HEADER)
       writeRest(end, rest)
       append(end)
       const state = storedModel(p, rest, draft)
@@ -66,17 +65,17 @@ export function draftedState(
   }
 }
 
-/** Of the encoding of a model with `p` parameters, `d` features that carries `c` values. */
-export function encodedBytes(p: number, d: number, c = 0): number {
-  return HEADER + 4 * p + 16 * d + 4 * c
+/** Of the encoding of a model with `p` parameters, `d` features and a basis of `b` values. */
+export function encodedBytes(p: number, d: number, b = 0): number {
+  return HEADER + 4 * p + 16 * d + 4 * b
 }
 
 /** Of this model's encoding. */
-export function encodedBytesOf({ parameters, mean, carried }: HeldModel): number {
-  return encodedBytes(lengthOf(parameters), mean.length, carried?.length)
+export function encodedBytesOf({ parameters, mean, basis }: HeldModel): number {
+  return encodedBytes(lengthOf(parameters), mean.length, basis?.length)
 }
 
-/** Little-endian: magic, version, P, d, then P float32 parameters, d float64 means, d float64 deviations, what is carried in float32. */
+/** Little-endian: magic, version, P, d, then P float32 parameters, d float64 means, d float64 deviations, the basis in float32. */
 export function encodeState(state: ModelState): Uint8Array {
   const known = encodings.get(state)
   if (known) return known
@@ -98,14 +97,14 @@ function writeHeader(out: Uint8Array, p: number, d: number): void {
 }
 
 /** What comes after the parameters. */
-function writeRest(out: Uint8Array, { mean, deviation, carried }: Rest): void {
+function writeRest(out: Uint8Array, { mean, deviation, basis }: Rest): void {
   const view = viewOf(out)
   const d = mean.length
   for (let j = 0; j < d; j++) {
     view.setFloat64(8 * j, mean[j]!, true)
     view.setFloat64(8 * (d + j), deviation[j]!, true)
   }
-  if (carried) out.set(bytesOf(carried), 16 * d)
+  if (basis) out.set(bytesOf(basis), 16 * d)
 }
 
 function viewOf(bytes: Uint8Array): DataView {
@@ -123,13 +122,13 @@ export function decodeState(bytes: Uint8Array, charter: Charter): Result<ModelSt
   if (p !== parameterCount(charter)) return err(`${p} parameters instead of ${parameterCount(charter)}`)
   if (d !== 0 && d !== expandedFeatureCount(charter))
     return err(`${d} features instead of ${expandedFeatureCount(charter)}`)
-  const lengths = [0, 1, 2].map(round => carriedAfter(charter, round))
-  if (!lengths.some(c => bytes.length === encodedBytes(p, d, c))) return err('length does not fit the header')
-  const { mean, deviation, carried } = restOf(bytes, p, d)
+  const bases = [0, 1, 2].map(round => basisLengthAfter(charter, round))
+  if (!bases.some(b => bytes.length === encodedBytes(p, d, b))) return err('length does not fit the header')
+  const { mean, deviation, basis } = restOf(bytes, p, d)
   if (!mean.every(Number.isFinite)) return err('a number is not finite')
   if (!deviation.every(x => Number.isFinite(x) && x > 0)) return err('a deviation is not positive')
-  if (carried?.every(Number.isFinite) === false) return err('a number is not finite')
-  const state = blankState(p, { mean, deviation, carried })
+  if (basis?.every(Number.isFinite) === false) return err('a number is not finite')
+  const state = blankState(p, { mean, deviation, basis })
   bytesOf(state.parameters).set(bytes.subarray(HEADER, HEADER + 4 * p))
   if (!areFinite(state.parameters)) return err('a number is not finite')
   return ok(state)
@@ -148,9 +147,9 @@ export function stateIn(encoding: Uint8Array, hash: Uint8Array): ModelState {
 
 /** A model of `p` parameters whose encoding is `record`; in memory there is but the rest of it. */
 export function storedModel(p: number, rest: Rest, record: string): HeldModel {
-  const { mean, deviation, carried } = rest
+  const { mean, deviation, basis } = rest
   const from = HEADER / 4
-  return { parameters: { record, from, to: from + p }, mean, deviation, ...(carried && { carried }) }
+  return { parameters: { record, from, to: from + p }, mean, deviation, ...(basis && { basis }) }
 }
 
 /** The whole of a model, in memory; itself where it is there already. */
@@ -181,17 +180,20 @@ export function readParameters(
   whole(stretch(storedPieces(parameters, read), from, from + words.length), words)
 }
 
-/** Values that a model carries after round `round` of the study. */
-function carriedAfter(charter: Charter, round: number): number {
+/** Values of the basis of a model after round `round` of the study. */
+function basisLengthAfter(charter: Charter, round: number): number {
   const factors = factorsOf(charter)
   const trained = Math.min(round, charter.training.rounds)
-  if (trained < 1) return 0
-  return factors ? basisLength(factors, factorSummed(trained)) : movesLength(charter)
+  return factors && trained >= 1 ? basisLength(factors, factorSummed(trained)) : 0
 }
 
 /** Bytes of the encoding of a model after round `round` of the study, which has been normalised. */
 export function encodedBytesAfter(charter: Charter, round: number): number {
-  return encodedBytes(parameterCount(charter), expandedFeatureCount(charter), carriedAfter(charter, round))
+  return encodedBytes(
+    parameterCount(charter),
+    expandedFeatureCount(charter),
+    basisLengthAfter(charter, round),
+  )
 }
 
 /** All but the parameters. */
@@ -200,9 +202,9 @@ function restOf(encoding: Uint8Array, p: number, d: number): Rest {
   const at = HEADER + 4 * p
   const read = (first: number) =>
     Float64Array.from({ length: d }, (_, j) => view.getFloat64(first + 8 * j, true))
-  const c = (encoding.length - encodedBytes(p, d)) / 4
-  const carried = Float32Array.from({ length: c }, (_, i) => view.getFloat32(at + 16 * d + 4 * i, true))
-  return { mean: read(at), deviation: read(at + 8 * d), ...(c > 0 && { carried }) }
+  const b = (encoding.length - encodedBytes(p, d)) / 4
+  const basis = Float32Array.from({ length: b }, (_, i) => view.getFloat32(at + 16 * d + 4 * i, true))
+  return { mean: read(at), deviation: read(at + 8 * d), ...(b > 0 && { basis }) }
 }
 
 /** As they are in memory, on little-endian machines, which is all that tfjs runs on. */

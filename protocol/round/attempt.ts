@@ -5,7 +5,7 @@
  */
 import { type Charter, quorum, survivorsFloor } from '../../config/charter.ts'
 import { ascii, equalBytes } from '../bytes.ts'
-import type { AuditedGroup } from '../contribution/audit.ts'
+import type { Audited } from '../contribution/audit.ts'
 import { isAuditable } from '../contribution/groups.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { RoundOpened, SurvivorsFixed } from '../ledger/entry.ts'
@@ -54,8 +54,8 @@ export interface Outcome {
   readonly modelHash: Uint8Array
   readonly metrics: Metrics | undefined
   readonly samples: number
-  /** Of each group of an audit; undefined: none was drawn. */
-  readonly audit: readonly AuditedGroup[] | undefined
+  /** Undefined: none was drawn. */
+  readonly audit: Audited | undefined
   readonly at: Millis
 }
 

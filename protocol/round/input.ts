@@ -114,7 +114,7 @@ function mask(a: Attempt): void {
       learned,
       publicSeed: a.publicSeed,
       residual: a.setup.residual,
-      basis: a.model.carried,
+      basis: a.model.basis,
       roundingKey: houseKey(a.context, own, 'rounding'),
       selfKey: selfMaskKey(a.context, own.selfSeed),
       pairs: pairs.filter(p => p !== undefined),

@@ -15,6 +15,7 @@ import type {
 import { applyEntry, cohortMin, eligible, type LedgerState } from '../ledger/state.ts'
 import type { MemberId, Millis } from '../ports.ts'
 import { openedEpsilon } from '../privacy/policy.ts'
+import { encode } from '../wire/codec.ts'
 import { EVIDENCE_MAX } from '../wire/limits.ts'
 import { type Attempt, evidenceOf } from './attempt.ts'
 import { openDueAt } from './claims.ts'
@@ -182,7 +183,7 @@ function closeRound(o: Outlook, a: Attempt): RoundClosed | undefined {
     metrics: outcome.metrics ?? null,
     epsilon: openedEpsilon(a.setup.charter, a.context.round),
     faults: agreeable(o, a, outcome.at),
-    ...(outcome.audit && { audit: [...outcome.audit.map(g => ({ ...g, features: [...g.features] }))] }),
+    ...(outcome.audit && { audit: outcome.audit }),
   }
 }
 
@@ -318,7 +319,7 @@ function judgeClosed(o: Outlook, body: RoundClosed): Judgement {
     own.samples === body.samples &&
     own.epsilon === body.epsilon &&
     JSON.stringify(own.metrics) === JSON.stringify(body.metrics) &&
-    JSON.stringify(own.audit) === JSON.stringify(body.audit)
+    equalBytes(encode(own.audit ?? null), encode(body.audit ?? null))
   if (!same) return 'invalid'
   return concur(o.attempt, body.faults) ? 'valid' : 'unknown'
 }

@@ -4,7 +4,7 @@
  * `residuesFromBytes`): it throws, and the host reports the job as failed.
  */
 import { ascii } from '../bytes.ts'
-import { auditGroups, countedSum, isBeyond } from '../contribution/audit.ts'
+import { auditGroups, countedSum, isBeyond, progressOf } from '../contribution/audit.ts'
 import { hasher } from '../crypto/hash.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { keyStream } from '../crypto/keystream.ts'
@@ -259,23 +259,25 @@ function applyWhole(
   const { charter, task, sections, model, publicSeed, audit: of } = step
   const groups = of?.groups
   if (of && !groups && isBeyond(charter, sections, sum, of.hospitals, of.weight)) return { kind: 'beyond' }
-  const audit = groups && auditGroups(charter, sections, groups, model.carried)
-  const counted = audit ? countedSum(groups, audit) : sum
+  const read = groups && auditGroups(charter, sections, groups)
+  const counted = read ? countedSum(groups, read) : sum
+  const audited = (after: HeldModel) =>
+    read && { groups: read, progress: progressOf(charter, after, store.read) }
   if (!counted) {
     const nothing = { next: undefined, metrics: undefined, samples: 0 }
-    return { kind: 'apply', sum: undefined, stepped: { ...nothing, audit } }
+    return { kind: 'apply', sum: undefined, stepped: { ...nothing, audit: audited(model) } }
   }
   const make = into === undefined ? inMemory : inDraft(into, store)
   const { state, metrics, samples } = applySum(charter, task, sections, counted, model, publicSeed, {
     store,
     make,
   })
-  const found = { metrics, samples, audit }
+  const found = { metrics, samples, audit: audited(state) }
   if (state === model) return { kind: 'apply', sum: undefined, stepped: { next: undefined, ...found } }
   const next = isIn(state, into) ? state : remade(state, make, store)
   const hash = stateHash(next)
-  const { mean, deviation, carried } = next
-  const encoding = isWhole(next) ? encodeState(next) : { mean, deviation, ...(carried && { carried }) }
+  const { mean, deviation, basis } = next
+  const encoding = isWhole(next) ? encodeState(next) : { mean, deviation, ...(basis && { basis }) }
   return { kind: 'apply', sum: undefined, stepped: { next: { model: encoding, hash }, ...found } }
 }
 

@@ -1,9 +1,11 @@
 /** What an audit must find (SPEC A5), from what the hospitals are known to have given. */
 import type { Charter } from '../../config/charter.ts'
+import { equalBytes } from '../../protocol/bytes.ts'
 import { auditGroups } from '../../protocol/contribution/audit.ts'
 import { groupsOf } from '../../protocol/contribution/groups.ts'
 import type { RoundClosed, RoundOpened } from '../../protocol/ledger/entry.ts'
-import type { MemberId, ModelState } from '../../protocol/ports.ts'
+import type { MemberId } from '../../protocol/ports.ts'
+import { encode } from '../../protocol/wire/codec.ts'
 import type { Masking } from './inputs.ts'
 import { residueSum } from './integers.ts'
 
@@ -22,7 +24,6 @@ export function wrongAudit(
   cohort: RoundOpened['cohort'],
   groups: readonly (readonly MemberId[])[],
   audit: NonNullable<RoundClosed['audit']>,
-  carried: ModelState['carried'],
   maskingOf: (member: MemberId) => Masking | undefined,
 ): string | undefined {
   const { weightMax } = charter.training
@@ -36,7 +37,7 @@ export function wrongAudit(
     )
     return { sum: residueSum(maskings.map(m => m.clear.residues)), hospitals: group.length, weight, rows }
   })
-  for (const [g, found] of audit.entries()) {
+  for (const [g, found] of audit.groups.entries()) {
     const known = sums[g]
     if (!known) continue
     if (!found.counts) return `leaves out ${groups[g]!.join(', ')}, who kept to the rules`
@@ -45,6 +46,6 @@ export function wrongAudit(
   }
   if (!sums.every(s => s !== undefined)) return undefined
   const [member] = groups[0]!
-  const again = auditGroups(charter, maskingOf(member!)!.work.sections, sums, carried)
-  return JSON.stringify(again) === JSON.stringify(audit) ? undefined : 'is not what the groups gave'
+  const again = auditGroups(charter, maskingOf(member!)!.work.sections, sums)
+  return equalBytes(encode(again), encode(audit.groups)) ? undefined : 'is not what the groups gave'
 }

@@ -278,8 +278,8 @@ export class Exactness extends Judge implements Checker {
     this.#model = undefined
     const survivors = fixed.survivors.map(s => s.member)
     const groups = groupsIn(charter, survivors, body)
-    if (body.audit && before) this.#audited(fixed, body.audit, groups, before, what)
-    const counting = groups.filter((_, g) => body.audit?.[g]?.counts !== false).flat()
+    if (body.audit) this.#audited(fixed, body.audit, groups, what)
+    const counting = groups.filter((_, g) => body.audit?.groups[g]?.counts !== false).flat()
     const counted = counting.length === survivors.length ? sum : this.#clearSum(fixed, counting)
     if (counted && before) {
       const sections = layoutFor(charter, this.#task, this.#cohort, body.round)
@@ -312,14 +312,13 @@ export class Exactness extends Judge implements Checker {
     fixed: SurvivorsFixed,
     audit: NonNullable<RoundClosed['audit']>,
     groups: readonly (readonly MemberId[])[],
-    before: ModelState,
     what: string,
   ): void {
     this.audits++
     this.checked++
     const honest = (m: MemberId) => (this.isHonest(m) ? this.#maskingsOf(fixed, [m])[0] : undefined)
     const { charter } = this.context
-    const wrong = wrongAudit(charter, this.#declared, groups, audit, before.carried, honest)
+    const wrong = wrongAudit(charter, this.#declared, groups, audit, honest)
     if (wrong !== undefined) this.fail(`${what}: the certified audit ${wrong}`)
   }
 

@@ -150,7 +150,7 @@ describe('updates whose factors are summed', () => {
     const models = () => Array.from({ length: 4 }, (_, i) => c.world.host(memberName(i)).peer!.model)
     expect(c.world.run(() => c.finished() && models().every(m => m !== undefined), 240_000)).toBe(true)
     for (const model of models()) expect(model).toEqual(models()[0])
-    expect(models()[0]!.carried!.length).toBe(2 * 5)
+    expect(models()[0]!.basis!.length).toBe(2 * 5)
     expect(audit.problems).toEqual([])
   })
 })

@@ -26,10 +26,10 @@ describe('audits', () => {
     const entries = ledgerOf(c.world.host(memberName(0))).map(s => s.entry)
     const trained = trainedIn(entries, 6)
     expect(trained.map(b => b.audit !== undefined)).toEqual(trained.map(b => isAudited(b.seeds, 2)))
-    const found = trained.flatMap(b => b.audit ?? [])
+    const found = trained.flatMap(b => b.audit?.groups ?? [])
     expect(found.length).toBe(2 * trained.filter(b => b.audit).length)
     expect(found.length).toBeGreaterThan(0)
-    expect(found.every(g => g.counts && g.features.length === 3)).toBe(true)
+    expect(found.every(g => g.counts && g.sum.length === 4 * 7)).toBe(true)
     expect(audit.checked.audits).toBe(found.length / 2)
     // The statistics at the beginning and the evaluation at the end are none of it.
     expect(closedIn(entries).filter(b => b.audit).length).toBe(found.length / 2)
@@ -45,7 +45,7 @@ describe('audits', () => {
       const cohort = opened.kind === 'RoundOpened' ? opened.cohort : []
       const groups = groupsOf(closed.seeds, cohort, 4)
       expect(groups.map(g => g.length).sort()).toEqual([4, 5])
-      expect(closed.audit!.map(a => a.samples)).toEqual(
+      expect(closed.audit!.groups.map(a => a.samples)).toEqual(
         groups.map(g => g.reduce((sum, m) => sum + m.samples!, 0)),
       )
     }
@@ -119,7 +119,7 @@ describe('liars in audits', () => {
     for (const closed of trainedIn(r.entries, ROUNDS)) {
       const survivors = Array.from({ length: 9 }, (_, i) => i)
       const groups = groupsOf(closed.seeds, survivors, 4)
-      expect(closed.audit!.map(g => g.counts)).toEqual(groups.map(g => !g.includes(3)))
+      expect(closed.audit!.groups.map(g => g.counts)).toEqual(groups.map(g => !g.includes(3)))
     }
   })
 })

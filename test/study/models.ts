@@ -47,7 +47,7 @@ export function federateWith(
       const learned = learner.learn({ kind: 'learn', task, round, model: state, seed: key })
       const residual = residuals.get(learner)
       const roundingKey = sha256(key)
-      const { carried: basis } = state
+      const { basis } = state
       const work = { charter, task, sections, learned, publicSeed, roundingKey, residual, basis }
       const input = quantisedInput(work)
       if (!input.ok) throw new Error(input.error)

@@ -67,7 +67,7 @@ function given(
       publicSeed: seedOf(round),
       roundingKey: new Uint8Array(32).fill(40 + i),
       residual: residuals[i],
-      basis: model.carried,
+      basis: model.basis,
     })
     if (!input.ok) throw new Error(input.error)
     return input.value
@@ -103,7 +103,7 @@ describe('rounds that sum factors', () => {
         residuals = unsent
         left.push(norm(unsent.flatMap(u => [...u])))
         const factors = factorsOf(charter)!
-        expect(state.carried!.length).toBe(basisLength(factors, factorSummed(round)))
+        expect(state.basis!.length).toBe(basisLength(factors, factorSummed(round)))
         expect(encodeState(state).length).toBe(encodedBytesAfter(charter, round))
       }
       // What is not sent of the update is owed, and becomes less in each round.
@@ -136,7 +136,7 @@ describe('rounds that sum factors', () => {
     const plain = { ...charter, secureSum: { ...charter.secureSum, compression: undefined } }
     expect(decodeState(encoding, plain).ok).toBe(false)
     // Another basis is another model.
-    const other = { ...state, carried: state.carried!.map(x => -x) }
+    const other = { ...state, basis: state.basis!.map(x => -x) }
     expect(stateHash(other)).not.toEqual(stateHash(state))
   })
 
@@ -171,6 +171,6 @@ describe('rounds that sum factors', () => {
     expect(stateIn(encoding, here.stepped!.next!.hash)).toEqual(expected)
     expect(disk.read('next')).toEqual(encodeState(expected))
     expect(there.stepped!.next!.hash).toEqual(stateHash(expected))
-    expect(there.stepped!.next!.model).toMatchObject({ carried: expected.carried })
+    expect(there.stepped!.next!.model).toMatchObject({ basis: expected.basis })
   })
 })
