@@ -187,6 +187,15 @@ export const ContributionSchema = z.strictObject({
     /** Fewest hospitals of a group. */
     groupSize: z.int().min(3).max(32),
   }),
+  /** What follows from audits that speak against a member, one after the other. Without it: nothing, they are told. */
+  standing: z
+    .strictObject({
+      /** So many put it on probation. */
+      probationAfter: z.int().min(1).max(100),
+      /** So many more, and it is suspended, until a quorum of the others restores it. */
+      suspendAfter: z.int().min(1).max(100),
+    })
+    .optional(),
 })
 
 export const CharterSchema = z.strictObject({

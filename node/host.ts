@@ -23,6 +23,7 @@ export interface HostNet {
   /** Rejects only for what is our own bug, such as a message over the bound. */
   publish(bytes: Uint8Array): Promise<void>
   send(to: MemberId, bytes: Uint8Array): void
+  shutOut(members: readonly MemberId[]): void
 }
 
 export interface HostStore {
@@ -149,6 +150,7 @@ export class NodeHost {
         if (this.#jobs.delete(id)) jobs.cancel(id)
       },
       fault: (peer, fault) => this.#p.onFault(peer, fault),
+      shutOut: peers => net.shutOut(peers),
       event: event => this.#p.onEvent(event),
       wakeAt: at => this.#wake(at),
     }

@@ -155,6 +155,7 @@ class RunningNode {
       net: {
         publish: bytes => this.#net.publish(bytes),
         send: (to, bytes) => this.#net.send(to, bytes),
+        shutOut: members => this.#net.shutOut(members),
       },
       store,
       jobs,

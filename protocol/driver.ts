@@ -24,6 +24,8 @@ export interface HostPorts {
   startJob(id: number, job: Job): void
   cancelJob(id: number): void
   fault(peer: MemberId, fault: Fault): void
+  /** Closes the connections with these members and makes none, until another set is named. */
+  shutOut(peers: readonly MemberId[]): void
   event(event: Event): void
   /** A `tick` must come at this time; replaces the time given before. */
   wakeAt(at: Millis | undefined): void
@@ -93,6 +95,9 @@ export class Driver {
         break
       case 'fault':
         ports.fault(effect.peer, effect.fault)
+        break
+      case 'shutOut':
+        ports.shutOut(effect.peers)
         break
       case 'event':
         ports.event(effect.event)

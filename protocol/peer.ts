@@ -92,6 +92,9 @@ export class Peer implements Machine {
       case 'jobFailed':
         b.effects.jobFailed(input.id, input.reason)
         break
+      case 'appeal':
+        b.appeals.set(input.member, input.signatures)
+        break
       case 'tick':
         break
     }

@@ -31,6 +31,8 @@ export type Input =
   | { readonly kind: 'jobDone'; readonly id: number; readonly result: JobResult }
   /** `reason` is our own short text, without data. */
   | { readonly kind: 'jobFailed'; readonly id: number; readonly reason: string }
+  /** Signatures of members who want a suspended one restored (`ledger/restore.ts`). */
+  | { readonly kind: 'appeal'; readonly member: MemberId; readonly signatures: readonly Uint8Array[] }
   | { readonly kind: 'tick' }
 
 /** The records of a store, by key, as they were last made durable. */
@@ -90,6 +92,8 @@ export type Effect =
   | { readonly kind: 'cancel'; readonly id: number }
   /** Tells the network what a peer did: the verdict of a gossip message, and standing. */
   | { readonly kind: 'fault'; readonly peer: MemberId; readonly fault: Fault }
+  /** The network closes its connections with these members and makes none; with all others it does as before. */
+  | { readonly kind: 'shutOut'; readonly peers: readonly MemberId[] }
   | { readonly kind: 'event'; readonly event: Event }
 
 export interface Output {
@@ -397,6 +401,12 @@ export type Event =
   | { readonly kind: 'settled' }
   | { readonly kind: 'waiting'; readonly reason: string; readonly for: readonly MemberId[] }
   | { readonly kind: 'jobFailed'; readonly reason: string }
+  /** By what audits say of a member: on probation, in good standing again, suspended, or restored by the others. */
+  | {
+      readonly kind: 'standing'
+      readonly member: MemberId
+      readonly standing: 'good' | 'probation' | 'suspended' | 'restored'
+    }
   /** This hospital gives nothing more: one more noised sum would cost more than the charter's epsilonMax. */
   | {
       readonly kind: 'budgetSpent'

@@ -72,6 +72,7 @@ export interface HostWorld {
   readonly taps: Observer
   readonly net: {
     publish(from: SimHost, bytes: Uint8Array): void
+    shutOut(by: SimHost, peers: readonly MemberId[]): void
     send(from: SimHost, to: MemberId, bytes: Uint8Array): void
   }
   /** True: crash here. */
@@ -340,6 +341,7 @@ export class SimHost {
         this.#step('job', job.kind === 'vector' ? job.work.kind : job.task, () => this.#startJob(id, job)),
       cancelJob: id => void this.#jobs.delete(id),
       fault: (peer, fault) => taps.onFault?.(this, peer, fault),
+      shutOut: peers => net.shutOut(this, peers),
       event: event => taps.onEvent?.(this, event),
       wakeAt: at => this.#alarm.set(at),
     }

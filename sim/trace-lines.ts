@@ -87,6 +87,8 @@ function describeInput(input: Input): string {
       return `job ${input.id} done: ${input.result.kind === 'learn' ? 'learned' : input.result.output.kind}`
     case 'jobFailed':
       return `job ${input.id} failed: ${input.reason}`
+    case 'appeal':
+      return `appeal for ${input.member}`
     case 'tick':
       return 'tick'
   }
@@ -110,6 +112,8 @@ function describeEffect(e: Exclude<Effect, { kind: 'event' }>): string {
       return `job ${e.id}: ${describeJob(e.job)}`
     case 'cancel':
       return `cancel job ${e.id}`
+    case 'shutOut':
+      return `shut out ${e.peers.join(', ') || 'nobody'}`
     case 'fault':
       return `fault of ${e.peer}: ${e.fault.code}, ${e.fault.detail}`
   }
@@ -189,6 +193,8 @@ function describeEvent(event: Event): string {
       return 'settled'
     case 'waiting':
       return `waiting: ${event.reason}${listed(', for ', event.for)}`
+    case 'standing':
+      return `${event.member}: ${event.standing}`
     case 'jobFailed':
       return `job failed: ${event.reason}`
     case 'budgetSpent':

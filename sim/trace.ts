@@ -164,6 +164,9 @@ export class Trace implements Observer {
         case 'cancel':
           this.#number(e.id)
           break
+        case 'shutOut':
+          for (const peer of e.peers) this.#text(peer)
+          break
         case 'fault':
           this.#text(e.peer)
           this.#text(e.fault.code)

@@ -60,6 +60,7 @@ export class World {
           checkSize(bytes, GOSSIP_MESSAGE_BYTES_MAX)
           this.#net.publish(from.index, bytes)
         },
+        shutOut: (by, peers) => this.#net.shutOut(by.index, new Set(peers.map(p => this.host(p).index))),
         send: (from, to, bytes) => {
           checkSize(bytes, STREAM_MESSAGE_BYTES_MAX)
           if (to === from.id) throw new RangeError(`${to} is not another member`)

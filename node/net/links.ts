@@ -5,6 +5,7 @@
  */
 import type { GossipSub } from '@libp2p/gossipsub'
 import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
+import type { MemberId } from '../../protocol/ports.ts'
 import type { Bandwidth } from './bandwidth.ts'
 import type { NetLog } from './options.ts'
 import { Outbox, type OutboxOptions } from './outbox.ts'
@@ -109,6 +110,16 @@ export class Links {
     link.heldUntil = performance.now() + HOLD_OFF_MS
     this.#options.log('warn', 'member held off: too many invalid messages', { member: link.entry.id })
     this.#hangUp(link)
+  }
+
+  /** Hangs up on these members and admits them no more; those that were shut out before and are not named may come again. */
+  shutOut(members: readonly MemberId[]): void {
+    for (const link of this.all) {
+      if (members.includes(link.entry.id)) {
+        link.heldUntil = Number.POSITIVE_INFINITY
+        this.#hangUp(link)
+      } else if (link.heldUntil === Number.POSITIVE_INFINITY) link.heldUntil = 0
+    }
   }
 
   #linkTo(entry: RosterEntry): Link {

@@ -175,6 +175,11 @@ class LibP2PNet implements Net {
     this.#log('debug', 'published to nobody', { bytes: bytes.length })
   }
 
+  /** Hangs up on these members and admits them no more; all others may come, again. */
+  shutOut(members: readonly MemberId[]): void {
+    this.#links.shutOut(members)
+  }
+
   send(member: MemberId, bytes: Uint8Array): void {
     const { streamBytesMax } = this.#options
     if (bytes.length === 0 || bytes.length > streamBytesMax) {

@@ -96,6 +96,8 @@ export interface Net {
    * Throws RangeError when it is empty, larger than `streamBytesMax`, or `member` is unknown or ourselves.
    */
   send(member: MemberId, bytes: Uint8Array): void
+  /** Hangs up on these members and admits them no more; all others may come, again. */
+  shutOut(members: readonly MemberId[]): void
   onMessage(handler: MessageHandler): void
   /** A member is connected when it is authenticated and its gossip streams stand in both directions. */
   onConnected(handler: (member: MemberId) => void): void

@@ -19,6 +19,7 @@ import {
   EVIDENCE_MAX,
   HEIGHT_MAX,
   MEMBERS_MAX,
+  RESTORATION_BYTES_MAX,
   ROUND_MAX,
   SAMPLES_MAX,
 } from '../wire/limits.ts'
@@ -171,12 +172,14 @@ export const BodySchema = z.discriminatedUnion('kind', [
   RoundAbortedSchema,
   CommitteesSummedSchema,
   z.strictObject({ kind: z.literal('CharterAdopted'), charter: hash, version: uint(1_000_000) }),
+  /** Follows from the audits before it: `audits` in a row speak against the member. */
+  z.strictObject({ kind: z.literal('MemberSuspended'), member: memberId, audits: uint(ROUND_MAX) }),
   z.strictObject({
-    kind: z.literal('MemberSuspended'),
+    kind: z.literal('MemberRestored'),
     member: memberId,
-    evidence: list(bytesMax(ENTRY_BYTES_MAX), EVIDENCE_MAX),
+    /** Of a quorum of the others, as `restore.ts` has them. */
+    signatures: list(bytesMax(RESTORATION_BYTES_MAX), MEMBERS_MAX),
   }),
-  z.strictObject({ kind: z.literal('MemberRestored'), member: memberId }),
   /** `rounds`: training rounds; `model`: hash of the study's result. */
   z.strictObject({ kind: z.literal('StudyFinished'), rounds: uint(ROUND_MAX), model: hash }),
 ])

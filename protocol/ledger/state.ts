@@ -15,6 +15,7 @@ import { type Draw, drawOf, nextBeacon } from '../committees/draw.ts'
 import { wrongCommittees } from '../committees/summed.ts'
 import { groupsOf, isAuditable } from '../contribution/groups.ts'
 import { SKETCH, sketchFrom } from '../contribution/sketch.ts'
+import { dueIn, forgiven, NOTHING_TRACKED, type Tracked, track } from '../contribution/standing.ts'
 import { Memo } from '../memo.ts'
 import type { MemberId, Task } from '../ports.ts'
 import { assert, err, ok, type Result } from '../result.ts'
@@ -32,6 +33,7 @@ import {
 } from './entry.ts'
 import { isSublist, sameList } from './lists.ts'
 import { type Plan, studyPlan, taskOf } from './plan.ts'
+import { restorers } from './restore.ts'
 
 export type Phase =
   /** The next entry opens this attempt. */
@@ -61,7 +63,11 @@ export interface LedgerState {
   readonly phase: Phase
   /** Changes by RoundClosed alone. */
   readonly modelHash: Uint8Array
+  /** What audits have told; nothing where there are none. */
+  readonly tracked: Tracked
   readonly suspended: readonly MemberId[]
+  /** Of each of them the hash of the entry that says so. */
+  readonly suspensions: ReadonlyMap<MemberId, Uint8Array>
   /** Culprits of aborted attempts of the present round: not in its later cohorts. */
   readonly excluded: readonly MemberId[]
   /** Of each aborted attempt of the present round, the oldest first, as far as they count. */
@@ -95,7 +101,9 @@ export function genesis(
     at: 0,
     phase: { kind: 'between', round: plan.first, attempt: 0, task },
     modelHash: initialModelHash,
+    tracked: NOTHING_TRACKED,
     suspended: [],
+    suspensions: new Map(),
     excluded: [],
     conflicts: [],
     voters: [],
@@ -198,9 +206,9 @@ function applyBody(state: LedgerState, body: Body, hash: Uint8Array): Applied {
     case 'CharterAdopted':
       return err('this protocol version cannot change the charter of a running study')
     case 'MemberSuspended':
-      return applySuspended(state, body.member)
+      return applySuspended(state, body, hash)
     case 'MemberRestored':
-      return applyRestored(state, body.member)
+      return applyRestored(state, body)
     case 'StudyFinished':
       if (state.phase.kind !== 'complete') return err('not all rounds are closed')
       if (body.rounds !== state.charter.training.rounds) return err("rounds are not the charter's")
@@ -262,7 +270,32 @@ function applyClosed(state: LedgerState, body: RoundClosed): Applied {
   if (accused !== undefined) return err(accused)
   const audited = wrongAudit(state, task, phase.fixed, body)
   if (audited !== undefined) return err(audited)
-  return ok({ ...state, modelHash: body.model, excluded: [], conflicts: [], phase: phaseAfter(state, round) })
+  const tracked = trackedAfter(state, phase, body)
+  const next = {
+    modelHash: body.model,
+    excluded: [],
+    conflicts: [],
+    tracked,
+    phase: phaseAfter(state, round),
+  }
+  return ok({ ...state, ...next })
+}
+
+const trackedBy = new Memo<RoundClosed, { readonly from: Tracked; readonly to: Tracked }>()
+
+function trackedAfter(
+  { charter, tracked: from }: LedgerState,
+  { opened, fixed }: Phase & { kind: 'fixed' },
+  body: RoundClosed,
+): Tracked {
+  if (!body.audit) return from
+  // Judged, applied, and by each of the peers of a simulation.
+  const known = trackedBy.get(body)
+  if (known?.from === from) return known.to
+  const survivors = fixed.survivors.map(s => s.member)
+  const to = track(from, charter, opened.cohort, survivors, body)
+  trackedBy.set(body, { from, to })
+  return to
 }
 
 /** What is wrong with the model and the metrics that a round of `task` is said to give; undefined: nothing. */
@@ -351,31 +384,54 @@ function arePairs(pairs: RoundAborted['conflicts'], n: number): boolean {
   return pairs.every(([x, y], i) => x <= y && y < n && (i === 0 || places[i]! > places[i - 1]!))
 }
 
-function applySuspended(state: LedgerState, member: MemberId): Applied {
+/** The suspension that is due now; undefined: none, or too few would be left. */
+export function suspensionDue(state: LedgerState): (Body & { kind: 'MemberSuspended' }) | undefined {
+  const { charter, tracked, head } = state
+  return dueIn(charter, tracked)
+    .map(member => ({ kind: 'MemberSuspended' as const, member, audits: tracked.against.get(member)! }))
+    .find(body => applySuspended(state, body, head).ok)
+}
+
+/** Whether a restoration holds now. */
+export function restores(state: LedgerState, body: Body & { kind: 'MemberRestored' }): boolean {
+  return applyRestored(state, body).ok
+}
+
+function applySuspended(
+  state: LedgerState,
+  { member, audits }: Body & { kind: 'MemberSuspended' },
+  hash: Uint8Array,
+): Applied {
   // Within an attempt the shares and the threshold rest on the cohort: voters change only between attempts.
   if (state.phase.kind !== 'between') return err(`the ledger is ${state.phase.kind}`)
   const active = activeMembers(state)
   if (!active.includes(member)) return err(`${member} is no active member`)
-  const changed = withSuspended(state, [...state.suspended, member])
-  const { committees } = state.charter
-  const least = committees ? 2 * committees.size : cohortMin(changed)
-  if (active.length - 1 < least) return err('too few members would be left to go on')
+  if (!dueIn(state.charter, state.tracked).includes(member)) return err(`nothing speaks against ${member}`)
+  if (audits !== state.tracked.against.get(member)) return err('not as many audits speak against it')
+  const changed = withSuspended(state, new Map([...state.suspensions, [member, hash]]))
+  if (active.length - 1 < cohortMin(changed)) return err('too few members would be left to go on')
   return ok(changed)
 }
 
-function applyRestored(state: LedgerState, member: MemberId): Applied {
+function applyRestored(
+  state: LedgerState,
+  { member, signatures }: Body & { kind: 'MemberRestored' },
+): Applied {
   if (state.phase.kind !== 'between') return err(`the ledger is ${state.phase.kind}`)
-  if (!state.suspended.includes(member)) return err(`${member} is not suspended`)
-  return ok(
-    withSuspended(
-      state,
-      state.suspended.filter(m => m !== member),
-    ),
-  )
+  const entry = state.suspensions.get(member)
+  if (!entry) return err(`${member} is not suspended`)
+  const { charter, charterHash } = state
+  const active = activeMembers(state)
+  const by = restorers(charter, { member, entry, charterHash }, signatures)
+  const count = active.filter(m => by.has(m)).length
+  const least = quorum(active.length, charter.maliciousMax)
+  if (count < least) return err(`${count} members have signed, at least ${least} must`)
+  const suspensions = new Map([...state.suspensions].filter(([m]) => m !== member))
+  return ok(withSuspended({ ...state, tracked: forgiven(state.tracked, member) }, suspensions))
 }
 
-function withSuspended(state: LedgerState, suspended: readonly MemberId[]): LedgerState {
-  return seated({ ...state, suspended })
+function withSuspended(state: LedgerState, suspensions: ReadonlyMap<MemberId, Uint8Array>): LedgerState {
+  return seated({ ...state, suspensions, suspended: [...suspensions.keys()] })
 }
 
 function otherAttempt(

@@ -24,7 +24,7 @@ import { restoreAttempt } from '../round/restore.ts'
 import { lateAt } from '../round/verify.ts'
 import { type Books, CONSENSUS_PREFIX } from './books.ts'
 import { fetchModel, inform } from './catchup.ts'
-import { apply, decide, newConsensus, openSum, sumOf } from './decide.ts'
+import { apply, decide, newConsensus, openSum, shutOut, sumOf } from './decide.ts'
 import { keptModel, MODEL_RECORD } from './models.ts'
 import { receive } from './receive.ts'
 
@@ -57,12 +57,15 @@ export function start(b: Books, entropy: Uint8Array, durable: Durable): void {
   b.consensus = newConsensus(b)
   restoreConsensus(b, durable)
   for (const event of startEvents(b.state)) b.effects.emit({ kind: 'event', event })
+  if (b.state.suspended.length > 0) shutOut(b, b.state)
 }
 
 function restoreKeys(b: Books, record: SeedRecord | undefined): void {
   const { phase } = b.state
   const here = phase.kind === 'between' ? phase : 'opened' in phase ? phase.opened : undefined
   if (!record || !here || record.round !== here.round || record.attempt !== here.attempt) return
+  // Somebody was suspended or restored since.
+  if (phase.kind === 'between' && !equalBytes(record.head, b.state.head)) return
   announceKeys(b, record)
 }
 

@@ -90,6 +90,8 @@ export class Books {
   toldSpent = false
   join: Join
   attempt: Attempt | undefined
+  /** Signatures for members that are suspended, as this life was given them. */
+  readonly appeals = new Map<MemberId, readonly Uint8Array[]>()
   /** Faults found between attempts: at most one a member, for the next attempt to name. */
   readonly charges: Finding[] = []
   /** Records of the attempt that a former life was in. */
@@ -126,7 +128,8 @@ export class Books {
   }
 
   outlook(): Outlook {
-    return { state: this.state, join: this.join, attempt: this.attempt, since: this.since, now: this.now }
+    const { state, join, attempt, appeals, since, now } = this
+    return { state, join, attempt, appeals, since, now }
   }
 
   stage(): Stage {

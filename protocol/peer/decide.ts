@@ -10,7 +10,7 @@ import { decodeState, encodeState, stateHash } from '../model/state.ts'
 import type { HeldModel, MemberId, Task, Value } from '../ports.ts'
 import { assert } from '../result.ts'
 import { type Attempt, evidenceOf } from '../round/attempt.ts'
-import { eventOf } from '../round/describe.ts'
+import { eventOf, standingEvents } from '../round/describe.ts'
 import { Join } from '../round/join.ts'
 import { beginOpening, modelDraft } from '../round/opening.ts'
 import { judge, proposable } from '../round/propose.ts'
@@ -156,6 +156,8 @@ export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
   b.effects.store(puts, deletes, () => {
     if (event) b.effects.emit({ kind: 'event', event })
   })
+  for (const told of standingEvents(b.state, next)) b.effects.emit({ kind: 'event', event: told })
+  if (next.suspended !== b.state.suspended) shutOut(b, next)
   b.state = next
   b.since = b.now
   b.waiting = ''
@@ -166,6 +168,12 @@ export function adopt(b: Books, record: LedgerRecord, next: LedgerState): void {
   if (over) endAttempt(b)
   else if (b.attempt) openSum(b)
   b.moved = true
+}
+
+/** Who is suspended has no part in the network; it is told why before. */
+export function shutOut(b: Books, { suspended }: LedgerState): void {
+  const peers = suspended.filter(m => m !== b.config.self)
+  b.effects.emit({ kind: 'shutOut', peers })
 }
 
 /**

@@ -22,6 +22,8 @@ import { apply } from './decide.ts'
 
 /** Takes in one message; what gossip is told of it. A fault of form is held against who handed it over. */
 export function receive(b: Books, from: MemberId, via: 'gossip' | 'stream', bytes: Uint8Array): Verdict {
+  // Nothing of who is suspended, until it is restored; the network does not let it in, but may be late.
+  if (b.state.suspended.includes(from)) return 'ignore'
   const raw = openEnvelope(bytes)
   if (!raw.ok) return b.blame(from, raw.error)
   const { type, from: author } = raw.value

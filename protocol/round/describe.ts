@@ -1,5 +1,6 @@
 /** What people are told about a certified entry, and about what a peer waits for. */
 import { toHex } from '../bytes.ts'
+import { standingOf } from '../contribution/standing.ts'
 import type { Entry } from '../ledger/entry.ts'
 import { eligible, type LedgerState } from '../ledger/state.ts'
 import type { Event, MemberId, Task } from '../ports.ts'
@@ -42,6 +43,18 @@ export function eventOf({ body }: Entry, task: Task): Event | undefined {
     default:
       return undefined
   }
+}
+
+/** Whose standing an entry changes. */
+export function standingEvents(before: LedgerState, after: LedgerState): Event[] {
+  if (before.tracked === after.tracked && before.suspended === after.suspended) return []
+  const of = ({ charter, tracked, suspended }: LedgerState, m: MemberId) =>
+    suspended.includes(m) ? 'suspended' : standingOf(charter, tracked, m)
+  return after.charter.members.flatMap(({ id: member }): Event[] => {
+    const [was, is] = [of(before, member), of(after, member)]
+    if (was === is) return []
+    return [{ kind: 'standing', member, standing: was === 'suspended' ? 'restored' : is }]
+  })
 }
 
 /**

@@ -12,7 +12,14 @@ import type {
   RoundOpened,
   SurvivorsFixed,
 } from '../ledger/entry.ts'
-import { applyEntry, cohortMin, eligible, type LedgerState } from '../ledger/state.ts'
+import {
+  applyEntry,
+  cohortMin,
+  eligible,
+  type LedgerState,
+  restores,
+  suspensionDue,
+} from '../ledger/state.ts'
 import type { MemberId, Millis } from '../ports.ts'
 import { openedEpsilon } from '../privacy/policy.ts'
 import { encode } from '../wire/codec.ts'
@@ -33,6 +40,8 @@ export interface Outlook {
   readonly state: LedgerState
   readonly join: Join
   readonly attempt: Attempt | undefined
+  /** Signatures that this peer was given for members that are suspended. */
+  readonly appeals: ReadonlyMap<MemberId, readonly Uint8Array[]>
   /** When this peer adopted the last entry, or started. */
   readonly since: Millis
   readonly now: Millis
@@ -43,7 +52,7 @@ export function proposable(o: Outlook): Body | undefined {
   const { phase } = o.state
   switch (phase.kind) {
     case 'between':
-      return openRound(o)
+      return suspensionDue(o.state) ?? restoration(o) ?? openRound(o)
     case 'opened':
       if (!o.attempt) return abandon(o, 'tooFewInputs')
       return fixSurvivors(o, o.attempt) ?? abortInput(o, o.attempt)
@@ -55,6 +64,13 @@ export function proposable(o: Outlook): Body | undefined {
     case 'finished':
       return undefined
   }
+}
+
+/** Of a member for whom a quorum has signed. */
+function restoration({ state, appeals }: Outlook): Body | undefined {
+  return [...appeals]
+    .map(([member, signatures]) => ({ kind: 'MemberRestored' as const, member, signatures: [...signatures] }))
+    .find(body => restores(state, body))
 }
 
 function timing(o: Outlook) {
@@ -248,9 +264,11 @@ export function judge(o: Outlook, entry: Entry, prevoters: readonly MemberId[]):
     case 'RoundAborted':
       return judgeAborted(o, body)
     case 'StudyFinished':
+    case 'MemberSuspended':
+    case 'MemberRestored':
+      // All that there is to it follows from the ledger and signatures.
       return 'valid'
     default:
-      // Decided by signatures of members, not by this machine.
       return 'invalid'
   }
 }

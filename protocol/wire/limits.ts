@@ -35,6 +35,9 @@ export const MEMBERS_MAX = 255
 /** Training rows that a hospital declares: the most that a charter's weightMax can be. */
 export const SAMPLES_MAX = 1_000_000
 
+/** A member's signed word that a suspended one may come back. */
+export const RESTORATION_BYTES_MAX = 256
+
 /** Committees of a round, as the charter's rules have it. */
 export const COMMITTEES_MAX = 512
 

@@ -12,9 +12,10 @@ import type { Event, MemberId } from '../../protocol/ports.ts'
 import { signingBytes } from '../../protocol/wire/envelope.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
-import { type CheckContext, decidingQuorum } from './context.ts'
+import type { CheckContext } from './context.ts'
 import { Judge } from './judge.ts'
 import { type Certified, heightOfKey, readRecord } from './read.ts'
+import { Seats } from './seats.ts'
 
 export function agreement(context: CheckContext): Checker {
   return new Agreement(context)
@@ -25,13 +26,13 @@ class Agreement extends Judge {
   readonly #chain = new Map<number, { readonly name: string; readonly host: MemberId }>()
   /** Height up to which each host's disk holds the ledger. */
   readonly #durable = new Map<MemberId, number>()
-  /** Who may vote; changes by entries alone. */
-  readonly #suspended = new Set<MemberId>()
+  readonly #seats: Seats
   readonly #keys: ReadonlyMap<MemberId, Uint8Array>
   readonly #models = new Map<number, { readonly hash: string; readonly host: MemberId }>()
 
   constructor(context: CheckContext) {
     super('agreement', context)
+    this.#seats = new Seats(context)
     this.#keys = new Map(context.charter.members.map(m => [m.id, fromHex(m.publicKey)]))
   }
 
@@ -69,15 +70,12 @@ class Agreement extends Judge {
     if (first) return
     this.#chain.set(height, { name, host })
     this.#accusations(certified)
-    const { body } = entry
-    if (body.kind === 'MemberSuspended') this.#suspended.add(body.member)
-    if (body.kind === 'MemberRestored') this.#suspended.delete(body.member)
+    this.#seats.note(height, entry.body)
   }
 
   #certificate(host: MemberId, { entry, hash, certificate }: Certified): void {
-    const voters = this.context.charter.members.map(m => m.id).filter(m => !this.#suspended.has(m))
-    // Where a lot decides whose votes count, another checker asks whose they are.
-    const needed = decidingQuorum(this.context)
+    const voters = this.#seats.at(entry.height)
+    const needed = this.#seats.quorum(entry.height)
     const signers = new Set(certificate.votes.map(v => v.member))
     const what = `the certificate of entry ${entry.height} at ${host}`
     if (signers.size !== certificate.votes.length) this.fail(`${what} counts a vote twice`)

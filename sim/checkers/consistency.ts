@@ -76,6 +76,8 @@ class Consistency extends Judge {
     const slot = `${type} of round ${attemptName(what)}`
     switch (type) {
       case 'keys':
+        // Again for the same attempt where somebody was suspended or restored before it.
+        return `${slot} after ${toHex((body as Body<'keys'>).head.subarray(0, 4))}`
       case 'offer':
       case 'input':
       case 'reveal':

@@ -52,7 +52,7 @@ class Rules extends Judge {
     const message = readMessage(bytes)
     if (message?.author !== host.id) return
     const keys = bodyOf(message, 'keys')
-    if (keys) this.#of(host.id, attemptName(keys)).keys ??= toHex(sha256(bytes))
+    if (keys) this.#of(host.id, attemptName(keys)).keys = toHex(sha256(bytes))
     const input = bodyOf(message, 'input')
     if (input) this.#of(host.id, attemptName(input)).root ??= toHex(sha256(input.hashes))
     const receipt = bodyOf(message, 'receipt')

@@ -15,9 +15,10 @@ import { verifyEnvelope } from '../../protocol/wire/envelope.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
-import { attemptName, type CheckContext, decidingQuorum } from './context.ts'
+import { attemptName, type CheckContext } from './context.ts'
 import { Judge } from './judge.ts'
-import { bodyOf, heightOfKey, type Message, readMessage } from './read.ts'
+import { bodyOf, heightOfKey, type Message, readMessage, readRecord } from './read.ts'
+import { Seats } from './seats.ts'
 
 export function voting(context: CheckContext): Checker {
   return new Voting(context)
@@ -54,11 +55,11 @@ class Voting extends Judge {
   readonly #proposed = new Map<number, Map<string, number>>()
   /** Proposed entries that fix survivors, by value. */
   readonly #values = new Lru<Entry>(64)
-  readonly #quorum: number
+  readonly #seats: Seats
 
   constructor(context: CheckContext) {
     super('voting', context)
-    this.#quorum = decidingQuorum(context)
+    this.#seats = new Seats(context)
   }
 
   onStart(host: SimHost): void {
@@ -215,8 +216,9 @@ class Voting extends Judge {
     const id = toHex(vote.id!)
     const by = v.heard.get(vote.height)?.get(`${vote.view}/${id}`)?.size ?? 0
     const full = (v.heard.get(vote.height)?.size ?? 0) >= VALUES_MAX
-    if (by < this.#quorum && !full)
-      this.fail(`${host} precommits entry ${vote.height} after ${by} prevotes of ${this.#quorum}`)
+    const quorum = this.#seats.quorum(vote.height)
+    if (by < quorum && !full)
+      this.fail(`${host} precommits entry ${vote.height} after ${by} prevotes of ${quorum}`)
     if (!v.lock || vote.view > v.lock.view) v.lock = { view: vote.view, id }
   }
 
@@ -233,9 +235,11 @@ class Voting extends Judge {
 
   onCommit(host: SimHost, puts: readonly (readonly [string, Uint8Array])[]): void {
     if (!this.isHonest(host.id)) return
-    for (const [key] of puts) {
+    for (const [key, value] of puts) {
       const height = heightOfKey(key)
       if (height === undefined) continue
+      const body = readRecord(value)?.entry.body
+      if (body) this.#seats.note(height, body)
       const v = this.#voter(host.id)
       v.height = height
       v.voted = new Set()

@@ -58,6 +58,8 @@ export class Connections {
   readonly #relay: Int32Array
   /** Until when a pair is not joined again, where one has held the other off. */
   readonly #heldOff = new Map<number, Millis>()
+  /** Of each life, those with whom it has no connection. */
+  readonly #shut: ReadonlySet<number>[]
   /** Pairs whose connection goes through a relay, by relay; and those that found none. */
   readonly #relayed = new Map<number, Set<number>>()
   readonly #stranded = new Set<number>()
@@ -73,6 +75,7 @@ export class Connections {
     this.#doubt = new Uint32Array(n * n)
     this.#dial = new Uint32Array(n * n)
     this.#relay = new Int32Array(n * n).fill(NO_RELAY)
+    this.#shut = new Array(n).fill(new Set())
   }
 
   /** The connection that `a` sees to `b`; 0: none. */
@@ -98,6 +101,7 @@ export class Connections {
    */
   down(i: number, silent: boolean): void {
     const n = this.#n
+    this.#shut[i] = new Set()
     for (let j = 0; j < n; j++) {
       if (j === i) continue
       this.#view[i * n + j] = 0
@@ -128,6 +132,20 @@ export class Connections {
       }
     }
     this.#retryStranded()
+  }
+
+  /** `i` hangs up on these and lets them in no more; all others may come again. */
+  shutOut(i: number, others: ReadonlySet<number>): void {
+    this.#shut[i] = others
+    for (let j = 0; j < this.#n; j++) {
+      if (j === i) continue
+      const number = others.has(j) ? this.of(i, j) : 0
+      if (number !== 0) {
+        this.#lose(i, j)
+        if (this.of(j, i) === number) this.#end(i, j, number)
+      }
+      this.reconsider(i, j)
+    }
   }
 
   /** `x` hangs up on `y` and does not let it in again for a while. */
@@ -194,6 +212,7 @@ export class Connections {
     const { runs } = this.#w
     const p = this.#pair(a, b)
     if (!runs(a) || !runs(b) || this.#heldOff.has(p)) return undefined
+    if (this.#shut[a]!.has(b) || this.#shut[b]!.has(a)) return undefined
     if (this.#reach.direct(a, b)) return this.#reach.joins(a, b) ? NO_RELAY : undefined
     const relay = this.#reach.relayFor(a, b, runs)
     if (relay === undefined) this.#stranded.add(p)

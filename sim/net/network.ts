@@ -120,6 +120,11 @@ export class Network {
     }
   }
 
+  /** `i` has no connection with these, and with all others as before. */
+  shutOut(i: number, others: ReadonlySet<number>): void {
+    this.#connections.shutOut(i, others)
+  }
+
   /** A life begins. */
   up(i: number): void {
     this.#connections.up(i)

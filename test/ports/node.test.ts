@@ -159,7 +159,7 @@ test('nothing reaches a machine before its start; who was connected by then is t
   const hash = sha256(new Uint8Array(1))
   const host = new NodeHost({
     config: { charter: CHARTER, charterHash: hash, network: hash, self: A, seed: seedOf(0) },
-    net: { publish: async () => {}, send: () => {} },
+    net: { publish: async () => {}, send: () => {}, shutOut: () => {} },
     store: {
       load: () => new Map(),
       get: () => undefined,

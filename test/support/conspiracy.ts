@@ -106,6 +106,7 @@ export class Conspiracy {
     this.#driver = new Driver(this.peer, this.victim, {
       publish: bytes => this.#effect(() => this.#left(bytes)),
       send: (_to, bytes) => this.#effect(() => this.#left(bytes)),
+      shutOut: () => {},
       commit: (puts, deletes, durable) => {
         this.#effect(() => {
           this.#disk.finish(this.#disk.begin(puts, deletes))

@@ -29,7 +29,11 @@ function start(store: HostStore, told: (phase: string) => void = () => {}): void
   const hash = sha256(new Uint8Array(1))
   host = new NodeHost({
     config: { charter: CHARTER, charterHash: hash, network: hash, self: A, seed: seedOf(0) },
-    net: { publish: async () => {}, send: (_, said) => void log.push(`sent ${text(said)}`) },
+    net: {
+      publish: async () => {},
+      send: (_, said) => void log.push(`sent ${text(said)}`),
+      shutOut: () => {},
+    },
     store,
     jobs: {
       run: (id, _, records) => {

@@ -30,6 +30,7 @@ function driven(...outputs: readonly (readonly Effect[])[]) {
     startJob: id => void done.push(`job ${id}`),
     cancelJob: id => void done.push(`cancel ${id}`),
     fault: () => {},
+    shutOut: () => {},
     event: e => void done.push(e.kind),
     wakeAt: () => {},
   }

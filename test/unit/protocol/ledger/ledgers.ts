@@ -5,6 +5,7 @@ import { voteBody } from '../../../../protocol/consensus/message.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import type { Certificate, LedgerRecord } from '../../../../protocol/ledger/certificate.ts'
 import { type Body, type Entry, encodeEntry, entryHash } from '../../../../protocol/ledger/entry.ts'
+import { signRestoration } from '../../../../protocol/ledger/restore.ts'
 import { applyEntry, genesis, type LedgerState } from '../../../../protocol/ledger/state.ts'
 import type { MemberId } from '../../../../protocol/ports.ts'
 import { openEnvelope, sealEnvelope } from '../../../../protocol/wire/envelope.ts'
@@ -149,4 +150,26 @@ export function wholeLedger(): LedgerRecord[] {
     else add({ kind: 'StudyFinished', rounds: 2, model: state.modelHash })
   }
   return records
+}
+
+/** At the start of a study in which five audits in a row suspend; so many speak against these members already. */
+export function spokenAgainst(of: readonly MemberId[], audits = 5): LedgerState {
+  const standing = { probationAfter: 2, suspendAfter: 3 }
+  const training = { ...charter.training, weighting: 'equal' as const }
+  const audited = { ...charter, training, contribution: { audit: { oneIn: 1, groupSize: 3 }, standing } }
+  const tracked = { audits: [], against: new Map(of.map(m => [m, audits])) }
+  return { ...genesis(audited, charterHash, initialModel), tracked }
+}
+
+/** Signed by these. */
+export function restored(
+  { suspensions, charterHash }: LedgerState,
+  member: MemberId,
+  by: readonly MemberId[],
+): BodyOf<'MemberRestored'> {
+  const entry = suspensions.get(member) ?? new Uint8Array(32)
+  const signatures = by.map(m =>
+    signRestoration({ member, entry, charterHash }, m, seedOf(members.indexOf(m))),
+  )
+  return { kind: 'MemberRestored', member, signatures }
 }

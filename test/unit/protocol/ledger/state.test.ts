@@ -4,14 +4,17 @@ import { describe, expect, test } from 'vitest'
 import { ascii } from '../../../../protocol/bytes.ts'
 import { decodeEntry, encodeEntry, entryHash } from '../../../../protocol/ledger/entry.ts'
 import { taskOf } from '../../../../protocol/ledger/plan.ts'
+import { signRestoration } from '../../../../protocol/ledger/restore.ts'
 import {
   applyEntry,
   cohortMin,
   eligible,
   type LedgerState,
   survivorsMin,
+  suspensionDue,
 } from '../../../../protocol/ledger/state.ts'
 import { ENTRY_BYTES_MAX } from '../../../../protocol/wire/limits.ts'
+import { seedOf } from '../../../support/consortium.ts'
 import {
   aborted,
   apply,
@@ -25,6 +28,8 @@ import {
   members,
   opened,
   refusal,
+  restored,
+  spokenAgainst,
   start,
   toClosed,
   toFixed,
@@ -281,28 +286,60 @@ describe('RoundClosed and RoundAborted', () => {
 })
 
 describe('suspension', () => {
-  const suspend = (member: string) => ({
-    kind: 'MemberSuspended' as const,
-    member,
-    evidence: [ascii('evidence')],
-  })
+  const suspend = (member: string, audits = 5) => ({ kind: 'MemberSuspended' as const, member, audits })
+  const spoken = () => spokenAgainst(members)
 
-  test('who is suspended neither votes nor takes part, until restored', () => {
-    const state = apply(start(), suspend(c))
+  test('who is suspended neither votes nor takes part, until a quorum of the others restores it', () => {
+    const state = apply(spoken(), suspend(c))
     expect(state.voters).toEqual([a, b, d, e])
     expect(state.quorum).toBe(3)
     expect(refusal(state, { ...opened(state), absent: [] })).toMatch(/may not/)
     expect(refusal(state, suspend(c))).toMatch(/no active member/)
-    const back = apply(state, { kind: 'MemberRestored', member: c })
+    const back = apply(state, restored(state, c, [a, b, d]))
     expect(back.voters).toEqual(members)
     expect(back.quorum).toBe(4)
-    expect(refusal(back, { kind: 'MemberRestored', member: c })).toMatch(/not suspended/)
+    expect(refusal(back, restored(state, c, [a, b, d]))).toMatch(/not suspended/)
+    // It begins anew: what was held against it is forgotten, and nothing of the others.
+    expect(suspensionDue(back)?.member).toBe(a)
+    expect(refusal(back, suspend(c))).toMatch(/nothing speaks against/)
+  })
+
+  test('comes of audits alone: as many as the charter has, and as they are', () => {
+    expect(refusal(start(), suspend(c))).toMatch(/nothing speaks against/)
+    expect(refusal(spokenAgainst([c], 4), suspend(c, 4))).toMatch(/nothing speaks against/)
+    expect(refusal(spoken(), suspend(c, 6))).toMatch(/not as many/)
+    expect(suspensionDue(spokenAgainst([c], 4))).toBeUndefined()
+    expect(suspensionDue(spokenAgainst([d, c]))).toEqual(suspend(c))
+    expect(suspensionDue(toOpened(spoken()))).toBeUndefined()
+  })
+
+  test('no signature restores another member, of another suspension or study, or as two', () => {
+    const state = apply(spoken(), suspend(c))
+    const entry = state.suspensions.get(c)!
+    const { charterHash } = state
+    const of = { member: c, entry, charterHash }
+    const signed = (by: string, what = of) => signRestoration(what, by, seedOf(members.indexOf(by)))
+    const restore = (...signatures: Uint8Array[]) =>
+      refusal(state, { kind: 'MemberRestored', member: c, signatures })
+    expect(restore(signed(a), signed(b), signed(d))).toBe('accepted')
+    const wrong: Uint8Array[][] = [
+      [],
+      [signed(a), signed(a), signed(b)],
+      [signed(a), signed(b), signed(c)],
+      [signed(a), signed(b), signed(d, { ...of, member: e })],
+      [signed(a), signed(b), signed(d, { ...of, entry: charterHash })],
+      [signed(a), signed(b), signed(d, { ...of, charterHash: entry })],
+      [signed(a), signed(b), signRestoration(of, d, seedOf(4))],
+      [signed(a), signed(b), ascii('no signature')],
+    ]
+    for (const signatures of wrong) expect(restore(...signatures)).toMatch(/2 members have signed|0 members/)
   })
 
   test('only between attempts, and never below what a round needs', () => {
-    expect(refusal(toOpened(start()), suspend(a))).toMatch(/opened/)
-    const two = apply(apply(start(), suspend(a)), suspend(b))
+    expect(refusal(toOpened(spoken()), suspend(a))).toMatch(/opened/)
+    const two = apply(apply(spoken(), suspend(a)), suspend(b))
     expect(refusal(two, suspend(c))).toMatch(/too few/)
+    expect(suspensionDue(two)).toBeUndefined()
   })
 })
 
@@ -310,7 +347,7 @@ test('any sequence of entries: accepted ones keep the invariants, refused ones c
   const pick = fc.constantFrom('open', 'openLess', 'fix', 'close', 'abort', 'culprit', 'suspend', 'restore')
   fc.assert(
     fc.property(fc.array(fc.tuple(pick, fc.nat(4)), { maxLength: 30 }), steps => {
-      let state = start()
+      let state = spokenAgainst(members)
       for (const [step, k] of steps) {
         const member = members[k]!
         const { kind } = state.phase
@@ -328,8 +365,8 @@ test('any sequence of entries: accepted ones keep the invariants, refused ones c
                   : step === 'culprit' && (kind === 'fixed' || kind === 'opened')
                     ? aborted(state, 'culprit', [member])
                     : step === 'suspend'
-                      ? { kind: 'MemberSuspended' as const, member, evidence: [] }
-                      : { kind: 'MemberRestored' as const, member }
+                      ? { kind: 'MemberSuspended' as const, member, audits: 5 }
+                      : restored(state, member, state.voters)
         const applied = applyEntry(state, entryOf(state, body))
         if (!applied.ok) continue
         const next = applied.value

@@ -1,6 +1,5 @@
 /** A ledger is believed for its certificates, checked offline; whatever is changed in it is found and named. */
 import { describe, expect, test } from 'vitest'
-import { ascii } from '../../../../protocol/bytes.ts'
 import {
   authorityOf,
   type Certificate,
@@ -23,6 +22,7 @@ import {
   members,
   network,
   opened,
+  spokenAgainst,
   start,
   wholeLedger,
 } from './ledgers.ts'
@@ -67,8 +67,7 @@ describe('certificates', () => {
   })
 
   test('a suspended member has no vote afterwards', () => {
-    const evidence = [ascii('evidence')]
-    const state = apply(start(), { kind: 'MemberSuspended', member: members[0]!, evidence })
+    const state = apply(spokenAgainst(members), { kind: 'MemberSuspended', member: members[0]!, audits: 5 })
     const next = encodeEntry(entryOf(state, { ...opened(start()), cohort: [], absent: [] }))
     const held = verifyCertificate(
       authorityOf(state, network),
@@ -118,10 +117,12 @@ describe('the whole ledger', () => {
   })
 
   test('an entry that suspends a member needs the quorum of before, and may have that member’s vote', () => {
-    const suspend = { kind: 'MemberSuspended' as const, member: members[0]!, evidence: [ascii('evidence')] }
-    const entry = encodeEntry(entryOf(start(), suspend))
+    const state = spokenAgainst(members)
+    const suspend = { kind: 'MemberSuspended' as const, member: members[0]!, audits: 5 }
+    const entry = encodeEntry(entryOf(state, suspend))
+    const of = { height: 1, hash: entryHash(entry) }
     const signedBy = (signers: readonly string[]) =>
-      verifyLedger(trust, [{ entry, certificate: certify(entry, 1, signers) }]).ok
+      verifyCertificate(authorityOf(state, network), of, certify(entry, 1, signers)).ok
     expect(signedBy(members.slice(0, 4))).toBe(true)
     expect(signedBy(members.slice(1, 4))).toBe(false)
   })

@@ -29,7 +29,7 @@ describe('an attempt whose member dealt two ways to some and nothing to others',
       height: 1,
       phase: { kind: 'opened' as const, opened: body, openedHash: opened },
     }
-    const outlook = { state, join: new Join(false), attempt: a, since: 0, now: 1000 }
+    const outlook = { state, join: new Join(false), attempt: a, appeals: new Map(), since: 0, now: 1000 }
     const given = proposable(outlook)
     expect(given).toMatchObject({ kind: 'RoundAborted', reason: 'culprit', culprits: [{ member: liar }] })
     const entry = { height: 2, prev: state.head, at: 1000, body: given! }

@@ -66,7 +66,7 @@ describe('voting', () => {
       height: 4,
       prev: other,
       at: 1,
-      body: { kind: 'MemberRestored', member: third },
+      body: { kind: 'MemberRestored', member: third, signatures: [] },
     })
     const id = sha256(value)
     const proposed = (validView: number) =>
