@@ -309,6 +309,11 @@ export function declaresSamples({
   return contribution !== undefined && privacy.unit === 'none' && training.weighting === 'samples'
 }
 
+/** Fewest survivors of a cohort of `n` whose sum may be opened: the threshold of its shares, never below the charter's floor. */
+export function survivorsMinOf(charter: Pick<Charter, 'secureSum' | 'maliciousMax'>, n: number): number {
+  return Math.max(quorum(n, charter.maliciousMax), survivorsFloor(charter))
+}
+
 /** Undefined where all is exact. */
 export function protection({ privacy }: Pick<Charter, 'privacy'>): Protection | undefined {
   return privacy.unit === 'none' ? undefined : privacy

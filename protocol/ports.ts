@@ -203,8 +203,21 @@ export interface Section {
 export interface Noise {
   /** Sums of Skellam noise are Skellam noise; what is known of sampled rows is known of Gaussians. */
   readonly law: 'skellam' | 'discreteGaussian'
-  /** Of each hospital's draws, in steps squared: a whole number, 1 or more. */
-  readonly variance: number
+  /** Variance of each hospital's draws of each level, in steps squared: whole numbers; 0 where a level has none. See `privacy/shares.ts`. */
+  readonly levels: readonly number[]
+}
+
+/** Of one hospital's noise of one level in one vector. */
+export interface NoiseKey {
+  readonly level: number
+  /** 32 bytes. */
+  readonly key: Uint8Array
+}
+
+/** Noise in a vector that has these sections. */
+export interface KeyedNoise {
+  readonly sections: readonly Section[]
+  readonly keys: readonly NoiseKey[]
 }
 
 /** A key stream that is added to a vector or subtracted from it, element by element. */
@@ -215,12 +228,14 @@ export interface Mask {
   readonly sign: 1 | -1
 }
 
-/** A stretch of masked vectors, or of their sum, and masks that come off it. */
+/** A stretch of masked vectors, or of their sum, and what comes off it. */
 export interface Masked {
   /** Position of its first element in the whole vector. */
   readonly from: number
   /** What takes the masks off, so with the opposite sign of what put them on. */
   readonly masks: readonly Mask[]
+  /** Noise that was added and comes off with them; undefined: none. */
+  readonly excess?: KeyedNoise | undefined
 }
 
 /** Pure vector work (protocol/sum/kernels.ts), done in a worker by the node and inline by the simulator. */
@@ -238,8 +253,10 @@ export type VectorWork =
       readonly residual?: Float32Array | undefined
       /** The model's. */
       readonly basis?: Float32Array | undefined
-      /** Rounding randomness, 32 bytes: private to this hospital. */
+      /** Rounding randomness, 32 bytes, and with it that of the lowest level of noise: private to this hospital. */
       readonly roundingKey: Uint8Array
+      /** Of the levels above it. */
+      readonly noiseKeys?: readonly NoiseKey[] | undefined
       readonly selfKey: Uint8Array
       readonly pairs: readonly Mask[]
       readonly shards: number

@@ -9,6 +9,7 @@ import {
   parameterCount,
   quorum,
   survivorsFloor,
+  survivorsMinOf,
 } from '../../config/charter.ts'
 import { equalBytes } from '../bytes.ts'
 import { type Draw, drawOf, nextBeacon } from '../committees/draw.ts'
@@ -173,11 +174,6 @@ export function cohortMin(state: LedgerState): number {
   return Math.max(state.quorum, survivorsFloor(state.charter))
 }
 
-/** Fewest survivors whose sum may be opened: the share threshold t of the cohort, never below the charter's floor. */
-export function survivorsMin(state: LedgerState, cohortSize: number): number {
-  return Math.max(quorum(cohortSize, state.charter.maliciousMax), survivorsFloor(state.charter))
-}
-
 /** The state after `entry`, or why it can never follow. Certificates are checked elsewhere. */
 export function applyEntry(state: LedgerState, entry: Entry): Applied {
   if (entry.height !== state.height + 1) return err(`height ${entry.height} after ${state.height}`)
@@ -250,7 +246,7 @@ function applyFixed(state: LedgerState, body: SurvivorsFixed, hash: Uint8Array):
   const rest = cohort.filter(m => !survivors.includes(m))
   const leftOut = body.leftOut.map(l => l.member)
   if (!sameList(leftOut, rest)) return err('leftOut is not the rest of the cohort')
-  const least = survivorsMin(state, cohort.length)
+  const least = survivorsMinOf(state.charter, cohort.length)
   if (survivors.length < least) return err(`${survivors.length} survivors, at least ${least}`)
   if (body.owners.length === 0) return err('no owners')
   if (!body.owners.every(m => cohort.includes(m))) return err('an owner is not of the cohort')

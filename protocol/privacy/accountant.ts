@@ -9,7 +9,6 @@ import {
   type DiscreteGaussianNoise,
   discreteGaussianRdp,
   epsilonFromRdp,
-  SHARE_VARIANCE_MIN,
   type SkellamNoise,
   sampledGaussianRdp,
   sampledRdp,
@@ -179,13 +178,8 @@ function checkEvent(event: PrivacyEvent): void {
   checkPositive('l2', event.l2)
   if (event.mechanism === 'skellam') checkPositive('l1', event.l1)
   else {
-    checkWhole('parts', event.parts)
+    if (!(event.tau >= 0)) throw new RangeError(`tau ${event.tau} is not 0 or above`)
     checkWhole('dimension', event.dimension)
-    if (sigma * sigma < SHARE_VARIANCE_MIN * event.parts) {
-      throw new RangeError(
-        `nothing is known of sums of ${event.parts} discrete Gaussians with sigma ${sigma}`,
-      )
-    }
   }
 }
 

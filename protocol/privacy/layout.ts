@@ -10,18 +10,24 @@ import {
   type PatientPrivacy,
   type Protection,
   parameterCount,
-  survivorsFloor,
+  survivorsMinOf,
 } from '../../config/charter.ts'
 import type { Noise, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { HALF } from '../sum/field.ts'
-import { idleMax } from './shares.ts'
+import { addingMin, type NoisyCohort, noiseLevels, varianceOf } from './shares.ts'
 
 /** What noise may take of the room in an element, in standard deviations of all noise together: more comes once in 10^32. */
 const TAIL = 12
 
 /** Largest standard deviation of a hospital's noise, in steps: far more than rounding, and what its sampler draws. */
 const STEPS_MAX = { discreteGaussian: 2 ** 19, skellam: 4900 } as const satisfies Record<Noise['law'], number>
+
+/**
+ * Least variance of a level of noise in training, whose sampled rows are known to be protected by a Gaussian alone: a sum of discrete
+ * Gaussians of so much each is one but for less than any number here can tell.
+ */
+export const GAUSSIAN_MIN = 100
 
 /** Sums that change together by at most `change` (L2) with one patient or hospital, in their unit. */
 export interface Group {
@@ -38,9 +44,9 @@ export const PURPOSE = {
   evaluate: 'evaluation',
 } as const satisfies Record<Task, keyof Protection['noiseMultiplier']>
 
-/** Hospitals whose shares of the noise make up all of it: fewest survivors, less those whose shares are known or missing. */
-export function noisyHospitals(charter: Pick<Charter, 'secureSum' | 'maliciousMax'>): number {
-  return survivorsFloor(charter) - idleMax(charter)
+/** A cohort of `n` of a charter, as the arithmetic of noise sees it. */
+export function noisyCohort(charter: Pick<Charter, 'secureSum' | 'maliciousMax'>, n: number): NoisyCohort {
+  return { cohort: n, survivorsMin: survivorsMinOf(charter, n), maliciousMax: charter.maliciousMax }
 }
 
 /** Whether the noise of a task is in its sum, and not in what each hospital gives already. */
@@ -99,9 +105,11 @@ export function noisedLayout(
   n: number,
 ): readonly Section[] {
   const groups = groupsOf(charter, privacy, task)
-  const shares = noisyHospitals(charter)
+  const cohort = noisyCohort(charter, n)
+  const shares = addingMin(cohort, n - cohort.survivorsMin)
   const multiplier = privacy.noiseMultiplier[PURPOSE[task]] * Math.sqrt(groups.length)
   const law = privacy.unit === 'patient' ? 'discreteGaussian' : 'skellam'
+  const least = law === 'discreteGaussian' && task === 'train' ? GAUSSIAN_MIN : 1
   const plain = { lanes: 1, rotated: false, oneIn: 1, factor: undefined } as const
   const sections = groups.flatMap(({ change, sums, counts }) =>
     sums.map(({ name, length, bound }): Section => {
@@ -110,10 +118,10 @@ export function noisedLayout(
       const noiseRoom = (TAIL * deviation * Math.sqrt(n / shares)) / n
       const room = (HALF / n - 1 - TAIL) / (bound + noiseRoom)
       const scale = counts ? 1 : Math.min(room, (STEPS_MAX[law] * Math.sqrt(shares)) / deviation)
-      const variance = Math.ceil((deviation * scale) ** 2 / shares)
-      const taken = n * (bound * scale + (counts ? 0 : 1)) + TAIL * Math.sqrt(n * variance)
+      const noise: Noise = { law, levels: noiseLevels((deviation * scale) ** 2, cohort, least) }
+      const taken = n * (bound * scale + (counts ? 0 : 1)) + TAIL * Math.sqrt(n * varianceOf(noise))
       assert(taken <= HALF, `section ${name} and its noise fit for ${n} hospitals`)
-      return { ...plain, name, length, bound, scale, noise: { law, variance } }
+      return { ...plain, name, length, bound, scale, noise }
     }),
   )
   const weight: Section = { ...plain, name: 'weight', length: 1, bound: 1, scale: 1, noise: undefined }

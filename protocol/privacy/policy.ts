@@ -3,14 +3,24 @@
  * bound, by Renyi divergences at whole orders, at which they are those of the continuous Gaussian for shifts by whole numbers
  * (Canonne, Kamath, Steinke 2020, proposition 5), sampled or not.
  */
-import { type Charter, type Protection, protection } from '../../config/charter.ts'
+import { type Charter, type Protection, protection, survivorsFloor } from '../../config/charter.ts'
 import { taskOf } from '../ledger/plan.ts'
 import { Memo } from '../memo.ts'
-import type { Task } from '../ports.ts'
+import type { Noise, Section, Task } from '../ports.ts'
 import { assert } from '../result.ts'
 import { type PrivacyEvent, rdpOf } from './accountant.ts'
-import { groupsOf, isNoisedSum, noisedLayout, noisyHospitals, PURPOSE, roundingFactor } from './layout.ts'
-import { epsilonFromRdp, ORDERS } from './rdp.ts'
+import {
+  GAUSSIAN_MIN,
+  type Group,
+  groupsOf,
+  isNoisedSum,
+  noisedLayout,
+  noisyCohort,
+  PURPOSE,
+  roundingFactor,
+} from './layout.ts'
+import { type DiscreteGaussianNoise, epsilonFromRdp, ORDERS, type SkellamNoise, sumTau } from './rdp.ts'
+import { addingMin, levelEnds, type NoisyCohort } from './shares.ts'
 
 /** How many noised sums of each task a hospital has given its part of, or the study has opened. */
 export type Releases = Readonly<Record<Task, number>>
@@ -21,9 +31,6 @@ export const NO_RELEASES: Releases = { statistics: 0, train: 0, evaluate: 0 }
 const FLOATS = 1.001
 /** Of delta, what is kept for the chance that rounding widens a sum by more than is counted. */
 const ROUNDING_SHARE = 1e-3
-
-/** Least variance of a hospital's noise in training. */
-const VARIANCE_MIN = 100
 
 /** Divergences of one release, at each of the ORDERS. */
 type Curve = readonly number[]
@@ -91,43 +98,83 @@ function curvesOf(charter: Charter, privacy: Protection): Readonly<Record<Task, 
 
 /** Of one release of a task, at a given order; Infinity where nothing is known of it. */
 function divergenceOf(charter: Charter, privacy: Protection, task: Task): (order: number) => number {
-  const events = eventsOf(charter, privacy, task)
-  if (!events) return () => Number.POSITIVE_INFINITY
-  return atWhole(order => events.reduce((sum, event) => sum + event.steps * rdpOf(event, order), 0))
+  const groups = eventsOf(charter, privacy, task)
+  if (!groups) return () => Number.POSITIVE_INFINITY
+  const worst = (events: readonly PrivacyEvent[], order: number) =>
+    events.reduce((most, event) => Math.max(most, event.steps * rdpOf(event, order)), 0)
+  return atWhole(order => groups.reduce((sum, events) => sum + worst(events, order), 0))
 }
 
-/** What one release of a task is for the accountant; undefined: there is too little noise in it to say. */
-function eventsOf(charter: Charter, privacy: Protection, task: Task): readonly PrivacyEvent[] | undefined {
+/**
+ * What one release of a task is for the accountant: of each group all that it may be, of which the worst counts; undefined: there is too
+ * little noise in it to say.
+ */
+function eventsOf(
+  charter: Charter,
+  privacy: Protection,
+  task: Task,
+): readonly (readonly PrivacyEvent[])[] | undefined {
   if (privacy.unit === 'patient' && !isNoisedSum(privacy, task)) {
     const sigma = privacy.noiseMultiplier[PURPOSE[task]] / FLOATS
     const { localUpdates } = charter.training
-    return [{ mechanism: 'gaussian', q: privacy.samplingRate, sigma, steps: localUpdates }]
+    return [[{ mechanism: 'gaussian', q: privacy.samplingRate, sigma, steps: localUpdates }]]
   }
-  const parts = noisyHospitals(charter)
-  const sections = noisedLayout(charter, privacy, task, charter.members.length)
   const beta = (privacy.delta * ROUNDING_SHARE) / (charter.training.rounds + 2) / 3
-  const noises = groupsOf(charter, privacy, task).map(({ change, sums }) => {
-    const section = sections.find(s => s.name === sums[0]!.name)!
-    const l2 = change * section.scale * FLOATS * roundingFactor(section, change, beta)
-    const dimension = sums.reduce((d, s) => d + s.length, 0)
-    return {
-      // Of whole numbers.
-      l1: Math.min(l2 * Math.sqrt(dimension), l2 * l2),
-      l2,
-      // The shares of more hospitals than these make it no less private.
-      sigma: Math.sqrt(section.noise!.variance * parts),
-      parts,
-      dimension,
-    }
-  })
+  const sums = cohortsOf(charter).map(cohort => ({
+    cohort,
+    sections: noisedLayout(charter, privacy, task, cohort.cohort),
+  }))
+  const groups = groupsOf(charter, privacy, task).map(group =>
+    sums.map(({ cohort, sections }) => openedNoise(group, sections, cohort, beta)),
+  )
   const one = { q: 1, steps: 1 }
-  if (privacy.unit === 'hospital') return noises.map(noise => ({ mechanism: 'skellam', ...one, ...noise }))
-  if (task !== 'train') return noises.map(noise => ({ mechanism: 'discreteGaussian', ...one, ...noise }))
-  const [first] = noises
-  assert(first !== undefined && noises.length === 1, 'a training round sums the update alone')
-  // So much noise in each share that their sum is a discrete Gaussian but for less than any number here can tell.
-  if (first.sigma ** 2 / parts < VARIANCE_MIN) return undefined
-  return [{ mechanism: 'gaussian', q: privacy.samplingRate, sigma: first.sigma / first.l2, steps: 1 }]
+  if (privacy.unit === 'hospital')
+    return groups.map(noises => noises.map(noise => ({ mechanism: 'skellam', ...one, ...noise })))
+  if (task !== 'train')
+    return groups.map(noises => noises.map(noise => ({ mechanism: 'discreteGaussian', ...one, ...noise })))
+  const [update] = groups
+  assert(update !== undefined && groups.length === 1, 'a training round sums the update alone')
+  const isLittle = (variance: number) => variance > 0 && variance < GAUSSIAN_MIN
+  if (sums.some(({ sections }) => sections[0]!.noise!.levels.some(isLittle))) return undefined
+  const sigma = update.reduce(
+    (least, noise) => Math.min(least, noise.sigma / noise.l2),
+    Number.POSITIVE_INFINITY,
+  )
+  return [[{ mechanism: 'gaussian', q: privacy.samplingRate, sigma, steps: 1 }]]
+}
+
+/** All cohorts that may sum: they have other scales, and so other rounding, and other levels of noise. */
+function cohortsOf(charter: Charter): readonly NoisyCohort[] {
+  const least = survivorsFloor(charter)
+  return Array.from({ length: charter.members.length - least + 1 }, (_, i) => noisyCohort(charter, least + i))
+}
+
+/** A group's sum as it is opened, with the least noise that any number of dropouts leaves in it, of hospitals that do not tell theirs. */
+function openedNoise(
+  { change, sums }: Group,
+  sections: readonly Section[],
+  cohort: NoisyCohort,
+  beta: number,
+): SkellamNoise & DiscreteGaussianNoise {
+  const section = sections.find(s => s.name === sums[0]!.name)!
+  const l2 = change * section.scale * FLOATS * roundingFactor(section, change, beta)
+  const dimension = sums.reduce((d, s) => d + s.length, 0)
+  // Of whole numbers.
+  const l1 = Math.min(l2 * Math.sqrt(dimension), l2 * l2)
+  return { l1, l2, dimension, ...leastNoise(section.noise!, cohort) }
+}
+
+/** The shares of more hospitals than those that add noise at least make it no less private. */
+function leastNoise({ levels }: Noise, cohort: NoisyCohort): Pick<DiscreteGaussianNoise, 'sigma' | 'tau'> {
+  const kept = levelEnds(cohort).map((end, j) => {
+    const count = addingMin(cohort, end)
+    const draws = levels.slice(0, j + 1).flatMap(variance => (variance > 0 ? [{ variance, count }] : []))
+    return { variance: draws.reduce((sum, d) => sum + d.variance * count, 0), tau: sumTau(draws) }
+  })
+  return {
+    sigma: Math.sqrt(Math.min(...kept.map(k => k.variance))),
+    tau: Math.max(...kept.map(k => k.tau)),
+  }
 }
 
 /** At other orders nothing is known of noise in whole numbers. */

@@ -145,39 +145,51 @@ export function skellamRdp(order: number, { l1, l2, sigma }: SkellamNoise): numb
 /** As SkellamNoise, of several hospitals that each add discrete Gaussian noise. */
 export interface DiscreteGaussianNoise {
   readonly l2: number
-  /** Square root of the sum of the hospitals' sigma^2. */
+  /** Square root of the sum of the draws' sigma^2. */
   readonly sigma: number
-  /** Hospitals, each of which adds noise of sigma / sqrt(parts). */
-  readonly parts: number
+  /** Of the draws, see `sumTau`. */
+  readonly tau: number
   /** Coordinates of the vector. */
   readonly dimension: number
 }
 
-/** Kairouz, Liu, Steinke state their bound for shares of this sigma^2 or more; with much less it does not hold. */
-export const SHARE_VARIANCE_MIN = 1 / 4
+/** Independent discrete Gaussians of one sigma^2. */
+export interface Draws {
+  readonly variance: number
+  readonly count: number
+}
+
+/** Of each draw: with much less the bound does not hold (q above .4). */
+export const DRAW_VARIANCE_MIN = 1 / 4
 
 /**
- * tau: the ratio of any two densities of a sum of `parts` discrete Gaussians of variance parameter `each` is within e^tau of that of one
- * discrete Gaussian of parts each. Kairouz, Liu, Steinke, 'The Distributed Discrete Gaussian Mechanism' (ICML 2021): either
- * density is within half of it.
- *
- * @param each SHARE_VARIANCE_MIN or more
+ * How far the sum of all these draws is from one discrete Gaussian: the logarithm of a ratio of two of its densities is within tau of that
+ * one's. Kairouz, Liu, Steinke, 'The Distributed Discrete Gaussian Mechanism' (ICML 2021): with variances a and b the density of the sum of two is
+ * within e^(5 q) of that of one with variance a + b, q = exp(-2 pi^2 / (1 / a + 1 / b)), where q is at most .4, as it is for variances of
+ * 1 / 10 and more. So draw after draw, in any order; with the largest first tau is least. Equal ones give the theorem's tau.
  */
-export function sumTau(each: number, parts: number): number {
+export function sumTau(draws: readonly Draws[]): number {
   let tau = 0
-  for (let k = 1; k < parts; k++) tau += 10 * Math.exp((-2 * Math.PI ** 2 * each * k) / (k + 1))
+  let sum = 0
+  for (const { variance, count } of draws.toSorted((a, b) => b.variance - a.variance)) {
+    if (!(variance >= DRAW_VARIANCE_MIN))
+      throw new RangeError(`nothing is known of sums of discrete Gaussians of variance ${variance}`)
+    for (let i = 0; i < count; i++) {
+      if (sum > 0) tau += 10 * Math.exp((-2 * Math.PI ** 2 * sum * variance) / (sum + variance))
+      sum += variance
+    }
+  }
   return tau
 }
 
 /**
- * A sum of discrete Gaussians, which is not quite one itself: the bound of Kairouz, Liu, Steinke that is linear in tau, on each
+ * A sum of discrete Gaussians, which is not quite one itself. Kairouz, Liu, Steinke (ICML 2021), the bound that is linear in tau, on each
  * coordinate that a record changes. A change of whole numbers reaches at most l2^2 coordinates.
  *
  * @param order above 1
  */
 export function discreteGaussianRdp(order: number, noise: DiscreteGaussianNoise): number {
-  const { l2, sigma, parts, dimension } = noise
-  const tau = sumTau((sigma * sigma) / parts, parts)
+  const { l2, sigma, tau, dimension } = noise
   const changed = Math.min(dimension, l2 * l2)
   return (order * l2 * l2) / (2 * sigma * sigma) + tau * changed
 }

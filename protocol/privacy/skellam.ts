@@ -36,13 +36,13 @@ const TAIL_BITS = 113n
 const START_NATS = 111n
 const START = 1n << 192n
 
-/** A table of sigma = 5,000 has 2.5 MiB. */
-const TABLES_MAX = 8
+/** As many as the sections and levels of a task have; one of sigma = 5,000 has 2.5 MiB. */
+const TABLES_MAX = 24
 const tables = new Lru<NoiseSampler>(TABLES_MAX)
 
 /**
  * The sampler of Skellam noise of this variance, in units of the integers that are summed; parties with the same fraction draw the same
- * noise from the same key. Of the last 8 variances it is remembered; else its table takes 1 to 200 ms. Throws RangeError unless
+ * noise from the same key. Of the last 24 variances it is remembered; else its table takes 1 to 200 ms. Throws RangeError unless
  * 2^-20 <= variance <= 25,000,000, and if its numerator or denominator is 2^512 or more.
  */
 export function skellamNoise(variance: Rational): NoiseSampler {

@@ -3,14 +3,25 @@
  * what has been learned and, after each input, does all that has become possible: every step is a condition on the
  * state and a mark that it was done, so that order of arrival, repetition and restart make no difference.
  */
-import { type Charter, quorum, survivorsFloor } from '../../config/charter.ts'
-import { ascii, equalBytes } from '../bytes.ts'
+import { type Charter, quorum, survivorsMinOf } from '../../config/charter.ts'
+import { equalBytes } from '../bytes.ts'
 import type { Audited } from '../contribution/audit.ts'
 import { isAuditable } from '../contribution/groups.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { RoundOpened, SurvivorsFixed } from '../ledger/entry.ts'
 import type { Plan } from '../ledger/plan.ts'
-import type { Given, HeldModel, Mask, MemberId, Metrics, Millis, Section, Vector } from '../ports.ts'
+import type {
+  Given,
+  HeldModel,
+  Mask,
+  MemberId,
+  Metrics,
+  Millis,
+  NoiseKey,
+  Section,
+  Vector,
+} from '../ports.ts'
+import { levelsAbove } from '../privacy/shares.ts'
 import { isLong } from '../stored.ts'
 import { layoutFor, vectorLength } from '../sum/layout.ts'
 import { EVIDENCE_BYTES_MAX } from '../wire/limits.ts'
@@ -20,11 +31,13 @@ import { draftKey } from './records.ts'
 import {
   type AttemptKeys,
   type CohortContext,
+  hashOfOffers,
   type MemberShares,
   offerFits,
   openShares,
   type PublicKeys,
   publicSeedOf,
+  type SeedKind,
 } from './secrets.ts'
 import { Transfers } from './transfers.ts'
 
@@ -75,6 +88,8 @@ export interface Opening {
   readonly fixedAt: Millis
   readonly survivors: readonly MemberId[]
   readonly dropouts: readonly MemberId[]
+  /** What is revealed, in this order. */
+  readonly seeds: readonly Seed[]
   /** Shards whose sum is being computed here; with the seeds, as it is the sum without masks. */
   readonly summing: Set<number>
   /** Shard sums that are known, own or received and matching their claim. */
@@ -87,8 +102,8 @@ export interface Opening {
   readonly given: Map<string, Vector>
   /** Claims of what is no vector of the field: `${shard}/${owner}`. */
   readonly refused: Set<string>
-  /** By the holder's place in the cohort: of each dealer the share that it revealed, where that is valid. */
-  readonly shares: Map<number, ReadonlyMap<MemberId, Uint8Array>>
+  /** By the holder's place in the cohort: of each of the seeds, by its own, the share that it revealed, where that is valid. */
+  readonly shares: Map<number, ReadonlyMap<number, Uint8Array>>
   /** Reveals; those that are not checked wait for an offer. */
   readonly reveals: Map<
     MemberId,
@@ -106,8 +121,8 @@ export interface Opening {
   revealed: boolean
   /** The claims that coin and tags are of, and their hash; undefined also where each peer sums itself. */
   frozen: { readonly hash: Uint8Array; readonly claims: readonly Claim[] } | undefined
-  /** Shares of which no seed could be made, by dealer: not tried again. */
-  readonly failed: Map<MemberId, string>
+  /** Shares of which no seed could be made, by the seed's place: not tried again. */
+  readonly failed: Map<number, string>
   recovered: Recovered | undefined
   /** Keys of pairwise masks that survivors opened for an audit; those that are not checked wait for offers or the lot. */
   readonly pairs: Map<
@@ -145,14 +160,20 @@ export interface Audit {
   summing: boolean
 }
 
+/** A seed that the entry opens. */
+export interface Seed {
+  readonly member: MemberId
+  readonly kind: SeedKind
+}
+
 /** What the revealed shares give. */
 export interface Recovered {
-  /** A survivor's self-mask seed, a dropout's mask seed. */
-  readonly seeds: ReadonlyMap<MemberId, Uint8Array>
-  /** Hash of the survivors' seeds. */
+  /** Hash of the survivors' self-mask seeds. */
   readonly hash: Uint8Array
   /** Of each survivor what takes off its input the masks that are known now: its own, and those with dropouts. */
   readonly masks: ReadonlyMap<MemberId, readonly Mask[]>
+  /** Of each survivor the noise that comes off with them. */
+  readonly excess: ReadonlyMap<MemberId, readonly NoiseKey[]>
   readonly at: Millis
 }
 
@@ -257,6 +278,7 @@ export class Attempt {
     this.model = model
     const cohort = body.cohort.map(c => c.member)
     this.#positions = new Map(cohort.map((m, i) => [m, i]))
+    this.sections = layoutFor(charter, body.task, plan.hospitals ?? cohort.length, body.round)
     this.context = {
       round: body.round,
       attempt: body.attempt,
@@ -265,8 +287,8 @@ export class Attempt {
       keys: setup.keys,
       threshold: quorum(cohort.length, charter.maliciousMax),
       audits: isAuditable(charter, body.task),
+      levels: levelsAbove(this.sections),
     }
-    this.sections = layoutFor(charter, body.task, plan.hospitals ?? cohort.length, body.round)
     this.publicSeed = publicSeedOf(plan.start ?? setup.opened, body.round)
     this.length = vectorLength(this.sections)
     this.shards = isLong(4 * this.length, charter) ? cohort.length : 1
@@ -312,7 +334,7 @@ export class Attempt {
 
   /** Fewest survivors whose sum may be opened. */
   get survivorsMin(): number {
-    return Math.max(this.context.threshold, survivorsFloor(this.setup.charter))
+    return survivorsMinOf(this.setup.charter, this.cohort.length)
   }
 
   /** Order in which members own shard k: starts at k, shifted by the entry's hash. */
@@ -354,13 +376,9 @@ export class Attempt {
   offersHash(): Uint8Array | undefined {
     if (this.#offersHash) return this.#offersHash
     if (this.offers.size < this.cohort.length) return undefined
-    const hashes: Uint8Array[] = []
-    for (const m of this.cohort) {
-      const offer = this.offers.get(m)
-      if (!offer) return undefined
-      hashes.push(sha256(offer.digests, ...offer.ciphertexts, offer.pairDigests ?? new Uint8Array(0)))
-    }
-    this.#offersHash = sha256(ascii('medmesh/1 offers'), ...hashes)
+    const offers = this.cohort.map(m => this.offers.get(m))
+    if (!offers.every(offer => offer !== undefined)) return undefined
+    this.#offersHash = hashOfOffers(offers)
     return this.#offersHash
   }
 

@@ -7,24 +7,26 @@ import type { MemberId, Value, VectorOutput } from '../ports.ts'
 import { assert } from '../result.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
 import { rootOf } from '../sum/shards.ts'
-import { encode } from '../wire/codec.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, evidenceOf, ROOT_BYTES, sliceHash, sliceMatches } from './attempt.ts'
 import { complain } from './complaints.ts'
 import { fetchVectors, ownSlice } from './delivery.ts'
 import { noteHeld, receipt, recount } from './receipts.ts'
-import { RECORDS } from './records.ts'
+import { encodeShares, RECORDS } from './records.ts'
 import {
   dealShares,
   digestOf,
   houseKey,
+  levelSeeds,
   type MemberShares,
   maskPartners,
+  noiseKeys,
   pairKey,
   pairKeyFits,
-  SEED_KINDS,
+  seedKinds,
   selfMaskKey,
   shareDigest,
+  shareOf,
 } from './secrets.ts'
 
 /** Other inputs of one member that are kept: more could only be an attempt to fill memory. */
@@ -42,12 +44,12 @@ export function advanceInput(a: Attempt): void {
 }
 
 /** Whether shares are those that their dealer's offer commits to. */
-function areAsOffered(a: Attempt, from: MemberId, shares: MemberShares): boolean {
+export function areAsOffered(a: Attempt, from: MemberId, shares: MemberShares): boolean {
   const offer = a.offers.get(from)!
-  return SEED_KINDS.every(kind =>
+  return seedKinds(a.context).every(kind =>
     equalBytes(
       digestOf(a.context, offer, kind, a.hands.self),
-      shareDigest(a.context, kind, from, a.hands.self, shares[kind]),
+      shareDigest(a.context, kind, from, a.hands.self, shareOf(shares, kind)),
     ),
   )
 }
@@ -116,6 +118,7 @@ function mask(a: Attempt): void {
       residual: a.setup.residual,
       basis: a.model.basis,
       roundingKey: houseKey(a.context, own, 'rounding'),
+      ...(a.context.levels > 0 && { noiseKeys: noiseKeys(a.context, 1, levelSeeds(a.context, own)) }),
       selfKey: selfMaskKey(a.context, own.selfSeed),
       pairs: pairs.filter(p => p !== undefined),
       shards: a.shards,
@@ -144,7 +147,7 @@ function commit(
   const message = a.hands.sign('input', body)
   const puts: (readonly [string, Value])[] = [
     [RECORDS.input, message],
-    [RECORDS.shares, encodeShares(a)],
+    [RECORDS.shares, encodeShares(a.shares)],
   ]
   puts.push(...a.hands.charge(a.setup.body.task))
   if (draft !== undefined) puts.push([RECORDS.masked, { sameAs: draft }])
@@ -167,10 +170,6 @@ export function giveOwn(a: Attempt): void {
     const slice = ownSlice(a, shard)
     if (slice) a.transfers.hold(sliceHash(commitment.hashes, shard), slice)
   }
-}
-
-function encodeShares(a: Attempt): Uint8Array {
-  return encode([...a.shares].map(([from, s]) => ({ from, self: s.self, mask: s.mask })))
 }
 
 /** What follows from an input alone; the same for each of the peers of a simulation. */

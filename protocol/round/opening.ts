@@ -18,12 +18,14 @@ import { claimOf, freezeClaims, isFixed, openDueAt, succession, takeovers } from
 import { fetchVectors, ownSlice } from './delivery.ts'
 import { otherInput } from './input.ts'
 import { draftKey, RECORDS } from './records.ts'
-import { checkReveals, kindOf, recover } from './reveals.ts'
+import { checkReveals, recover, seedsToOpen } from './reveals.ts'
+import { shareOf } from './secrets.ts'
 import { checkTags, compareAnew, nameAbsent, sumName } from './verify.ts'
 
 export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array, now: Millis): void {
   const survivors = body.survivors.map(s => s.member)
   a.opening = {
+    seeds: seedsToOpen(a, survivors),
     body,
     fixed,
     fixedAt: now,
@@ -98,7 +100,7 @@ export function slicesOf(a: Attempt, o: Opening, shard: number): Vector[] | unde
   return out
 }
 
-/** Sums each shard whose slices are all here, without the masks that are known. */
+/** Sums each shard whose slices are all here, without the masks that are known and without noise that is too much. */
 function sumShards(a: Attempt, o: Opening): void {
   if (!o.recovered) return
   for (let shard = 0; shard < a.shards; shard++) {
@@ -117,10 +119,15 @@ function sumShards(a: Attempt, o: Opening): void {
   }
 }
 
-/** What takes the known masks of these survivors off their slices of a shard, or off the sum of these. */
-function maskedBy(a: Attempt, { masks }: Recovered, shard: number, of: readonly MemberId[]): Masked {
+/** What takes the known masks of these survivors, and noise that is too much, off their slices of a shard, or off the sum of these. */
+function maskedBy(a: Attempt, { masks, excess }: Recovered, shard: number, of: readonly MemberId[]): Masked {
   const [from] = shardRange(a.length, a.shards, shard)
-  return { from, masks: of.flatMap(m => masks.get(m) ?? []) }
+  const keys = of.flatMap(m => excess.get(m) ?? [])
+  return {
+    from,
+    masks: of.flatMap(m => masks.get(m) ?? []),
+    ...(keys.length > 0 && { excess: { sections: a.sections, keys } }),
+  }
 }
 
 /** Claims what was summed here, and sends it, when it is this peer's turn. */
@@ -164,12 +171,12 @@ function takeSums(a: Attempt, o: Opening): void {
   }
 }
 
-/** Own shares, once and durably. */
+/** Own shares of the seeds that the entry opens, once and durably. */
 function reveal(a: Attempt, o: Opening): void {
   if (o.revealed || !a.takesPart || a.shares.size < a.cohort.length) return
   if (!a.cohort.every(m => a.shares.has(m))) return
   const { round, attempt } = a.context
-  const shares = concatBytes(...a.cohort.map(m => a.shares.get(m)![kindOf(o, m)]))
+  const shares = concatBytes(...o.seeds.map(s => shareOf(a.shares.get(s.member)!, s.kind)))
   // With an own input, the offers that it was made of: those are what the shares were checked against.
   const offers = a.commitments.get(a.hands.self)?.offers ?? a.offersHash()
   if (!offers) return

@@ -1,8 +1,9 @@
 /** Durable records of an attempt: what a restarted peer must know to say nothing else than it has said (SPEC M3). */
 import { z } from 'zod'
 import type { MemberId } from '../ports.ts'
-import { bytesMax, decodeAnew, encode, uint } from '../wire/codec.ts'
-import { GOSSIP_MESSAGE_BYTES_MAX, MEMBERS_MAX } from '../wire/limits.ts'
+import { bytes, bytesMax, decodeAnew, encode, memberId, uint } from '../wire/codec.ts'
+import { GOSSIP_MESSAGE_BYTES_MAX, MEMBERS_MAX, NOISE_LEVELS_MAX } from '../wire/limits.ts'
+import type { MemberShares } from './secrets.ts'
 
 /** All are forgotten when the attempt is over. */
 export const RECORDS = {
@@ -62,4 +63,36 @@ export function decodeHeld(record: Uint8Array | undefined): z.infer<typeof HeldR
   // Of one's own disk, and larger than any message where there are many members.
   const held = record && decodeAnew(record, HeldRecord)
   return held?.ok ? held.value : undefined
+}
+
+const SharesRecord = z
+  .array(
+    z.strictObject({
+      from: memberId,
+      self: bytes(32),
+      mask: bytes(32),
+      levels: z.array(bytes(32)).max(NOISE_LEVELS_MAX).optional(),
+    }),
+  )
+  .max(MEMBERS_MAX)
+
+/** By dealer. Where no noise may come off the sum there are no levels. */
+export function encodeShares(shares: ReadonlyMap<MemberId, MemberShares>): Uint8Array {
+  return encode(
+    [...shares].map(([from, { self, mask, levels }]) => ({
+      from,
+      self,
+      mask,
+      ...(levels.length > 0 && { levels }),
+    })),
+  )
+}
+
+/** Undefined where there is none, or it cannot be read. */
+export function decodeShares(
+  record: Uint8Array | undefined,
+): ReadonlyMap<MemberId, MemberShares> | undefined {
+  const shares = record && decodeAnew(record, SharesRecord)
+  if (!shares?.ok) return undefined
+  return new Map(shares.value.map(({ from, self, mask, levels = [] }) => [from, { self, mask, levels }]))
 }

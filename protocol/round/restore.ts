@@ -1,22 +1,17 @@
 /** What a restarted peer knows again of the attempt that it was in: what it said, byte for byte, and what it promised. */
-import { z } from 'zod'
+import type { z } from 'zod'
 import { equalBytes } from '../bytes.ts'
 import type { Durable } from '../ports.ts'
 import { residuesFromBytes } from '../sum/field.ts'
-import { bytes, decode, memberId } from '../wire/codec.ts'
+import { decode } from '../wire/codec.ts'
 import { openEnvelope } from '../wire/envelope.ts'
-import { MEMBERS_MAX } from '../wire/limits.ts'
 import { BODIES, type Body, type GossipType } from '../wire/messages.ts'
 import { type Attempt, sliceMatches } from './attempt.ts'
 import { acceptPairs } from './audit.ts'
 import { ownSlice } from './delivery.ts'
 import { acceptInput, giveOwn } from './input.ts'
 import { acceptTags } from './opening.ts'
-import { decodeHeld, RECORDS, sliceOf } from './records.ts'
-
-const SharesRecord = z
-  .array(z.strictObject({ from: memberId, self: bytes(32), mask: bytes(32) }))
-  .max(MEMBERS_MAX)
+import { decodeHeld, decodeShares, RECORDS, sliceOf } from './records.ts'
 
 /** Before the attempt's first step. Records of other attempts are not in the store any more. */
 export function restoreAttempt(a: Attempt, records: Durable): void {
@@ -48,11 +43,10 @@ function restoreHeld(a: Attempt, records: Durable): void {
 
 function restoreInput(a: Attempt, records: Durable): void {
   const message = records.get(RECORDS.input)
-  const shares = records.get(RECORDS.shares)
+  const shares = decodeShares(records.get(RECORDS.shares))
   const input = message && bodyOf('input', message)
-  const dealt = shares && decode(shares, SharesRecord)
-  if (!message || !input || !dealt?.ok) return
-  for (const { from, self, mask } of dealt.value) a.shares.set(from, { self, mask })
+  if (!message || !input || !shares) return
+  for (const [from, theirs] of shares) a.shares.set(from, theirs)
   if (a.shards === 1) a.masked = residuesFromBytes(input.body.data)
   else if (records.has(RECORDS.masked)) a.masked = { record: RECORDS.masked, from: 0, to: a.length }
   // Never again another input under these masks.

@@ -2,30 +2,48 @@
 import { ascii, equalBytes } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { Memo } from '../memo.ts'
-import type { Mask, MemberId } from '../ports.ts'
+import type { Mask, MemberId, NoiseKey } from '../ports.ts'
+import { noisyCohort } from '../privacy/layout.ts'
+import { levelKept } from '../privacy/shares.ts'
 import { combiner } from '../sum/shamir.ts'
 import { EVIDENCE_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
-import { type Attempt, evidenceOf, type Opening } from './attempt.ts'
+import { type Attempt, evidenceOf, type Opening, type Seed } from './attempt.ts'
 import {
   ciphertextsFit,
   digestOf,
   maskPair,
   maskPartners,
+  noiseKeys,
   pairKey,
-  type SeedKind,
+  seedChain,
   selfCommitment,
   selfMaskKey,
   shareDigest,
 } from './secrets.ts'
 
-/** Which of a member's seeds the entry opens: never both (SPEC S10). */
-export function kindOf(o: Opening, member: MemberId): SeedKind {
-  return o.survivors.includes(member) ? 'self' : 'mask'
+/**
+ * Which of the cohort's seeds the entry opens: of each one of two and never both; and of each survivor that of the first level of noise
+ * which so many survivors do not need, if there is one, and with it those above (SPEC S10).
+ */
+export function seedsToOpen(a: Attempt, survivors: readonly MemberId[]): readonly Seed[] {
+  const opened = a.cohort.map(
+    (member): Seed => ({ member, kind: survivors.includes(member) ? 'self' : 'mask' }),
+  )
+  const level = firstOff(a, survivors)
+  if (level > a.context.levels) return opened
+  const noise = a.cohort.filter(m => survivors.includes(m)).map((member): Seed => ({ member, kind: level }))
+  return [...opened, ...noise]
+}
+
+function firstOff(a: Attempt, survivors: readonly MemberId[]): number {
+  if (a.context.levels === 0) return 1
+  return levelKept(noisyCohort(a.setup.charter, a.cohort.length), survivors.length) + 1
 }
 
 export function acceptReveal(a: Attempt, from: MemberId, body: Body<'reveal'>, message: Uint8Array): boolean {
-  if (!a.opening || !a.cohort.includes(from) || body.shares.length !== 32 * a.cohort.length) return false
+  if (!a.opening || !a.cohort.includes(from) || body.shares.length !== 32 * a.opening.seeds.length)
+    return false
   a.opening.reveals.set(from, { body, message, checked: false })
   return true
 }
@@ -35,27 +53,26 @@ interface Checked {
   readonly from: MemberId
   readonly fixed: Uint8Array
   readonly offers: Uint8Array
-  readonly valid: ReadonlyMap<MemberId, Uint8Array>
+  readonly valid: ReadonlyMap<number, Uint8Array>
 }
 const checkedBefore = new Memo<Body<'reveal'>, Checked>()
 
-/** The share of each dealer that `from` reveals, where it is the one that the dealer committed to. */
+/** The share of each of the seeds that `from` reveals, where it is the one that its dealer committed to. */
 function validShares(
   a: Attempt,
   o: Opening,
   from: MemberId,
   body: Body<'reveal'>,
   offers: Uint8Array,
-): ReadonlyMap<MemberId, Uint8Array> {
+): ReadonlyMap<number, Uint8Array> {
   const before = checkedBefore.get(body)
   if (before?.from === from && equalBytes(before.fixed, o.fixed) && equalBytes(before.offers, offers))
     return before.valid
-  const valid = new Map<MemberId, Uint8Array>()
-  a.cohort.forEach((dealer, i) => {
-    const kind = kindOf(o, dealer)
+  const valid = new Map<number, Uint8Array>()
+  o.seeds.forEach(({ member: dealer, kind }, i) => {
     const share = body.shares.slice(32 * i, 32 * i + 32)
     const digest = digestOf(a.context, a.offers.get(dealer)!, kind, from)
-    if (equalBytes(shareDigest(a.context, kind, dealer, from, share), digest)) valid.set(dealer, share)
+    if (equalBytes(shareDigest(a.context, kind, dealer, from, share), digest)) valid.set(i, share)
   })
   checkedBefore.set(body, { from, fixed: o.fixed, offers, valid })
   return valid
@@ -67,10 +84,10 @@ function validShares(
  */
 export function wrongShares(a: Attempt, o: Opening, from: MemberId, body: Body<'reveal'>): boolean {
   const offers = a.offersHash()
-  if (!offers || body.shares.length !== 32 * a.cohort.length) return false
+  if (!offers || body.shares.length !== 32 * o.seeds.length) return false
   const input = a.commitments.get(from)
   if (!equalBytes(body.offers, offers)) return input !== undefined && equalBytes(input.offers, offers)
-  return validShares(a, o, from, body, offers).size < a.cohort.length
+  return validShares(a, o, from, body, offers).size < o.seeds.length
 }
 
 /** Takes in the shares of each new reveal; a wrong one names its sender. */
@@ -88,30 +105,31 @@ export function checkReveals(a: Attempt, o: Opening): void {
 
 /** The seeds that were recovered of these shares and others; the same for each of the peers of a simulation. */
 interface Combined {
-  /** Of every member the same holders' shares were used: their places. */
+  /** Of every seed the same holders' shares were used: their places. */
   readonly places: string
-  readonly seeds: ReadonlyMap<MemberId, Uint8Array>
+  readonly seeds: readonly Uint8Array[]
 }
-const recoveredBefore = new Memo<ReadonlyMap<MemberId, Uint8Array>, Combined>()
+const recoveredBefore = new Memo<ReadonlyMap<number, Uint8Array>, Combined>()
 
 /** Recovers all seeds as soon as each has t valid shares, and with them the masks that come off. */
 export function recover(a: Attempt, o: Opening): void {
   const t = a.context.threshold
   if (o.recovered || o.shares.size < t || !sameOffers(a, o)) return
   const places = [...o.shares.keys()].sort((p, q) => p - q)
-  const holders = (member: MemberId) => places.filter(p => o.shares.get(p)!.has(member)).slice(0, t)
-  if (a.cohort.some(m => holders(m).length < t)) return
+  const holders = (i: number) => places.filter(p => o.shares.get(p)!.has(i)).slice(0, t)
+  if (o.seeds.some((_, i) => holders(i).length < t)) return
   // Where all holders are honest the first t give every seed, and the digests that they fit determine them.
   const first = o.shares.get(places[0]!)!
   const usual = places.slice(0, t)
-  const isUsual = usual.every(p => o.shares.get(p)!.size === a.cohort.length)
+  const isUsual = usual.every(p => o.shares.get(p)!.size === o.seeds.length)
   const before = isUsual ? recoveredBefore.get(first) : undefined
   const known = before?.places === usual.join() ? before.seeds : undefined
-  const seeds = known ?? recoverAll(a, o, isUsual ? () => usual : holders)
-  if (!seeds) return
-  if (isUsual && !known) recoveredBefore.set(first, { places: usual.join(), seeds })
+  const all = known ?? recoverAll(a, o, isUsual ? () => usual : holders)
+  if (!all) return
+  if (isUsual && !known) recoveredBefore.set(first, { places: usual.join(), seeds: all })
+  const seeds = new Map(a.cohort.map((m, i) => [m, all[i]!]))
   const hash = sha256(ascii('medmesh/1 seeds'), o.fixed, ...o.survivors.map(m => seeds.get(m)!))
-  o.recovered = { seeds, hash, masks: knownMasks(a, o, seeds), at: a.hands.now() }
+  o.recovered = { hash, masks: knownMasks(a, o, seeds), excess: excessNoise(a, o, all), at: a.hands.now() }
 }
 
 /** Of each survivor its self mask and its masks with dropouts, with the opposite sign of what it applied. */
@@ -134,26 +152,45 @@ function knownMasks(
   return masks
 }
 
+/** Of each survivor the keys of the levels of its noise that come off, if any do. */
+function excessNoise(
+  a: Attempt,
+  o: Opening,
+  seeds: readonly Uint8Array[],
+): ReadonlyMap<MemberId, readonly NoiseKey[]> {
+  const excess = new Map<MemberId, readonly NoiseKey[]>()
+  o.seeds.forEach(({ member, kind }, i) => {
+    if (typeof kind === 'number') excess.set(member, noiseKeys(a.context, kind, chainTo(a, kind, seeds[i]!)))
+  })
+  return excess
+}
+
+/** From a level's seed up to the anchor. */
+function chainTo(a: Attempt, level: number, seed: Uint8Array): readonly Uint8Array[] {
+  return seedChain(seed, a.context.levels + 2 - level)
+}
+
 /** All seeds of the shares of these holders; undefined where one cannot be made, whose dealer is then named. */
 function recoverAll(
   a: Attempt,
   o: Opening,
-  holders: (member: MemberId) => readonly number[],
-): ReadonlyMap<MemberId, Uint8Array> | undefined {
-  const seeds = new Map<MemberId, Uint8Array>()
-  for (const member of a.cohort) {
-    const places = holders(member)
+  holders: (seed: number) => readonly number[],
+): readonly Uint8Array[] | undefined {
+  const seeds: Uint8Array[] = []
+  for (const [i, wanted] of o.seeds.entries()) {
+    const places = holders(i)
     const name = places.join()
-    if (o.failed.get(member) === name) return undefined
+    if (o.failed.get(i) === name) return undefined
     const combine = combiner(places)
-    const seed = combine.ok ? combine.value(places.map(p => o.shares.get(p)!.get(member)!)) : combine
-    if (!seed.ok || !seedFits(a, o, member, seed.value)) {
+    const seed = combine.ok ? combine.value(places.map(p => o.shares.get(p)!.get(i)!)) : combine
+    if (!seed.ok || !seedFits(a, wanted, seed.value)) {
+      const { member } = wanted
       // Every share is as its dealer committed, and yet they are not of one secret: the dealer lied.
-      o.failed.set(member, name)
+      o.failed.set(i, name)
       a.find({ member, code: 'badShare', evidence: dealt(a, o, member) })
       return undefined
     }
-    seeds.set(member, seed.value)
+    seeds.push(seed.value)
   }
   return seeds
 }
@@ -179,11 +216,19 @@ function sameOffers(a: Attempt, o: Opening): boolean {
   return same.length > a.setup.charter.maliciousMax
 }
 
-/** A dropout's pair keys follow from its mask seed, so it must have given its partners the ciphertexts of just these. */
-function seedFits(a: Attempt, o: Opening, member: MemberId, seed: Uint8Array): boolean {
+/**
+ * A dropout's pair keys follow from its mask seed, so it must have given its partners the ciphertexts of just these; and a survivor's levels of
+ * noise from the seed of one of them, so it must be of the chain whose end is published.
+ */
+function seedFits(a: Attempt, { member, kind }: Seed, seed: Uint8Array): boolean {
   const announced = a.context.keys.get(member)!
-  if (kindOf(o, member) === 'self') return equalBytes(selfCommitment(seed), announced.selfCommit)
+  const offer = a.offers.get(member)!
+  if (typeof kind === 'number')
+    return offer.anchor !== undefined && equalBytes(chainTo(a, kind, seed).at(-1)!, offer.anchor)
+  if (kind === 'self') return equalBytes(selfCommitment(seed), announced.selfCommit)
   const pair = maskPair(seed)
-  const them = { id: member, maskSeed: seed, pair }
-  return equalBytes(pair.publicKey, announced.mask) && ciphertextsFit(a.context, them, a.offers.get(member)!)
+  return (
+    equalBytes(pair.publicKey, announced.mask) &&
+    ciphertextsFit(a.context, { id: member, maskSeed: seed, pair }, offer)
+  )
 }

@@ -9,7 +9,7 @@ import { hkdf } from '../crypto/kdf.ts'
 import { decapsulate, encapsulate, type HybridKeyPair, hybridKeyPair } from '../crypto/kem.ts'
 import { seal, unseal } from '../crypto/seal.ts'
 import { Memo } from '../memo.ts'
-import type { Mask, MemberId } from '../ports.ts'
+import type { Mask, MemberId, NoiseKey } from '../ports.ts'
 import { pairSign, partners } from '../sum/pairs.ts'
 import { secretFromSeed, split } from '../sum/shamir.ts'
 import type { Body } from '../wire/messages.ts'
@@ -39,6 +39,8 @@ export interface CohortContext {
   readonly threshold: number
   /** Whether keys of pairwise masks may be opened later, by either of a pair: offers then commit to them (SPEC A2). */
   readonly audits: boolean
+  /** Levels of noise that may come off the sum: all but the lowest. 0 where the sum has none. */
+  readonly levels: number
 }
 
 /** `seed`: 32 fresh bytes, used for one attempt only. */
@@ -71,8 +73,17 @@ function info(context: CohortContext, purpose: string, ...members: readonly Memb
   )
 }
 
-export const SEED_KINDS = ['self', 'mask'] as const
-export type SeedKind = (typeof SEED_KINDS)[number]
+/** What is shared: the seed of the self mask, that of the mask key pair, or that of a level of noise, from 1 on. */
+export type SeedKind = 'self' | 'mask' | number
+
+/** In the order in which their digests and shares come. */
+export function seedKinds({ levels }: Pick<CohortContext, 'levels'>): readonly SeedKind[] {
+  return ['self', 'mask', ...Array.from({ length: levels }, (_, i) => i + 1)]
+}
+
+export function nameOf(kind: SeedKind): string {
+  return typeof kind === 'number' ? `level ${kind}` : kind
+}
 
 export function shareDigest(
   context: CohortContext,
@@ -81,7 +92,7 @@ export function shareDigest(
   to: MemberId,
   share: Uint8Array,
 ): Uint8Array {
-  return sha256(info(context, `share ${kind}`, from, to), share)
+  return sha256(info(context, `share ${nameOf(kind)}`, from, to), share)
 }
 
 /**
@@ -159,20 +170,32 @@ export interface OwnShares {
   readonly pairs: Map<MemberId, Uint8Array>
 }
 
-/** The two shares that one member holds of another's seeds; 32 bytes each. */
+/** The shares that one member holds of another's seeds; 32 bytes each. */
 export interface MemberShares {
   readonly self: Uint8Array
   readonly mask: Uint8Array
+  /** Of the seeds of the levels of noise from 1 on. */
+  readonly levels: readonly Uint8Array[]
 }
 
-/** Splits both seeds, encapsulates the mask keys, seals the shares: the same bytes for the same seed and entry. */
+export function shareOf(shares: MemberShares, kind: SeedKind): Uint8Array {
+  return typeof kind === 'number' ? shares.levels[kind - 1]! : shares[kind]
+}
+
+/** Splits all seeds, encapsulates the mask keys, seals the shares: the same bytes for the same seed and entry. */
 export function dealShares(context: CohortContext, me: MemberId, own: AttemptKeys): OwnShares {
   const n = context.cohort.length
   const mine = context.cohort.indexOf(me)
   const targets = new Set(encapsulatesTo(context, me))
-  const dealt = (kind: SeedKind, secret: Uint8Array) =>
-    split(secret, context.threshold, n, hkdf(own.seed, info(context, `polynomial ${kind}`), 32))
-  const shares = { self: dealt('self', own.selfSeed), mask: dealt('mask', own.maskSeed) }
+  const kinds = seedKinds(context)
+  const chain = levelSeeds(context, own)
+  const seedOf = (kind: SeedKind) =>
+    kind === 'self' ? own.selfSeed : kind === 'mask' ? own.maskSeed : chain[kind - 1]!
+  const dealt = kinds.map(kind => {
+    const polynomial = hkdf(own.seed, info(context, `polynomial ${nameOf(kind)}`), 32)
+    return split(seedOf(kind), context.threshold, n, polynomial)
+  })
+  const anchor = chain[context.levels]
   const digests: Uint8Array[] = []
   const ciphertexts: Uint8Array[] = []
   const pairDigests: Uint8Array[] = []
@@ -180,9 +203,10 @@ export function dealShares(context: CohortContext, me: MemberId, own: AttemptKey
   const pairs = new Map<MemberId, Uint8Array>()
   const head = { round: context.round, attempt: context.attempt, opened: context.opened }
   context.cohort.forEach((to, j) => {
-    const self = shares.self[j]!
-    const mask = shares.mask[j]!
-    digests.push(shareDigest(context, 'self', me, to, self), shareDigest(context, 'mask', me, to, mask))
+    const theirShares = dealt.map(shares => shares[j]!)
+    kinds.forEach((kind, k) => {
+      digests.push(shareDigest(context, kind, me, to, theirShares[k]!))
+    })
     if (to === me) return
     const theirs = context.keys.get(to)!
     // A key that cannot be used was refused with its announcement, so both encapsulations succeed.
@@ -198,7 +222,7 @@ export function dealShares(context: CohortContext, me: MemberId, own: AttemptKey
     const toThem = info(context, 'channel', me, to)
     const channel = encapsulate(own.channel, theirs.channel, hkdf(own.seed, toThem, 32), toThem)
     if (channel) {
-      const box = seal(channel.secret, toThem, concatBytes(self, mask))
+      const box = seal(channel.secret, toThem, concatBytes(...theirShares))
       sealed.set(to, { ...head, ciphertext: channel.ciphertext, box })
     }
   })
@@ -207,22 +231,37 @@ export function dealShares(context: CohortContext, me: MemberId, own: AttemptKey
       ...head,
       digests: concatBytes(...digests),
       ciphertexts,
+      ...(anchor && { anchor }),
       ...(context.audits && { pairDigests: concatBytes(...pairDigests) }),
     },
     sealed,
-    own: { self: shares.self[mine]!, mask: shares.mask[mine]! },
+    own: memberShares(dealt.map(shares => shares[mine]!)),
     pairs,
   }
+}
+
+/** Shares in the order of their kinds. */
+function memberShares([self, mask, ...levels]: readonly Uint8Array[]): MemberShares {
+  return { self: self!, mask: mask!, levels }
 }
 
 /** Whether an offer has the lengths that the cohort implies. */
 export function offerFits(context: CohortContext, from: MemberId, offer: Body<'offer'>): boolean {
   const pairs = encapsulatesTo(context, from).length
   return (
-    offer.digests.length === 64 * context.cohort.length &&
+    offer.digests.length === 32 * seedKinds(context).length * context.cohort.length &&
+    (offer.anchor !== undefined) === context.levels > 0 &&
     offer.ciphertexts.length === pairs &&
     offer.pairDigests?.length === (context.audits ? 32 * pairs : undefined)
   )
+}
+
+/** One hash over the offers of a whole cohort, in its order. */
+export function hashOfOffers(offers: readonly Body<'offer'>[]): Uint8Array {
+  const hashes = offers.map(({ digests, ciphertexts, anchor, pairDigests }) =>
+    sha256(digests, ...ciphertexts, ...[anchor, pairDigests].filter(bytes => bytes !== undefined)),
+  )
+  return sha256(ascii('medmesh/1 offers'), ...hashes)
 }
 
 /** The digest that `from` published for the share of `to`. */
@@ -232,7 +271,8 @@ export function digestOf(
   kind: SeedKind,
   to: MemberId,
 ): Uint8Array {
-  const at = 64 * context.cohort.indexOf(to) + (kind === 'self' ? 0 : 32)
+  const kinds = seedKinds(context)
+  const at = 32 * (kinds.length * context.cohort.indexOf(to) + kinds.indexOf(kind))
   return offer.digests.subarray(at, at + 32)
 }
 
@@ -247,8 +287,9 @@ export function openShares(
   const toMe = info(context, 'channel', from, me)
   const secret = decapsulate(own.channel, context.keys.get(from)!.channel, sealed.ciphertext, toMe)
   const opened = secret && unseal(secret, toMe, sealed.box)
-  if (opened?.length !== 64) return undefined
-  return { self: opened.slice(0, 32), mask: opened.slice(32) }
+  const kinds = seedKinds(context)
+  if (opened?.length !== 32 * kinds.length) return undefined
+  return memberShares(kinds.map((_, k) => opened.slice(32 * k, 32 * (k + 1))))
 }
 
 function pairInfo(context: CohortContext, from: MemberId, to: MemberId): Uint8Array {
@@ -329,4 +370,29 @@ export function houseKey(
   purpose: 'rounding' | 'learning',
 ): Uint8Array {
   return hkdf(own.seed, info(context, purpose), 32)
+}
+
+/**
+ * Seeds of the levels of one's noise, from 1 on, and the anchor, which the offer publishes; none where no level may come off. Each is made
+ * of the one before: whoever knows one knows those above it and none below.
+ */
+export function levelSeeds(context: CohortContext, own: AttemptKeys): readonly Uint8Array[] {
+  if (context.levels === 0) return []
+  const first = secretFromSeed(hkdf(own.seed, info(context, 'noise levels'), 64))
+  return seedChain(first, context.levels + 1)
+}
+
+/** `length` seeds, `first` and what follows from it. */
+export function seedChain(first: Uint8Array, length: number): readonly Uint8Array[] {
+  const chain = [first]
+  while (chain.length < length)
+    chain.push(secretFromSeed(hkdf(chain.at(-1)!, ascii('medmesh/1 next noise level'), 64)))
+  return chain
+}
+
+/** Keys of the noise of these levels: the chain from level `from` up to the anchor. */
+export function noiseKeys(context: CohortContext, from: number, chain: readonly Uint8Array[]): NoiseKey[] {
+  return chain
+    .slice(0, -1)
+    .map((seed, i) => ({ level: from + i, key: hkdf(seed, info(context, 'noise'), 32) }))
 }

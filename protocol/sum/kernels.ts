@@ -13,15 +13,13 @@ import { applySum } from '../model/apply.ts'
 import { contribution, type Part } from '../model/contribution.ts'
 import { inDraft, inMemory, remade } from '../model/next.ts'
 import { encodeState, stateHash } from '../model/state.ts'
-import type { HeldModel, Masked, Section, Vector, VectorOutput, VectorWork } from '../ports.ts'
-import { discreteGaussianNoise } from '../privacy/discrete-gaussian.ts'
-import { rational } from '../privacy/rational.ts'
-import { skellamNoise } from '../privacy/skellam.ts'
+import type { HeldModel, Masked, NoiseKey, Section, Vector, VectorOutput, VectorWork } from '../ports.ts'
 import { assert, ok, type Result } from '../result.ts'
 import { isStored, isWhole, NO_STORE, type ReadStored, type StoreAccess } from '../stored.ts'
-import { areResidues, P, reduce, residueBytes } from './field.ts'
-import { elementsOf, vectorLength } from './layout.ts'
+import { areResidues, residueBytes } from './field.ts'
+import { vectorLength } from './layout.ts'
 import { masker } from './mask.ts'
+import { noiser } from './noised.ts'
 import { joined, PIECE, type Pieces, piecesOf, storedPieces, whole } from './pieces.ts'
 import { quantiseInto } from './quantise.ts'
 import { shardRange } from './shards.ts'
@@ -50,7 +48,7 @@ export function runVectorWork(work: VectorWork, store: StoreAccess = NO_STORE): 
   }
 }
 
-/** y = quantised x + PRG(self) +- sum of PRG(pair), and the hash of each of its shards (little-endian bytes). */
+/** y = quantised x, with noise if there is any, + PRG(self) +- sum of PRG(pair), and the hash of each of its shards (little-endian bytes). */
 function maskInput(work: WorkOf<'mask'>, store: StoreAccess): OutputOf<'mask'> | OutputOf<'refused'> {
   const parts = partsOf(work, store)
   if (!parts.ok) return { kind: 'refused', reason: parts.error }
@@ -58,7 +56,7 @@ function maskInput(work: WorkOf<'mask'>, store: StoreAccess): OutputOf<'mask'> |
   const sink = sinkFor(length, work.into, store)
   const hashes = shardHashes(length, work.shards)
   const mask = masker([{ key: work.selfKey, sign: 1 }, ...work.pairs])
-  for (const piece of quantised(parts.value, work.roundingKey)) {
+  for (const piece of quantised(parts.value, work.roundingKey, work.noiseKeys)) {
     mask(piece)
     hashes.update(piece)
     sink.put(piece)
@@ -68,7 +66,7 @@ function maskInput(work: WorkOf<'mask'>, store: StoreAccess): OutputOf<'mask'> |
 }
 
 type Masking = Pick<WorkOf<'mask'>, 'charter' | 'task' | 'sections' | 'learned' | 'roundingKey'> &
-  Partial<Pick<WorkOf<'mask'>, 'publicSeed' | 'residual' | 'basis'>>
+  Partial<Pick<WorkOf<'mask'>, 'publicSeed' | 'residual' | 'basis' | 'noiseKeys'>>
 
 function partsOf(work: Masking, { read }: StoreAccess): Result<readonly Part[], string> {
   const { charter, task, sections, learned } = work
@@ -81,15 +79,19 @@ export function quantisedInput(
 ): Result<{ readonly residues: Uint32Array; readonly unsent: Float32Array | undefined }, string> {
   const parts = partsOf(work, NO_STORE)
   if (!parts.ok) return parts
-  const residues = quantiseParts(parts.value, work.roundingKey)
+  const residues = quantiseParts(parts.value, work.roundingKey, work.noiseKeys)
   return ok({ residues, unsent: parts.value.find(p => p.unsent)?.unsent })
 }
 
-/** Each part at its section's scale and bound, one after the other. One rounding stream for all. */
-export function quantiseParts(parts: readonly Part[], roundingKey: Uint8Array): Uint32Array {
+/** Each part at its section's scale and bound, and with its noise, one after the other. One rounding stream for all. */
+export function quantiseParts(
+  parts: readonly Part[],
+  roundingKey: Uint8Array,
+  noiseKeys?: readonly NoiseKey[],
+): Uint32Array {
   const residues = new Uint32Array(vectorLength(parts.map(p => p.section)))
   let at = 0
-  for (const piece of quantised(parts, roundingKey)) {
+  for (const piece of quantised(parts, roundingKey, noiseKeys)) {
     residues.set(piece, at)
     at += piece.length
   }
@@ -97,44 +99,43 @@ export function quantiseParts(parts: readonly Part[], roundingKey: Uint8Array): 
 }
 
 /** The same piece by piece, each in memory that the next one takes. */
-function* quantised(parts: readonly Part[], roundingKey: Uint8Array): Generator<Uint32Array> {
+function* quantised(
+  parts: readonly Part[],
+  roundingKey: Uint8Array,
+  noiseKeys: readonly NoiseKey[] = [],
+): Generator<Uint32Array> {
+  const sections = parts.map(p => p.section)
+  const keys = ownNoise(roundingKey, noiseKeys)
+  assert(hasAllLevels(sections, keys), 'each level of noise has a key')
+  const addNoise = noiser({ sections, keys }, 1)
   const stream = keyStream(roundingKey)
   const memory = new Uint32Array(PIECE)
-  let at = 0
   for (const { section, values, factor } of parts) {
     // Whole elements, however many lanes they have.
     const step = PIECE - (PIECE % section.lanes)
-    const addNoise = noiseOf(section, roundingKey, at)
     for (let from = 0; from < values.length; from += step) {
       const some = values.subarray(from, Math.min(values.length, from + step))
       const piece = memory.subarray(0, Math.ceil(some.length / section.lanes))
       quantiseInto(piece, some, factor, section, stream)
-      addNoise?.(piece)
+      addNoise(piece)
       yield piece
     }
-    at += elementsOf(section)
   }
 }
 
 const NOISE = ascii('medmesh noise')
 
-/** Adds this hospital's share of a section's noise to its residues, piece by piece; undefined: it has none. `from`: its first element. */
-function noiseOf(
-  { noise, lanes }: Section,
-  roundingKey: Uint8Array,
-  from: number,
-): ((piece: Uint32Array) => void) | undefined {
-  if (noise === undefined) return undefined
-  assert(lanes === 1, 'noise has an element for each value')
-  const sampler = noise.law === 'skellam' ? skellamNoise : discreteGaussianNoise
-  const draw = sampler(rational(noise.variance)).drawer(hkdf(roundingKey, NOISE, 32), from)
-  const drawn = new Int32Array(PIECE)
-  return piece => {
-    const some = drawn.subarray(0, piece.length)
-    draw(some)
-    for (let i = 0; i < piece.length; i++) piece[i] = reduce(piece[i]! + some[i]! + 2 * P)
-    some.fill(0)
-  }
+/** All keys of a hospital's own noise. */
+function ownNoise(roundingKey: Uint8Array, above: readonly NoiseKey[]): readonly NoiseKey[] {
+  return [{ level: 0, key: hkdf(roundingKey, NOISE, 32) }, ...above]
+}
+
+/** Whether there is a key for each level of noise in these sections. */
+function hasAllLevels(sections: readonly Section[], keys: readonly NoiseKey[]): boolean {
+  return sections.every(
+    ({ noise }) =>
+      noise?.levels.every((variance, level) => variance === 0 || keys.some(k => k.level === level)) !== false,
+  )
 }
 
 /** Where a job puts a long vector, one piece after the other: memory of its own, or a draft. */
@@ -204,7 +205,7 @@ function sumVectors(work: WorkOf<'sum'>, store: StoreAccess): OutputOf<'sum'> {
   }
   const sink = sinkFor(first.length, work.into, store)
   const hash = hasher()
-  const unmask = work.masked && masker(work.masked.masks, work.masked.from)
+  const unmask = work.masked && unmasker(work.masked)
   const sum = new Uint32Array(Math.min(first.length, PIECE))
   for (let from = 0; from < first.length; from += PIECE) {
     const part = sum.subarray(0, Math.min(PIECE, first.length - from))
@@ -234,10 +235,20 @@ function tagVectors(work: WorkOf<'tag'>, { read }: StoreAccess): OutputOf<'tag'>
   return { kind: 'tag', tags }
 }
 
-/** `vector` without its masks: one piece after the other, in memory that the next one takes. */
-function unmasked(vector: Pieces, { from: start, masks }: Masked): Pieces {
+/** Takes off masks, and noise that is too much, one piece after the other. */
+function unmasker({ from, masks, excess }: Masked): (piece: Uint32Array) => void {
+  const unmask = masker(masks, from)
+  const denoise = excess && noiser(excess, -1, from)
+  return piece => {
+    unmask(piece)
+    denoise?.(piece)
+  }
+}
+
+/** `vector` without what comes off it: one piece after the other, in memory that the next one takes. */
+function unmasked(vector: Pieces, masked: Masked): Pieces {
   const memory = new Uint32Array(Math.min(vector.length, PIECE))
-  const unmask = masker(masks, start)
+  const unmask = unmasker(masked)
   return {
     length: vector.length,
     subarray: (from, to) => {

@@ -6,6 +6,7 @@ import { type Charter, expandedFeatureCount, parameterCount, protection } from '
 import { LANE_MAX, lanesOf } from '../../config/lanes.ts'
 import type { Section, Task } from '../ports.ts'
 import { isNoisedSum, noisedLayout } from '../privacy/layout.ts'
+import { varianceOf } from '../privacy/shares.ts'
 import { assert } from '../result.ts'
 import { factoredLength, factorSummed, factorsOf } from './factors.ts'
 import { HALF } from './field.ts'
@@ -93,7 +94,7 @@ export function layoutFor(charter: Charter, task: Task, n: number, round = 1): r
 export function errorDeviation({ bound, scale, noise }: Section): number {
   const n = HALF / (bound * scale + 1)
   // Going up or down by chance within one step has a variance of at most 1/4.
-  return Math.sqrt(n * (1 / 4 + (noise?.variance ?? 0))) / scale
+  return Math.sqrt(n * (1 / 4 + varianceOf(noise))) / scale
 }
 
 /** Elements of the vector that a section takes. */

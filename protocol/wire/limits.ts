@@ -37,6 +37,8 @@ export const SAMPLES_MAX = 1_000_000
 
 /** A member's signed word that a suspended one may come back. */
 export const RESTORATION_BYTES_MAX = 256
+/** Levels of noise that may come off a sum (`privacy/shares.ts`): of 64 members, of which 33 survive at least, and of no cohort more. */
+export const NOISE_LEVELS_MAX = 5
 
 /** Committees of a round, as the charter's rules have it. */
 export const COMMITTEES_MAX = 512

@@ -33,16 +33,24 @@ export const BODIES = {
     /** Where contributions are audited and weighed by samples: training rows of the sender. */
     samples: uint(limits.SAMPLES_MAX).optional(),
   }),
-  /** Digests of all shares, and the mask key encapsulations to those this member encapsulates to, in cohort order. */
+  /**
+   * Digests of all shares, and the mask key encapsulations to those this member encapsulates to, in cohort order. Where noise may come off
+   * the sum, the last of the chain of its levels' seeds.
+   */
   offer: z.strictObject({
     ...inAttempt,
     digests: bytesMax(64 * limits.MEMBERS_MAX),
     ciphertexts: z.array(bytes(KEM_CIPHERTEXT_BYTES)).max(limits.MEMBERS_MAX),
     /** Where contributions are audited: a digest of the key of each of these encapsulations. */
     pairDigests: bytesMax(32 * limits.MEMBERS_MAX).optional(),
+    anchor: hash.optional(),
   }),
-  /** The two seed shares of one recipient, sealed under the channel key. */
-  sealed: z.strictObject({ ...inAttempt, ciphertext: bytes(KEM_CIPHERTEXT_BYTES), box: bytes(64 + 16) }),
+  /** The seed shares of one recipient, sealed under the channel key: of the two seeds, and of those of the levels of noise. */
+  sealed: z.strictObject({
+    ...inAttempt,
+    ciphertext: bytes(KEM_CIPHERTEXT_BYTES),
+    box: bytesMax(32 * (2 + limits.NOISE_LEVELS_MAX) + 16),
+  }),
   /** Commitment to the masked input: a hash for each shard; a small input comes along whole. */
   input: z.strictObject({
     ...inAttempt,
@@ -62,11 +70,14 @@ export const BODIES = {
   complaint: z.strictObject({ ...inAttempt, missing: bitmap }),
   /** An owner's claim: the hash of its shard's sum over the survivors, without masks. */
   claim: z.strictObject({ ...inOpening, shard: index, sum: hash }),
-  /** For each member of the cohort one share: of the self-mask seed (survivor) or of the mask seed (dropout). */
+  /**
+   * For each member of the cohort one share: of the self-mask seed (survivor) or of the mask seed (dropout). Then, where noise comes off the
+   * sum, for each survivor one of the seed of the first level that does.
+   */
   reveal: z.strictObject({
     ...inOpening,
     offers: hash,
-    shares: bytesMax(32 * limits.MEMBERS_MAX),
+    shares: bytesMax(2 * 32 * limits.MEMBERS_MAX),
   }),
   /** In an audit: the keys of the survivor's pairwise masks with those of other groups, 32 bytes each, in the cohort's order. */
   pairs: z.strictObject({ ...inOpening, offers: hash, keys: bytesMax(32 * limits.MEMBERS_MAX) }),

@@ -3,15 +3,13 @@
  * without a word, since what one draws by a name the others draw by it too.
  */
 
-import { z } from 'zod'
 import { toHex } from '../../protocol/bytes.ts'
 import { Lru } from '../../protocol/crypto/lru.ts'
 import type { PeerConfig } from '../../protocol/peer.ts'
 import type { MemberId, Value } from '../../protocol/ports.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
-import { RECORDS } from '../../protocol/round/records.ts'
+import { decodeShares, RECORDS } from '../../protocol/round/records.ts'
 import type { MemberShares } from '../../protocol/round/secrets.ts'
-import { bytes, decode, memberId } from '../../protocol/wire/codec.ts'
 import { sealEnvelope } from '../../protocol/wire/envelope.ts'
 import { Random } from '../random.ts'
 
@@ -20,8 +18,6 @@ const HEARD_MAX = 512
 
 /** Committees of the last rounds, in which they were. */
 const WITHIN_MAX = 64
-
-const SharesRecord = z.array(z.strictObject({ from: memberId, self: bytes(32), mask: bytes(32) }))
 
 export interface HeardMessage {
   readonly by: MemberId
@@ -123,8 +119,8 @@ export class Coalition {
         if (record) this.seeds.set(by, record.seed)
         this.shares.delete(by)
       } else if (key === RECORDS.shares) {
-        const record = decode(value, SharesRecord)
-        if (record.ok) this.shares.set(by, new Map(record.value.map(s => [s.from, s])))
+        const shares = decodeShares(value)
+        if (shares) this.shares.set(by, shares)
       }
     }
   }

@@ -35,7 +35,7 @@ export function wrongAudit(
       (sum, r) => sum + (r === undefined ? 1 : Math.min(r, weightMax) / weightMax),
       0,
     )
-    return { sum: residueSum(maskings.map(m => m.clear.residues)), hospitals: group.length, weight, rows }
+    return { sum: residueSum(maskings.map(m => m.clear.kept(0))), hospitals: group.length, weight, rows }
   })
   for (const [g, found] of audit.groups.entries()) {
     const known = sums[g]

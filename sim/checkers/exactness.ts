@@ -1,5 +1,6 @@
 /**
- * An opened sum is the sum of the certified survivors' quantised inputs, to the last bit, and does not wrap (SPEC S6, S7, S14);
+ * An opened sum is the sum of the certified survivors' quantised inputs, to the last bit, and does not wrap (SPEC S6, S7, S14); of their
+ * noise it has as much as the charter promises, and no level that so many survivors do not need (P3);
  * quantised values are within their sections' bounds and one step of what the learner gave; the certified model follows from
  * the certified sum (D1), and from the learners' numbers as real numbers.
  */
@@ -12,17 +13,19 @@ import { stateHash } from '../../protocol/model/state.ts'
 import type {
   Job,
   JobResult,
-  Mask,
+  Masked,
   MemberId,
   ModelState,
   Section,
   Task,
   VectorOutput,
 } from '../../protocol/ports.ts'
+import { varianceOf } from '../../protocol/privacy/shares.ts'
 import { publicSeedOf } from '../../protocol/round/secrets.ts'
 import { residueBytes } from '../../protocol/sum/field.ts'
 import { layoutFor } from '../../protocol/sum/layout.ts'
 import { masksInto } from '../../protocol/sum/mask.ts'
+import { noiser } from '../../protocol/sum/noised.ts'
 import { rootOfBytes } from '../../protocol/sum/shards.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
@@ -31,6 +34,7 @@ import { attemptName, type CheckContext } from './context.ts'
 import { Inputs, type Masking } from './inputs.ts'
 import { integersOf, residueSum } from './integers.ts'
 import { Judge } from './judge.ts'
+import { levelKept, levelsOf, promised } from './noise.ts'
 import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
 import { Residuals } from './residuals.ts'
 import { isWeightedMean, NOISE_TAIL } from './weighed.ts'
@@ -41,13 +45,16 @@ export function exactness(context: CheckContext): Exactness {
 
 type Opened = VectorOutput & { kind: 'apply' }
 
+/** Of what is computed in another order. */
+const ALMOST = 1 - 1e-12
+
 /** Openings that are remembered: a slow host may open a sum when the next is open elsewhere. */
 const OPENINGS_MAX = 4
 
 /** Sums opened in one attempt. */
 interface Opening {
-  /** Masks that the first honest host took off a shard. */
-  masks: readonly Mask[] | undefined
+  /** What the first honest host took off a shard. */
+  masked: Masked | undefined
   /** Hash of the sum, by the honest host that opened it. */
   readonly by: Map<MemberId, string>
   readonly sums: Map<string, Uint32Array>
@@ -108,7 +115,7 @@ export class Exactness extends Judge implements Checker {
     }
     const phase = host.peer?.state.phase
     if (phase?.kind !== 'fixed' || !this.isHonest(host.id)) return
-    if (work.kind === 'sum' && work.masked) this.#openingOf(phase).masks ??= work.masked.masks
+    if (work.kind === 'sum' && work.masked) this.#unmasks(host.id, phase, work.masked)
     if (output.kind === 'apply') this.#opens(host.id, phase, output)
   }
 
@@ -132,7 +139,7 @@ export class Exactness extends Judge implements Checker {
 
   #bounded(host: MemberId, section: Section, integers: readonly number[], numbers: Float64Array): void {
     const { name, scale, bound, noise } = section
-    const deviation = Math.sqrt(noise?.variance ?? 0)
+    const deviation = Math.sqrt(varianceOf(noise))
     let most = 0
     let off = 0
     for (let i = 0; i < integers.length; i++) {
@@ -152,11 +159,24 @@ export class Exactness extends Judge implements Checker {
     this.largest.set(name, Math.max(share, this.largest.get(name) ?? 0))
   }
 
+  #unmasks(host: MemberId, phase: Phase & { kind: 'fixed' }, masked: Masked): void {
+    this.#openingOf(phase).masked ??= masked
+    const { cohort, task } = phase.opened
+    const survivors = phase.fixed.survivors.length
+    const kept = levelKept(this.context, task, cohort.length, survivors)
+    const levels = levelsOf(this.context, task, cohort.length)
+    const off = masked.excess?.keys.map(k => k.level) ?? []
+    const expected = Array.from({ length: levels - kept }, (_, i) => kept + 1 + i)
+    const isRight = off.length === survivors * expected.length && expected.every(level => off.includes(level))
+    if (!isRight || Math.min(...off) <= kept)
+      this.fail(`${host} takes noise of levels ${off.join()} off, round ${attemptName(phase.fixed)}`)
+  }
+
   #openingOf(phase: Phase & { kind: 'fixed' }): Opening {
     const fixed = toHex(phase.fixedHash)
     const known = this.#openings.get(fixed)
     if (known) return known
-    const opening: Opening = { masks: undefined, by: new Map(), sums: new Map(), certified: undefined }
+    const opening: Opening = { masked: undefined, by: new Map(), sums: new Map(), certified: undefined }
     this.#openings.set(fixed, opening)
     for (const old of this.#openings.keys())
       if (this.#openings.size > OPENINGS_MAX) this.#openings.delete(old)
@@ -221,12 +241,11 @@ export class Exactness extends Judge implements Checker {
     if (!fixed || attemptName(fixed.body) !== attemptName(body)) return
     const certified = toHex(body.sum)
     const opening = this.#openings.get(fixed.name)
-    const sum = this.#sumOf(fixed.body, opening?.masks, what)
+    const sum = this.#sumOf(fixed.body, opening?.masked, what)
     if (sum) {
       this.checked++
       this.sums++
-      if (rootName(sum, fixed.body) !== certified)
-        this.fail(`${what}: the certified sum is not the sum of the survivors' inputs`)
+      if (rootName(sum, fixed.body) !== certified) this.fail(`${what}: ${this.#wrong(fixed.body, certified)}`)
     }
     for (const [by, hash] of opening?.by ?? []) if (hash !== certified) this.#another(by, what)
     if (opening) opening.certified = certified
@@ -237,29 +256,61 @@ export class Exactness extends Judge implements Checker {
     this.#follow(host, body, fixed.body, opened, what)
   }
 
+  /** What is wrong with a certified sum. */
+  #wrong(fixed: SurvivorsFixed, certified: string): string {
+    const kept = this.#kept(fixed)
+    const levels = levelsOf(this.context, this.#task, this.#cohort)
+    const maskings = this.#maskingsOf(fixed)
+    for (let level = 0; maskings && level <= levels; level++) {
+      const isThis = rootName(residueSum(maskings.map(m => m.clear.kept(level))), fixed) === certified
+      if (isThis && level < kept) return 'less noise than the charter promises is in the certified sum'
+      if (isThis) return 'noise that should have come off is in the certified sum'
+    }
+    return "the certified sum is not the sum of the survivors' inputs"
+  }
+
+  #kept(fixed: SurvivorsFixed): number {
+    return levelKept(this.context, this.#task, this.#cohort, fixed.survivors.length)
+  }
+
+  /** Of all survivors, or of those among `members`; undefined where a liar is among them, or none is there. */
+  #maskingsOf({ survivors }: SurvivorsFixed, members?: readonly MemberId[]): readonly Masking[] | undefined {
+    const of = survivors.filter(s => members?.includes(s.member) !== false)
+    const maskings = of.flatMap(({ member, root }) => {
+      const masking = this.isHonest(member) ? this.#inputs.maskingOf(member, toHex(root)) : undefined
+      return masking ? [masking] : []
+    })
+    return maskings.length === of.length && of.length > 0 ? maskings : undefined
+  }
+
   /** What the certified sum must be; undefined: what a liar has put in is not known. */
-  #sumOf(fixed: SurvivorsFixed, masks: readonly Mask[] | undefined, what: string): Uint32Array | undefined {
+  #sumOf(fixed: SurvivorsFixed, masked: Masked | undefined, what: string): Uint32Array | undefined {
     const survivors = fixed.survivors.map(({ member, root }) => ({ member, root: toHex(root) }))
     for (const { member, root } of survivors) {
       if (!this.isHonest(member) || this.#inputs.maskingOf(member, root)) continue
       this.fail(`${what}: nobody saw the input of ${member}`)
       return undefined
     }
-    const isAllHonest = survivors.every(s => this.isHonest(s.member))
-    if (isAllHonest) return this.#exact(survivors, what)
+    const maskings = this.#maskingsOf(fixed)
+    if (maskings) return this.#exact(maskings, this.#kept(fixed), what)
     // A liar may add any vector of the field: what counts is what it committed to, less what its masks should have been.
     const vectors = survivors.map(s => this.#inputs.committed(s.member, s.root))
-    if (!masks || !vectors.every(v => v !== undefined)) return undefined
+    if (!masked || !vectors.every(v => v !== undefined)) return undefined
     const sum = residueSum(vectors)
-    masksInto(sum, masks)
+    masksInto(sum, masked.masks)
+    if (masked.excess) noiser(masked.excess, -1)(sum)
     return sum
   }
 
-  #exact(survivors: readonly { member: MemberId; root: string }[], what: string): Uint32Array {
-    const maskings = survivors.map(s => this.#inputs.maskingOf(s.member, s.root)!)
-    const { sections } = maskings[0]!.work
-    const sum = residueSum(maskings.map(m => m.clear.residues))
-    const inputs = maskings.map(m => integersOf(m.clear.residues, sections))
+  #exact(maskings: readonly Masking[], kept: number, what: string): Uint32Array {
+    const { sections, task } = maskings[0]!.work
+    const adding = maskings.length - Math.max(this.context.f, 1)
+    for (const section of sections)
+      if (adding * varianceOf(section.noise, kept) < promised(this.context.charter, task, section) * ALMOST)
+        this.fail(`${what}: section ${section.name} has less noise than the charter promises`)
+    const vectors = maskings.map(m => m.clear.kept(kept))
+    const sum = residueSum(vectors)
+    const inputs = vectors.map(v => integersOf(v, sections))
     integersOf(sum, sections).forEach((integer, i) => {
       if (inputs.reduce((x, input) => x + input[i]!, 0) !== integer) this.fail(`${what}: the sum has wrapped`)
     })
@@ -295,17 +346,10 @@ export class Exactness extends Judge implements Checker {
     if (!this.#model && held && equalBytes(stateHash(held), body.model)) this.#model = held
   }
 
-  #maskingsOf(fixed: SurvivorsFixed, members: readonly MemberId[]): (Masking | undefined)[] {
-    return fixed.survivors
-      .filter(s => members.includes(s.member))
-      .map(s => this.#inputs.maskingOf(s.member, toHex(s.root)))
-  }
-
-  /** Of these survivors, who all are honest; undefined: one is not, or there are none. */
+  /** Of these survivors, whose sums carry no noise; undefined: one is no honest one, or there are none. */
   #clearSum(fixed: SurvivorsFixed, members: readonly MemberId[]): Uint32Array | undefined {
     const maskings = this.#maskingsOf(fixed, members)
-    if (maskings.length === 0 || !members.every(m => this.isHonest(m))) return undefined
-    return maskings.every(m => m !== undefined) ? residueSum(maskings.map(m => m.clear.residues)) : undefined
+    return maskings && residueSum(maskings.map(m => m.clear.kept(0)))
   }
 
   #audited(
@@ -316,7 +360,7 @@ export class Exactness extends Judge implements Checker {
   ): void {
     this.audits++
     this.checked++
-    const honest = (m: MemberId) => (this.isHonest(m) ? this.#maskingsOf(fixed, [m])[0] : undefined)
+    const honest = (m: MemberId) => this.#maskingsOf(fixed, [m])?.[0]
     const { charter } = this.context
     const wrong = wrongAudit(charter, this.#declared, groups, audit, honest)
     if (wrong !== undefined) this.fail(`${what}: the certified audit ${wrong}`)
@@ -330,7 +374,7 @@ export class Exactness extends Judge implements Checker {
     what: string,
   ): void {
     const maskings = this.#maskingsOf(fixed, members)
-    if (!maskings.every(m => m !== undefined)) return
+    if (!maskings) return
     const isMean = isWeightedMean(this.context.charter, maskings, before.parameters, after.parameters)
     // Hardly any rows: rounding could be all of it.
     if (isMean === undefined) return

@@ -12,6 +12,7 @@ import { residuesFromBytes } from '../../protocol/sum/field.ts'
 import { quantiseParts } from '../../protocol/sum/kernels.ts'
 import { shardRange } from '../../protocol/sum/shards.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
+import { upTo } from './noise.ts'
 
 export type MaskWork = VectorWork & { kind: 'mask' }
 
@@ -19,8 +20,10 @@ export type MaskWork = VectorWork & { kind: 'mask' }
 export interface Clear {
   /** As the learner gave them, clipped and weighted: section after section. */
   readonly numbers: Float64Array
-  /** As they were quantised. */
+  /** As they were quantised, with all noise. */
   readonly residues: Uint32Array
+  /** The same with noise of levels up to this one alone. */
+  readonly kept: (level: number) => Uint32Array
 }
 
 /** One masking, as it was tapped. */
@@ -59,10 +62,13 @@ export function clearOf(work: MaskWork): Clear | undefined {
   const numbers = parts.value.flatMap(({ values, factor }) =>
     Array.from(values.subarray(0, values.length), x => x * factor),
   )
-  const clear = {
-    numbers: Float64Array.from(numbers),
-    residues: quantiseParts(parts.value, work.roundingKey),
-  }
+  const kept = (level: number) =>
+    quantiseParts(
+      parts.value.map(part => ({ ...part, section: upTo(part.section, level) })),
+      work.roundingKey,
+      work.noiseKeys,
+    )
+  const clear = { numbers: Float64Array.from(numbers), residues: kept(Number.POSITIVE_INFINITY), kept }
   known.set(work, clear)
   return clear
 }

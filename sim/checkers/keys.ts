@@ -12,7 +12,9 @@ import {
   attemptKeys,
   type CohortContext,
   houseKey,
+  levelSeeds,
   maskPartners,
+  noiseKeys,
   type PublicKeys,
   pairKey,
   selfMaskKey,
@@ -22,6 +24,7 @@ import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
 import { attemptName, type CheckContext, quorumOf } from './context.ts'
 import { Judge } from './judge.ts'
+import { levelsOf } from './noise.ts'
 import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
 
 export function keys(context: CheckContext): Checker {
@@ -32,7 +35,7 @@ export function keys(context: CheckContext): Checker {
 const ATTEMPTS_MAX = 16
 
 interface Use {
-  /** `self`, `pair`, `rounding`, `learning`. */
+  /** `self`, `pair`, `rounding`, `noise`, `learning`. */
   readonly role: string
   readonly attempt: string
   readonly by: { readonly member: MemberId; readonly sign: number }[]
@@ -102,6 +105,7 @@ class Keys extends Judge {
       keys,
       threshold: quorumOf(cohort.length, this.context.f),
       audits: isAuditable(this.context.charter, body.task),
+      levels: levelsOf(this.context, body.task, cohort.length),
     }
     const name = attemptName(body)
     this.#attempts.set(certified.name, { name, context, keys, offers: new Map(), sampled: false })
@@ -140,6 +144,7 @@ class Keys extends Judge {
     if (work.kind !== 'mask') return
     this.#use(name, work.selfKey, 'self', host.id, 0)
     this.#use(name, work.roundingKey, 'rounding', host.id, 0)
+    for (const { key } of work.noiseKeys ?? []) this.#use(name, key, 'noise', host.id, 0)
     for (const { key, sign } of work.pairs) this.#use(name, key, 'pair', host.id, sign)
     const attempt = this.#attempts.get(toHex(phase.openedHash))
     if (attempt && !attempt.sampled) this.#derive(host, attempt, work)
@@ -187,6 +192,8 @@ class Keys extends Judge {
       ['self', work.selfKey, c => selfMaskKey(c, own.selfSeed)],
       ['rounding', work.roundingKey, c => houseKey(c, own, 'rounding')],
     ]
+    for (const { level, key } of work.noiseKeys ?? [])
+      derived.push(['noise', key, c => noiseKeys(c, 1, levelSeeds(c, own))[level - 1]?.key])
     const offer = other && attempt.offers.get(other)
     const pair = offer && pairKey(context, me, other, offer)?.key
     if (other && pair) {

@@ -2,14 +2,12 @@
  * What leaves an honest hospital has none of its secrets in it: seeds, shares (but those that a reveal is of), mask keys, values
  * in the clear. Each message is searched for them, at every place.
  */
-import { z } from 'zod'
 import { ascii, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { hkdf } from '../../protocol/crypto/kdf.ts'
 import type { Job, JobResult, MemberId } from '../../protocol/ports.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
-import { RECORDS } from '../../protocol/round/records.ts'
+import { decodeShares, RECORDS } from '../../protocol/round/records.ts'
 import { secretFromSeed } from '../../protocol/sum/shamir.ts'
-import { bytes, decode, memberId } from '../../protocol/wire/codec.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
 import type { CheckContext } from './context.ts'
@@ -25,7 +23,6 @@ export function leaks(context: CheckContext): Checker {
 const SEARCHED_BYTES_MAX = 65_536
 /** Stretches of an input that are looked for in the clear. */
 const STRETCHES = 6
-const SharesRecord = z.array(z.strictObject({ from: memberId, self: bytes(32), mask: bytes(32) }))
 
 interface Secret {
   readonly what: string
@@ -116,11 +113,13 @@ class Leaks extends Judge {
     for (const [key, value] of puts) {
       if (key === RECORDS.seed) seedOf(host.id, secrets, value)
       if (key !== RECORDS.shares) continue
-      const shares = decode(value, SharesRecord)
-      if (!shares.ok) this.fail(`${host.id} stores shares that cannot be read`)
-      for (const { from, self, mask } of shares.ok ? shares.value : []) {
+      const shares = decodeShares(value)
+      if (!shares) this.fail(`${host.id} stores shares that cannot be read`)
+      for (const [from, { self, mask, levels }] of shares ?? []) {
         secrets.add(`${host.id} sends a share of the self-mask seed of ${from} in the clear`, self, 'share')
         secrets.add(`${host.id} sends a share of the mask seed of ${from} in the clear`, mask, 'share')
+        for (const level of levels)
+          secrets.add(`${host.id} sends a share of a noise seed of ${from} in the clear`, level, 'share')
       }
     }
   }
@@ -169,6 +168,7 @@ function seedOf(host: MemberId, secrets: Secrets, value: Uint8Array): void {
 function masking(host: MemberId, secrets: Secrets, work: MaskWork): void {
   secrets.add(`${host} sends its rounding key`, work.roundingKey)
   secrets.add(`${host} sends its self-mask key`, work.selfKey)
+  for (const { key } of work.noiseKeys ?? []) secrets.add(`${host} sends a noise key`, key)
   for (const { key } of work.pairs) secrets.add(`${host} sends a pairwise mask key`, key, 'pair')
   const clear = clearOf(work)
   if (!clear) return

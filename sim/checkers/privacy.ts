@@ -17,20 +17,30 @@
  * conditions gets all corruptions that are left, though one C must serve for all: no leak is missed by that, and a
  * protocol that keeps to its rules stays clear of it by the difference between f and f + 2 survivors.
  *
+ * Of the seeds of levels of noise an honest member reveals no share but those that the entry opens, of survivors alone: with any other the
+ * noise that is promised could come off.
+ *
  * Every masked input that an honest member lets go counts as public, also a slice on its way to one owner. A pairwise mask whose key an
  * honest member has opened for an audit joins nobody any more; it opens those with survivors outside its group, and no other.
  */
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { isAuditable } from '../../protocol/contribution/groups.ts'
 import type { RoundOpened, SurvivorsFixed } from '../../protocol/ledger/entry.ts'
-import type { Job, MemberId } from '../../protocol/ports.ts'
-import { type CohortContext, type SeedKind, shareDigest } from '../../protocol/round/secrets.ts'
+import type { Job, MemberId, Task } from '../../protocol/ports.ts'
+import {
+  type CohortContext,
+  nameOf,
+  type SeedKind,
+  seedKinds,
+  shareDigest,
+} from '../../protocol/round/secrets.ts'
 import { partners } from '../../protocol/sum/pairs.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'
 import { attemptName, type CheckContext, quorumOf } from './context.ts'
 import { Judge } from './judge.ts'
+import { levelKept, levelsOf } from './noise.ts'
 import { bodyOf, heightOfKey, readMessage, readRecord } from './read.ts'
 
 export function privacy(context: CheckContext): Checker {
@@ -47,6 +57,7 @@ const MASK = 2
 interface Attempt {
   readonly name: string
   readonly context: CohortContext
+  readonly task: Task
   readonly position: ReadonlyMap<MemberId, number>
   readonly honest: readonly boolean[]
   readonly liars: number
@@ -111,7 +122,9 @@ class Privacy extends Judge {
         keys: new Map(),
         threshold: quorumOf(n, this.context.f),
         audits: isAuditable(this.context.charter, body.task),
+        levels: levelsOf(this.context, body.task, n),
       },
+      task: body.task,
       position: new Map(cohort.map((m, i) => [m, i])),
       honest,
       liars: honest.filter(h => !h).length,
@@ -225,28 +238,39 @@ class Privacy extends Judge {
     }
     const survivors = a.fixed.get(toHex(body.fixed))
     if (!survivors) this.fail(`${host} reveals shares for survivors that nobody has certified, ${a.name}`)
-    if (body.shares.length !== 32 * a.context.cohort.length) {
+    const wanted = this.#wanted(a, survivors)
+    if (body.shares.length !== 32 * wanted.length) {
       this.fail(`${host} does not reveal one share of each member, ${a.name}`)
       return
     }
     this.checked++
-    a.context.cohort.forEach((dealer, i) => {
+    wanted.forEach(([dealer, asked], at) => {
+      const i = a.position.get(dealer)!
       if (!a.honest[i]) return
-      const wanted: SeedKind = survivors?.has(dealer) === false ? 'mask' : 'self'
-      const share = body.shares.subarray(32 * i, 32 * i + 32)
-      const kind = this.#kindOf(a, dealer, host, share, wanted)
+      const share = body.shares.subarray(32 * at, 32 * at + 32)
+      const kind = this.#kindOf(a, dealer, host, share, asked)
       if (kind === undefined) {
         this.fail(`${host} reveals what ${dealer} has not dealt, ${a.name}`)
         return
       }
-      if (survivors && kind !== wanted)
-        this.fail(`${host} reveals the ${kind} seed of ${dealer} against the entry, ${a.name}`)
-      this.#note(a, i, holder, kind)
+      if (survivors && kind !== asked)
+        this.fail(`${host} reveals the ${nameOf(kind)} seed of ${dealer} against the entry, ${a.name}`)
+      if (typeof kind !== 'number') this.#note(a, i, holder, kind)
     })
     for (let i = 0; i < a.honest.length; i++) this.#exposed(a, i)
   }
 
-  /** Which of the two shares that `dealer` dealt to `holder` this is; undefined: neither. */
+  /** What a reveal may hold, in its order. */
+  #wanted(a: Attempt, survivors: ReadonlySet<MemberId> | undefined): readonly [MemberId, SeedKind][] {
+    const { cohort, levels } = a.context
+    const all = cohort.map((m): [MemberId, SeedKind] => [m, survivors?.has(m) === false ? 'mask' : 'self'])
+    if (!survivors || levels === 0) return all
+    const off = levelKept(this.context, a.task, cohort.length, survivors.size) + 1
+    if (off > levels) return all
+    return [...all, ...cohort.filter(m => survivors.has(m)).map((m): [MemberId, SeedKind] => [m, off])]
+  }
+
+  /** Which of the shares that `dealer` dealt to `holder` this is; undefined: none. */
   #kindOf(
     a: Attempt,
     dealer: MemberId,
@@ -256,19 +280,19 @@ class Privacy extends Judge {
   ): SeedKind | undefined {
     const digests = a.digests.get(dealer)
     if (!digests) return first
-    const at = 64 * a.position.get(holder)!
+    const kinds = seedKinds(a.context)
+    const at = kinds.length * a.position.get(holder)!
     const fits = (kind: SeedKind) => {
-      const from = at + (kind === 'self' ? 0 : 32)
+      const from = 32 * (at + kinds.indexOf(kind))
       return equalBytes(
         shareDigest(a.context, kind, dealer, holder, share),
         digests.subarray(from, from + 32),
       )
     }
-    const other = first === 'self' ? 'mask' : 'self'
-    return fits(first) ? first : fits(other) ? other : undefined
+    return [first, ...kinds].find(fits)
   }
 
-  #note(a: Attempt, dealer: number, holder: number, kind: SeedKind): void {
+  #note(a: Attempt, dealer: number, holder: number, kind: 'self' | 'mask'): void {
     const at = a.context.cohort.length * dealer + holder
     const before = a.revealed[at]!
     const now = before | (kind === 'self' ? SELF : MASK)

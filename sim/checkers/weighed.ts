@@ -1,6 +1,7 @@
 /** Whether a training round's model is what the learners' own numbers give, whatever the protocol has made of them (SPEC D2). */
 import { type Charter, type PatientPrivacy, patientPrivacy } from '../../config/charter.ts'
 import type { Section } from '../../protocol/ports.ts'
+import { varianceOf } from '../../protocol/privacy/shares.ts'
 import { type Masking, updateOf } from './inputs.ts'
 
 /** Deviations that no draw of noise is off by: more comes once in 10^32. */
@@ -32,7 +33,7 @@ export function isWeightedMean(
   const { sections } = maskings[0]!.work
   const of = (name: string) => sections.find(s => s.name === name)!
   const update = of('update')
-  const noise = (s: Section) => NOISE_TAIL * Math.sqrt(maskings.length * (s.noise?.variance ?? 0))
+  const noise = (s: Section) => NOISE_TAIL * Math.sqrt(maskings.length * varianceOf(s.noise))
   const step = (s: Section) => (maskings.length + noise(s)) / s.scale
   const all = maskings.map(m => given(charter, m))
   const weight = all.reduce((w, one) => w + one.weight, 0)
@@ -65,7 +66,7 @@ function isNoisedStep(
 ): boolean {
   const { noise, scale } = maskings[0]!.work.sections.find(s => s.name === 'update')!
   const rows = samplingRate * patients
-  const blur = (maskings.length + NOISE_TAIL * Math.sqrt(maskings.length * noise!.variance)) / scale / rows
+  const blur = (maskings.length + NOISE_TAIL * Math.sqrt(maskings.length * varianceOf(noise))) / scale / rows
   const updates = maskings.map(m => updateOf(m.work.learned))
   return before.every((x, i) => {
     const step = updates.reduce((sum, update) => sum + update[i]!, 0) / rows

@@ -186,7 +186,7 @@ export const DEFECTS: readonly Defect[] = [
       'protocol/round/opening.ts',
       `    a.hands.publish(\`reveal:\${a.hands.self}\`, message)\n    a.hands.event(`,
       `    a.hands.publish(\`reveal:\${a.hands.self}\`, message)
-    const both = concatBytes(...a.cohort.map(m => a.shares.get(m)![kindOf(o, m) === 'self' ? 'mask' : 'self']))
+    const both = concatBytes(...a.cohort.map(m => a.shares.get(m)![o.survivors.includes(m) ? 'mask' : 'self']))
     a.hands.publish(\`again:\${a.hands.self}\`, a.hands.sign('reveal', { ...body, shares: both }))
     a.hands.event(`,
     ),
@@ -224,7 +224,7 @@ export const DEFECTS: readonly Defect[] = [
     ),
     edit(
       'protocol/round/attempt.ts',
-      '    return Math.max(this.context.threshold, survivorsFloor(this.setup.charter))',
+      '    return survivorsMinOf(this.setup.charter, this.cohort.length)',
       '    return 1',
     ),
   ),
@@ -232,7 +232,30 @@ export const DEFECTS: readonly Defect[] = [
   defect(
     'noise-left-out',
     'a hospital masks its numbers without its share of the noise',
-    edit('protocol/sum/kernels.ts', '      addNoise?.(piece)\n', ''),
+    edit('protocol/sum/kernels.ts', '      addNoise(piece)\n', ''),
+  ),
+  defect(
+    'noise-stays',
+    'noise that more survivors do not need stays in the sum',
+    edit('protocol/sum/kernels.ts', '    denoise?.(piece)\n', ''),
+  ),
+  defect(
+    'noise-off-by-one',
+    'of the noise a level too many is taken off',
+    edit(
+      'protocol/privacy/shares.ts',
+      'findIndex(end => end >= of.cohort - survivors)',
+      'findIndex(end => end >= of.cohort - survivors - 1)',
+    ),
+  ),
+  defect(
+    'noise-for-all',
+    'the noise of each hospital is sized for a sum to which all add theirs',
+    edit(
+      'protocol/privacy/shares.ts',
+      '  return of.cohort - dropouts - idleMax(of)',
+      '  return of.cohort - dropouts',
+    ),
   ),
   defect(
     'charge-forgotten',

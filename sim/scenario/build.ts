@@ -55,7 +55,7 @@ function jobMs({ trainingMs }: Site, job: Job, random: Random): Millis {
 function elementsOf(work: VectorWork): number {
   switch (work.kind) {
     case 'mask':
-      return vectorLength(work.sections) * (work.pairs.length + 2)
+      return vectorLength(work.sections) * (work.pairs.length + 2 + (work.noiseKeys?.length ?? 0))
     case 'check':
       return lengthOf(work.words)
     case 'sum':
@@ -67,8 +67,9 @@ function elementsOf(work: VectorWork): number {
   }
 }
 
+/** And levels of noise, which cost what a mask costs or more. */
 function masksOf({ masked }: { readonly masked?: Masked | undefined }): number {
-  return masked?.masks.length ?? 0
+  return (masked?.masks.length ?? 0) + (masked?.excess?.keys.length ?? 0)
 }
 
 /** The link from one hospital to another, as the most particular entry says. */

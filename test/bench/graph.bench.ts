@@ -87,6 +87,7 @@ function one({ peers: n, parameters, graph }: Case): Measured {
     keys,
     threshold,
     audits: false,
+    levels: 0,
   }
   const dealt = new Map(cohort.map(m => [m, dealShares(context, m, owns.get(m)!)]))
   const offerOf = (m: string) => dealt.get(m)!.offer

@@ -12,6 +12,7 @@ import type { Learned, ModelState, Task } from '../../protocol/ports.ts'
 import { addInto } from '../../protocol/sum/field.ts'
 import { quantisedInput } from '../../protocol/sum/kernels.ts'
 import { layoutFor, vectorLength } from '../../protocol/sum/layout.ts'
+import { upTo } from '../../sim/checkers/noise.ts'
 
 export interface Study {
   readonly charter: Charter
@@ -40,6 +41,8 @@ export function federateWith(
   for (let round = 0; round <= charter.training.rounds; round++) {
     const task: Task = round === 0 ? 'statistics' : 'train'
     const sections = layoutFor(charter, task, learners.length, round)
+    // What stays of their noise where all survive.
+    const kept = sections.map(s => upTo(s, 0))
     const publicSeed = seedOf(seed, round, learners.length)
     const sum = new Uint32Array(vectorLength(sections))
     const all = learners.map((learner, i) => {
@@ -48,7 +51,7 @@ export function federateWith(
       const residual = residuals.get(learner)
       const roundingKey = sha256(key)
       const { basis } = state
-      const work = { charter, task, sections, learned, publicSeed, roundingKey, residual, basis }
+      const work = { charter, task, sections: kept, learned, publicSeed, roundingKey, residual, basis }
       const input = quantisedInput(work)
       if (!input.ok) throw new Error(input.error)
       residuals.set(learner, input.value.unsent)

@@ -2,7 +2,7 @@
 import type { Charter } from '../../config/charter.ts'
 import type { RoundOpened } from '../../protocol/ledger/entry.ts'
 import { studyPlan } from '../../protocol/ledger/plan.ts'
-import { Attempt } from '../../protocol/round/attempt.ts'
+import { Attempt, type AttemptSetup } from '../../protocol/round/attempt.ts'
 import type { Hands } from '../../protocol/round/hands.ts'
 import { memberName, testCharter } from './consortium.ts'
 
@@ -12,8 +12,14 @@ export const ATTEMPT_OPENED = new Uint8Array(32).fill(7)
 export function attempts(
   n: number,
   gossipBytesMax: number,
-): { readonly charter: Charter; readonly body: RoundOpened; readonly fresh: () => Attempt } {
-  const charter = testCharter({ n, f: 1, gossipBytesMax })
+  edit?: (charter: Charter) => Charter,
+): {
+  readonly charter: Charter
+  readonly body: RoundOpened
+  /** `keys`: of all members and of this one, where secrets are opened. */
+  readonly fresh: (keys?: Pick<AttemptSetup, 'keys' | 'own'>) => Attempt
+} {
+  const charter = testCharter({ n, f: 1, gossipBytesMax, ...(edit && { edit }) })
   const zeros = new Uint8Array(32)
   const cohort = Array.from({ length: n }, (_, i) => memberName(i))
   const hands = { self: cohort[0]!, now: () => 1000, fault: () => {} } as unknown as Hands
@@ -30,9 +36,10 @@ export function attempts(
   const plan = studyPlan(charter)
   const opened = ATTEMPT_OPENED
   const offer = { round: 0, attempt: 0, opened, digests: new Uint8Array(64 * n), ciphertexts: [] }
-  const fresh = () => {
-    const keys = new Map()
-    const setup = { charter, plan, body, opened, keys, own: undefined, openedAt: 0, residual: undefined }
+  const fresh: ReturnType<typeof attempts>['fresh'] = (
+    { keys, own } = { keys: new Map(), own: undefined },
+  ) => {
+    const setup = { charter, plan, body, opened, keys, own, openedAt: 0, residual: undefined }
     const a = new Attempt(setup, undefined, hands)
     for (const m of cohort) a.offers.set(m, offer)
     return a

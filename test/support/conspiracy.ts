@@ -17,12 +17,14 @@ import {
 import { wholeModel } from '../../protocol/model/state.ts'
 import { Peer, type PeerConfig, recordMessage } from '../../protocol/peer.ts'
 import type { Input, Job, MemberId } from '../../protocol/ports.ts'
+import { levelsAbove } from '../../protocol/privacy/shares.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import {
   type AttemptKeys,
   attemptKeys,
   type CohortContext,
   dealShares,
+  type MemberShares,
   openShares,
   selfCommitment,
 } from '../../protocol/round/secrets.ts'
@@ -36,14 +38,11 @@ import { BODIES, type Body, type BodyType, GOSSIP_TYPES } from '../../protocol/w
 import { Disk } from '../../sim/disk.ts'
 import type { Learner } from '../../sim/host.ts'
 import { Random } from '../../sim/random.ts'
-import { memberName, seedOf, syntheticLearner, testCharter } from './consortium.ts'
+import { type CharterOptions, memberName, seedOf, syntheticLearner, testCharter } from './consortium.ts'
 
 class Crash extends Error {}
 
-export interface SharesFor {
-  readonly self: Uint8Array
-  readonly mask: Uint8Array
-}
+export type SharesFor = MemberShares
 
 /** What a reveal that left said of one member. */
 export interface Revealed {
@@ -67,6 +66,13 @@ export class Conspiracy {
     readonly bytes: Uint8Array
   }[] = []
   readonly revealed: Revealed[] = []
+  /** Shares of seeds of levels of noise that left, 0 for what is none. */
+  readonly revealedLevels: {
+    readonly round: number
+    readonly attempt: number
+    readonly member: MemberId
+    readonly level: number
+  }[] = []
   peer!: Peer
   now = 1_800_000_000_000
   readonly #random: Random
@@ -80,9 +86,12 @@ export class Conspiracy {
   readonly #announced = new Map<string, Body<'keys'>>()
   readonly #secrets = new Map<string, Map<MemberId, SharesFor>>()
 
-  constructor(o: { n: number; f: number; gossipBytesMax: number; seed: number }) {
+  constructor(
+    o: Pick<CharterOptions, 'edit'> & { n: number; f: number; gossipBytesMax: number; seed: number },
+  ) {
     this.n = o.n
-    const charter = testCharter({ ...o, rounds: 2 })
+    const { edit, ...rest } = o
+    const charter = testCharter({ ...rest, rounds: 2, ...(edit && { edit }) })
     const charterHash = sha256(new TextEncoder().encode('conspiracy'))
     this.config = { charter, charterHash, network: charterHash, self: this.victim, seed: seedOf(0) }
     this.others = charter.members.map(m => m.id).filter(m => m !== this.victim)
@@ -190,6 +199,14 @@ export class Conspiracy {
       const kind = isSelf ? 'self' : isMask ? 'mask' : 'neither'
       this.revealed.push({ round, attempt, member, kind, bytes: toHex(sha256(bytes)) })
     })
+    for (let at = 32 * this.n; at < body.shares.length; at += 32) {
+      const share = toHex(body.shares.subarray(at, at + 32))
+      const levelOf = (shares: SharesFor) => shares.levels.findIndex(s => toHex(s) === share) + 1
+      const [member, level] = [...(known ?? [])]
+        .map(([m, shares]) => [m, levelOf(shares)] as const)
+        .find(([, l]) => l > 0) ?? ['nobody', 0]
+      this.revealedLevels.push({ round, attempt, member, level })
+    }
   }
 
   // --- the conspirators ---
@@ -287,7 +304,8 @@ export class Conspiracy {
     const cohort = phase.opened.cohort.map(c => c.member)
     const keys = new Map(cohort.map(m => [m, m === this.victim ? own : this.keysBody(m, round, attempt)]))
     const threshold = Math.floor((this.n + this.config.charter.maliciousMax) / 2) + 1
-    return { round, attempt, opened: phase.openedHash, cohort, keys, threshold, audits: false }
+    const levels = levelsAbove(layoutFor(this.config.charter, phase.opened.task, cohort.length, round))
+    return { round, attempt, opened: phase.openedHash, cohort, keys, threshold, levels, audits: false }
   }
 
   /** Shares of all conspirators for the victim; notes what the victim now holds. */

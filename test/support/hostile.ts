@@ -10,7 +10,7 @@ import { openEnvelope } from '../../protocol/wire/envelope.ts'
 import { STREAM_TYPES } from '../../protocol/wire/messages.ts'
 import { catalogue } from '../../sim/adversary/catalogue.ts'
 import { Coalition } from '../../sim/adversary/coalition.ts'
-import { type Lie, liar } from '../../sim/adversary/liar.ts'
+import { type Lie, liar, type Tactic } from '../../sim/adversary/liar.ts'
 import { Random } from '../../sim/random.ts'
 import { audited, ledgerOf } from './audit.ts'
 import { type Consortium, type ConsortiumOptions, memberName } from './consortium.ts'
@@ -52,7 +52,7 @@ export interface SaidBy {
 
 export interface HostileOptions extends Omit<ConsortiumOptions, 'machine'> {
   /** Single lies, by the index of the member that tells them. */
-  readonly lies?: ReadonlyMap<number, readonly Lie[]>
+  readonly lies?: ReadonlyMap<number, readonly (Lie | Tactic)[]>
   /** Members that behave as the catalogue has it, and collude. */
   readonly adversaries?: ReadonlyMap<number, Behaviour>
   readonly limitMs?: number

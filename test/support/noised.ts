@@ -1,5 +1,9 @@
 /** Charters whose sums carry noise, for tests. */
 import type { Charter, PatientPrivacy, Protection } from '../../config/charter.ts'
+import { u32be } from '../../protocol/bytes.ts'
+import { sha256 } from '../../protocol/crypto/hash.ts'
+import type { NoiseKey } from '../../protocol/ports.ts'
+import { NOISE_LEVELS_MAX } from '../../protocol/wire/limits.ts'
 
 /** That protects patients. */
 export const noised =
@@ -34,3 +38,11 @@ export const hospitalsNoised =
       ...privacy,
     },
   })
+
+/** A hospital's keys of all levels of noise above the lowest. */
+export function levelKeys(hospital: number): readonly NoiseKey[] {
+  return Array.from({ length: NOISE_LEVELS_MAX }, (_, i) => ({
+    level: i + 1,
+    key: sha256(u32be(hospital, i + 1)),
+  }))
+}

@@ -6,6 +6,7 @@ import { isAuditable } from '../../../protocol/contribution/groups.ts'
 import { sha256 } from '../../../protocol/crypto/hash.ts'
 import type { RoundOpened } from '../../../protocol/ledger/entry.ts'
 import type { MemberId } from '../../../protocol/ports.ts'
+import { levelsAbove } from '../../../protocol/privacy/shares.ts'
 import {
   attemptKeys,
   type CohortContext,
@@ -13,6 +14,7 @@ import {
   type OwnShares,
   type PublicKeys,
 } from '../../../protocol/round/secrets.ts'
+import { layoutFor } from '../../../protocol/sum/layout.ts'
 import { decode } from '../../../protocol/wire/codec.ts'
 import { openEnvelope } from '../../../protocol/wire/envelope.ts'
 import { BODIES, type Body } from '../../../protocol/wire/messages.ts'
@@ -20,12 +22,14 @@ import type { Random } from '../../random.ts'
 import type { Coalition } from '../coalition.ts'
 import { about, flipped, type Liar, type Lie, type Tactic } from '../liar.ts'
 import * as lies from '../lies/shares.ts'
+import { otherAnchor } from './anchor.ts'
 import { eachAttempt, oneOf } from './common.ts'
 
 /** Shares that are wrong in one way or another, in each attempt another. */
 export function dealsWrong(coalition: Coalition, random: Random): Tactic {
   const known = new Announced()
   const polynomials = twoPolynomials(coalition, known)
+  const anchor = otherAnchor()
   const lie = eachAttempt((l): Lie => {
     const some = coalition.honest.filter(() => random.chance(0.5))
     return oneOf(random, [
@@ -36,13 +40,13 @@ export function dealsWrong(coalition: Coalition, random: Random): Tactic {
       lies.garbageKeys,
       wrongDigests(some, l.others),
       polynomials,
-      polynomials,
+      l.config.charter.privacy.unit === 'none' ? polynomials : anchor.lie,
     ])
   })
   return {
     hears: (input, l) => {
       if (input.kind === 'message') known.take(input.bytes, l)
-      return input
+      return anchor.hears(input, l)
     },
     lie: (said, l) => {
       known.take(said.bytes, l)
@@ -56,7 +60,8 @@ function wrongDigests(of: readonly MemberId[], others: readonly MemberId[]): Lie
   return about('offer', (body, l) => {
     const named = of.length > 0 ? of : others.slice(0, 1)
     let digests = body.digests
-    for (const m of named) if (l.cohort.includes(m)) digests = flipped(digests, 64 * l.cohort.indexOf(m))
+    const each = digests.length / l.cohort.length
+    for (const m of named) if (l.cohort.includes(m)) digests = flipped(digests, each * l.cohort.indexOf(m))
     return { ...body, digests }
   })
 }
@@ -104,6 +109,7 @@ function twoPolynomials(coalition: Coalition, known: Announced): Lie {
     const { charter } = l.config
     const threshold = quorum(cohort.length, charter.maliciousMax)
     const audits = isAuditable(charter, task)
+    const levels = levelsAbove(layoutFor(charter, task, cohort.length, round))
     const context: CohortContext = {
       round,
       attempt,
@@ -112,6 +118,7 @@ function twoPolynomials(coalition: Coalition, known: Announced): Lie {
       keys,
       threshold,
       audits,
+      levels,
     }
     // Both secrets are as announced; only what they are shared with is drawn anew.
     return dealShares(context, l.self, { ...attemptKeys(seed), seed: sha256(seed) })
@@ -127,8 +134,9 @@ function twoPolynomials(coalition: Coalition, known: Announced): Lie {
       return body && [{ bytes: l.says('sealed', body) }]
     }
     const first = said.body as Body<'offer'>
+    const each = first.digests.length / l.cohort.length
     const digests = l.cohort.map((m, i) =>
-      (isSecond(l, m) ? second.offer : first).digests.subarray(64 * i, 64 * i + 64),
+      (isSecond(l, m) ? second.offer : first).digests.subarray(each * i, each * (i + 1)),
     )
     return [{ bytes: l.says('offer', { ...first, digests: concatBytes(...digests) }) }]
   }

@@ -121,9 +121,12 @@ function bothKinds(coalition: Coalition, half: boolean): Lie {
   return (said, l) => {
     if (said.type !== 'reveal') return undefined
     const body = said.body as Body<'reveal'>
-    const shares = otherShares(coalition, l)
-    if (!shares || shares.length !== body.shares.length) return undefined
-    const other = l.says('reveal', { ...body, shares })
+    const others = otherShares(coalition, l)
+    if (!others || others.length > body.shares.length) return undefined
+    const other = l.says('reveal', {
+      ...body,
+      shares: concatBytes(others, body.shares.subarray(others.length)),
+    })
     if (!half) return [{ bytes: other }]
     return l.others.map(to => ({
       to,

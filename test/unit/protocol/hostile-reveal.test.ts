@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Conspiracy } from '../../support/conspiracy.ts'
+import { noised } from '../../support/noised.ts'
 
 /** At most one kind of share for one member in one attempt, and never two different reveals (SPEC S10). */
 function expectOneReveal(c: Conspiracy): void {
@@ -13,6 +14,14 @@ function expectOneReveal(c: Conspiracy): void {
     expect(bytes.get(attempt) ?? r.bytes).toBe(r.bytes)
     kinds.set(about, r.kind)
     bytes.set(attempt, r.bytes)
+  }
+  // Of four with noise: level 1 comes off when nobody has dropped out, and nothing else of the noise ever.
+  for (const { round, attempt, member, level } of c.revealedLevels) {
+    expect(level).toBe(1)
+    expect(kinds.get(`${round}.${attempt} ${member}`)).toBe('self')
+    const isWhole = (r: (typeof c.revealed)[0]) =>
+      r.round !== round || r.attempt !== attempt || r.kind === 'self'
+    expect(c.revealed.every(isWhole)).toBe(true)
   }
 }
 
@@ -112,6 +121,19 @@ describe('one reveal, whatever all others do', () => {
       expectOneReveal(c)
     })
 
+    it(`an honest course with noise opens a level of it if nobody dropped out (${mode})`, () => {
+      for (const [survivors, levels] of [
+        [0b1111, 4],
+        [0b0111, 0],
+      ] as const) {
+        const c = new Conspiracy({ n: 4, f: 1, gossipBytesMax, seed: 1, edit: noised() })
+        for (let i = 0; i < 3; i++) proceed(c, survivors)
+        expect(c.revealed.length).toBe(4)
+        expect(c.revealedLevels.length).toBe(levels)
+        expectOneReveal(c)
+      }
+    })
+
     it(`hostile courses (${mode})`, () => {
       let revealed = 0
       fc.assert(
@@ -124,6 +146,21 @@ describe('one reveal, whatever all others do', () => {
       )
       // Courses that never come to a reveal would show nothing.
       expect(revealed).toBeGreaterThan(20)
+    })
+
+    it(`hostile courses, where the sum has noise (${mode})`, () => {
+      let [revealed, levels] = [0, 0]
+      fc.assert(
+        fc.property(fc.commands(commands, { maxCommands: 30, size: 'max' }), fc.nat(), (hostile, seed) => {
+          const c = new Conspiracy({ n: 4, f: 1, gossipBytesMax, seed, edit: noised({ epsilonMax: 1000 }) })
+          fc.modelRun(() => ({ model: { steps: 0 }, real: c }), hostile)
+          revealed += c.revealed.length > 0 ? 1 : 0
+          levels += c.revealedLevels.length > 0 ? 1 : 0
+        }),
+        { numRuns: 30, seed: 4711 },
+      )
+      expect(revealed).toBeGreaterThan(10)
+      expect(levels).toBeGreaterThan(1)
     })
 
     it(`a second certified set comes at every point, before and after each crash (${mode})`, () => {

@@ -1,6 +1,7 @@
 /** Which entry may follow which: the rules that anyone can check with the charter and the ledger alone. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { survivorsMinOf } from '../../../../config/charter.ts'
 import { ascii } from '../../../../protocol/bytes.ts'
 import { decodeEntry, encodeEntry, entryHash } from '../../../../protocol/ledger/entry.ts'
 import { taskOf } from '../../../../protocol/ledger/plan.ts'
@@ -10,7 +11,6 @@ import {
   cohortMin,
   eligible,
   type LedgerState,
-  survivorsMin,
   suspensionDue,
 } from '../../../../protocol/ledger/state.ts'
 import { ENTRY_BYTES_MAX } from '../../../../protocol/wire/limits.ts'
@@ -167,8 +167,8 @@ describe('SurvivorsFixed', () => {
 
   test('at least the threshold of the cohort', () => {
     const open = toOpened(start())
-    expect(survivorsMin(open, 5)).toBe(4)
-    expect(survivorsMin(open, 4)).toBe(3)
+    expect(survivorsMinOf(open.charter, 5)).toBe(4)
+    expect(survivorsMinOf(open.charter, 4)).toBe(3)
     expect(refusal(open, fixed(open, [a, b, c]))).toMatch(/3 survivors, at least 4/)
     const four = apply(start(), opened(start(), [a, b, c, d]))
     expect(refusal(four, fixed(four, [a, b, c]))).toBe('accepted')
@@ -375,7 +375,7 @@ test('any sequence of entries: accepted ones keep the invariants, refused ones c
         expect(next.voters.length).toBeGreaterThanOrEqual(next.quorum)
         expect(eligible(next).length).toBeGreaterThanOrEqual(cohortMin(next))
         if (next.phase.kind === 'opened') {
-          expect(next.phase.opened.cohort.length).toBeGreaterThanOrEqual(survivorsMin(next, 0))
+          expect(next.phase.opened.cohort.length).toBeGreaterThanOrEqual(survivorsMinOf(next.charter, 0))
         }
         if (body.kind !== 'RoundClosed') expect(next.modelHash).toEqual(state.modelHash)
         state = next

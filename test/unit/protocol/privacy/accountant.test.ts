@@ -46,7 +46,7 @@ describe('epsilonOf', () => {
       q: 1,
       l2: 1,
       sigma: 8,
-      parts: 6,
+      tau: 0.01,
       dimension: 64,
       steps: 1,
     }
@@ -165,7 +165,7 @@ describe('refuses', () => {
     q: 1,
     l2: 1,
     sigma: 1,
-    parts: 2,
+    tau: 0.01,
     dimension: 1,
     steps: 1,
   }
@@ -193,7 +193,7 @@ describe('refuses', () => {
   it.each([
     [{ ...skellam, l1: 0 }, 'l1 0'],
     [{ ...skellam, l2: Number.NaN }, 'l2 NaN'],
-    [{ ...discrete, parts: 0 }, 'parts 0'],
+    [{ ...discrete, tau: -1 }, 'tau -1'],
     [{ ...discrete, dimension: 1.5 }, 'dimension 1.5'],
   ])('integer noise of %o', (event, says) => {
     expect(() => epsilonOf([event], 1e-5, 'rdp')).toThrow(says)

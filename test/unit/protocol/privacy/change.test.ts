@@ -10,7 +10,7 @@ import { groupsOf } from '../../../../protocol/privacy/layout.ts'
 import { quantisedInput } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor } from '../../../../protocol/sum/layout.ts'
 import { testCharter } from '../../../support/consortium.ts'
-import { hospitalsNoised, noised } from '../../../support/noised.ts'
+import { hospitalsNoised, levelKeys, noised } from '../../../support/noised.ts'
 
 const D = 5
 const N = 4
@@ -149,7 +149,14 @@ test('noised sums of many give the means, deviations and steps that exact ones d
     }
     for (let i = 0; i < N; i++) {
       const roundingKey = new Uint8Array(32).fill(i + 1)
-      const input = quantisedInput({ charter, task: 'statistics', sections, learned, roundingKey })
+      const input = quantisedInput({
+        charter,
+        task: 'statistics',
+        sections,
+        learned,
+        roundingKey,
+        noiseKeys: levelKeys(i),
+      })
       if (!input.ok) throw new Error(input.error)
       input.value.residues.forEach((r, k) => {
         total[k] = (total[k]! + r) % 2_147_483_647

@@ -1,19 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { type Charter, protection } from '../../../../config/charter.ts'
+import { type Charter, protection, quorum } from '../../../../config/charter.ts'
 import type { Section, Task } from '../../../../protocol/ports.ts'
-import {
-  groupsOf,
-  noisedLayout,
-  noisyHospitals,
-  PURPOSE,
-  roundingFactor,
-} from '../../../../protocol/privacy/layout.ts'
+import { groupsOf, noisedLayout, PURPOSE, roundingFactor } from '../../../../protocol/privacy/layout.ts'
+import { varianceOf } from '../../../../protocol/privacy/shares.ts'
 import { addInto, HALF } from '../../../../protocol/sum/field.ts'
 import { quantiseParts } from '../../../../protocol/sum/kernels.ts'
 import { layoutFor, vectorLength } from '../../../../protocol/sum/layout.ts'
 import { centre } from '../../../../protocol/sum/quantise.ts'
 import { testCharter } from '../../../support/consortium.ts'
-import { hospitalsNoised, noised } from '../../../support/noised.ts'
+import { hospitalsNoised, levelKeys, noised } from '../../../support/noised.ts'
 
 const TASKS: readonly Task[] = ['statistics', 'train', 'evaluate']
 
@@ -38,20 +33,23 @@ describe('the layout of noised sums', () => {
         for (const edit of [noised(), hospitalsNoised()]) {
           const charter = testCharter({ n, f, edit })
           const { noiseMultiplier } = protection(charter)!
-          const least = charter.secureSum.survivorsMin - Math.max(f, 1)
-          expect(noisyHospitals(charter)).toBe(least)
+          const least = Math.max(charter.secureSum.survivorsMin, quorum(n, f)) - Math.max(f, 1)
           for (const task of TASKS) {
             // A Gaussian mechanism on all groups together, each in units of what a patient changes in it.
             const inverse = changes(charter, task, n)
               .filter(({ section }) => section.name !== 'negatives' && section.noise !== undefined)
               .reduce(
                 (sum, { section, change }) =>
-                  sum + (change * section.scale) ** 2 / (least * section.noise!.variance),
+                  sum + (change * section.scale) ** 2 / (least * varianceOf(section.noise)),
                 0,
               )
             const multiplier = 1 / Math.sqrt(inverse)
             expect(multiplier).toBeGreaterThanOrEqual(noiseMultiplier[PURPOSE[task]] * (1 - 1e-12))
-            expect(multiplier).toBeLessThan(noiseMultiplier[PURPOSE[task]] * 1.05)
+            const z = noiseMultiplier[PURPOSE[task]]
+            // Each variance is a whole number: of counts with three groups up to 1 more than 3 z^2 / least.
+            expect(multiplier).toBeLessThan(
+              z * 1.05 * (task === 'evaluate' ? Math.sqrt(1 + least / (3 * z * z)) : 1),
+            )
           }
         }
       }
@@ -67,9 +65,9 @@ describe('the layout of noised sums', () => {
         })
         for (const task of TASKS)
           for (const { bound, scale, noise } of layoutFor(charter, task, n))
-            expect(
-              n * Math.ceil(bound * scale) + 12 * Math.sqrt(n * (noise?.variance ?? 0)),
-            ).toBeLessThanOrEqual(HALF)
+            expect(n * Math.ceil(bound * scale) + 12 * Math.sqrt(n * varianceOf(noise))).toBeLessThanOrEqual(
+              HALF,
+            )
       }
     }
   })
@@ -93,7 +91,8 @@ describe('the layout of noised sums', () => {
         factor: 1,
       }))
       const sum = new Uint32Array(vectorLength(sections))
-      for (let i = 0; i < n; i++) addInto(sum, quantiseParts(parts, new Uint8Array(32).fill(i + 1)))
+      for (let i = 0; i < n; i++)
+        addInto(sum, quantiseParts(parts, new Uint8Array(32).fill(i + 1), levelKeys(i + 1)))
       let at = 0
       for (const { name, length, noise } of sections) {
         const off = Array.from(sum.subarray(at, at + length), (x, i) => centre(x) - n * (i % 2) * 8)
@@ -103,11 +102,23 @@ describe('the layout of noised sums', () => {
           off.reduce((a, b) => a + b) / length,
           off.reduce((a, b) => a + b * b, 0) / length,
         ]
-        const variance = n * (noise?.variance ?? 0)
+        const variance = n * varianceOf(noise)
         expect(Math.abs(mean), name).toBeLessThan(5 * Math.sqrt(variance / length))
         expect(Math.abs(square / variance - 1), name).toBeLessThan(5 * Math.sqrt(2 / length))
       }
     }
+  })
+
+  it('is not summed without a key for each level', () => {
+    const charter = testCharter({ n: 7, f: 1, edit: noised() })
+    const parts = layoutFor(charter, 'statistics', 7).map(section => ({
+      section,
+      values: new Float64Array(section.length),
+      factor: 1,
+    }))
+    expect(parts[0]!.section.noise!.levels.length).toBe(3)
+    const some = levelKeys(1).filter(k => k.level !== 2)
+    expect(() => quantiseParts(parts, new Uint8Array(32), some)).toThrow(/each level/)
   })
 
   it('draws other noise for another key, the same for the same, and none that two elements share', () => {
@@ -117,11 +128,9 @@ describe('the layout of noised sums', () => {
       values: new Float64Array(section.length),
       factor: 1,
     }))
-    const [a, b, again] = [1, 2, 1].map(k => quantiseParts(parts, new Uint8Array(32).fill(k))) as [
-      Uint32Array,
-      Uint32Array,
-      Uint32Array,
-    ]
+    const [a, b, again] = [1, 2, 1].map(k =>
+      quantiseParts(parts, new Uint8Array(32).fill(k), levelKeys(k)),
+    ) as [Uint32Array, Uint32Array, Uint32Array]
     expect(again).toEqual(a)
     expect(a.filter((x, i) => x === b[i]).length).toBeLessThan(5)
     expect(new Set(a).size).toBeGreaterThan(a.length - 5)

@@ -6,6 +6,7 @@ import {
   sampledGaussianRdp,
   sampledRdp,
   skellamRdp,
+  sumTau,
 } from '../../../../protocol/privacy/rdp.ts'
 import { type IntegerRow, library, publicRows } from './references.ts'
 
@@ -64,11 +65,14 @@ describe('RDP of the sampled Gaussian', () => {
   })
 })
 
+/** Of hospitals whose noise is sigma^2 together. */
+const equalTau = (sigma: number, parts: number) => sumTau([{ variance: sigma ** 2 / parts, count: parts }])
+
 const boundOf = ({ mechanism, sigma, shift, order, q, parts }: IntegerRow) =>
   sampledRdp(order, q, at =>
     mechanism === 'skellam'
       ? skellamRdp(at, { l1: shift, l2: shift, sigma })
-      : discreteGaussianRdp(at, { l2: shift, sigma, parts: parts!, dimension: 1 }),
+      : discreteGaussianRdp(at, { l2: shift, sigma, tau: equalTau(sigma, parts!), dimension: 1 }),
   )
 
 describe('integer noise', () => {
@@ -92,11 +96,41 @@ describe('integer noise', () => {
   it('is about Gaussian noise when there is much of it', () => {
     const gaussian = sampledGaussianRdp(8, 1, 100 / 7)
     expect(skellamRdp(8, { l1: 49, l2: 7, sigma: 100 }) / gaussian).toBeCloseTo(1, 2)
-    expect(discreteGaussianRdp(8, { l2: 7, sigma: 100, parts: 10, dimension: 1e6 }) / gaussian).toBeCloseTo(
-      1,
-      12,
-    )
+    expect(
+      discreteGaussianRdp(8, { l2: 7, sigma: 100, tau: equalTau(100, 10), dimension: 1e6 }) / gaussian,
+    ).toBeCloseTo(1, 12)
   })
+
+  it('has the tau of the theorem for equal draws, and none for a single one', () => {
+    let tau = 0
+    for (let k = 1; k < 6; k++) tau += 10 * Math.exp((-2 * Math.PI ** 2 * 1.5 * k) / (k + 1))
+    expect(sumTau([{ variance: 1.5, count: 6 }])).toBeCloseTo(tau, 15)
+    expect(sumTau([{ variance: 1, count: 1 }])).toBe(0)
+    expect(sumTau([{ variance: 100, count: 200 }])).toBe(0)
+  })
+
+  it.each([[[1, 1]], [[1, 1, 1, 1]], [[1, 1, 2, 3]], [[5, 1, 1]], [[0.2, 0.3]], [[0.1, 0.1, 0.1]]])(
+    'of unequal draws %j is as far from one discrete Gaussian as tau says, at most',
+    variances => {
+      const reach = 12
+      const density = (variance: number) => {
+        const weights = Array.from({ length: 2 * reach + 1 }, (_, i) =>
+          Math.exp(-((i - reach) ** 2) / (2 * variance)),
+        )
+        const whole = weights.reduce((a, b) => a + b, 0)
+        return weights.map(w => w / whole)
+      }
+      const sum = variances
+        .map(density)
+        .reduce((a, b) => a.map((_, i) => a.reduce((p, x, k) => p + x * (b[i - k + reach] ?? 0), 0)))
+      const one = density(variances.reduce((a, b) => a + b, 0))
+      // Where cut tails play no part.
+      const off = sum.slice(reach - 5, reach + 6).map((p, i) => Math.log(p / one[i + reach - 5]!))
+      const tau = sumTau(variances.map(variance => ({ variance, count: 1 })))
+      expect(Math.max(...off) - Math.min(...off)).toBeLessThanOrEqual(tau + 1e-9)
+      expect(Math.max(...off) - Math.min(...off)).toBeGreaterThan(tau / 200)
+    },
+  )
 
   it('costs no less in any mechanism than in the Gaussian, by the sampling bound', () => {
     for (const q of [0.001, 0.1, 0.7]) {

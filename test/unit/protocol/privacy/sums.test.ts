@@ -1,10 +1,9 @@
 /** Sums of the hospitals' discrete Gaussians: what is drawn has their exact law, and that is as near to one of them as is counted. */
 import { describe, expect, it } from 'vitest'
-import { epsilonOf } from '../../../../protocol/privacy/accountant.ts'
 import { discreteGaussianNoise } from '../../../../protocol/privacy/discrete-gaussian.ts'
 import { type Rational, rational, scaled } from '../../../../protocol/privacy/rational.ts'
 import { sumTau } from '../../../../protocol/privacy/rdp.ts'
-import { hospitalVariance } from '../../../../protocol/privacy/shares.ts'
+import { noiseLevels } from '../../../../protocol/privacy/shares.ts'
 import { fitOf } from '../../../support/chi-square.ts'
 import { discreteGaussianLaw, expectDrawsOf, logRatios, sumLaw } from '../../../support/noise-laws.ts'
 
@@ -38,14 +37,18 @@ describe('what is drawn', () => {
   })
 
   it('has it with most hospitals lost and most adding none; a share too few shows, and that it is not one discrete Gaussian', () => {
-    // Ten hospitals, two of them malicious; of the seven that survive at least five add theirs.
-    const plan = { variance: rational(5, 4), cohort: 10, survivorsMin: 7, maliciousMax: 2 }
-    const variance = hospitalVariance(plan)
+    // Ten hospitals, two of them malicious; of the seven that survive at least five add theirs, all levels of it.
+    const cohort = { cohort: 10, survivorsMin: 7, maliciousMax: 2 }
+    const levels = noiseLevels(5, cohort).filter(v => v > 0)
+    expect(levels).toEqual([1])
+    const variance = rational(levels[0]!)
     const draws = drawn(variance, 1_000_000)
     const law = sumLaw(discreteGaussianLaw(variance), 5)
     expectDrawsOf(sumsOf(draws, 5), law)
     expect(fitOf(sumsOf(draws, 4), law)).toBeLessThan(1e-6)
-    expect(fitOf(sumsOf(draws, 5), discreteGaussianLaw(plan.variance))).toBeLessThan(1e-6)
+    // Much less noise would show that it is a sum: so little no level has.
+    const small = drawn(rational(1, 4), 1_000_000)
+    expect(fitOf(sumsOf(small, 5), discreteGaussianLaw(rational(5, 4)))).toBeLessThan(1e-6)
   })
 })
 
@@ -54,7 +57,7 @@ describe('the law of a sum', () => {
     'of %i shares of sigma %d is as near to one discrete Gaussian as the accountant counts with, everywhere',
     (m, sigma, each) => {
       const logs = logRatios(each, m)
-      const tau = sumTau(sigma * sigma, m)
+      const tau = sumTau([{ variance: sigma * sigma, count: m }])
       expect(Math.max(...logs.map(Math.abs))).toBeLessThanOrEqual(tau / 2)
       expect(Math.max(...logs) - Math.min(...logs)).toBeLessThanOrEqual(tau)
       // Of two shares the bound is close: a tau that is a third of it would be wrong.
@@ -68,7 +71,7 @@ describe('the law of a sum', () => {
       const single = discreteGaussianLaw(scaled(each, m))
       for (const [z, p] of sumLaw(discreteGaussianLaw(each), m))
         if (p > 1e-12) expect(Math.abs(Math.log(p / single.get(z)!))).toBeLessThan(1e-7)
-      expect(sumTau(10_000, m)).toBeLessThan(1e-300)
+      expect(sumTau([{ variance: 10_000, count: m }])).toBeLessThan(1e-300)
     }
   })
 
@@ -83,10 +86,11 @@ describe('the law of a sum', () => {
 
   it('is not within tau of one for shares that are much smaller than it is stated for', () => {
     const logs = logRatios(rational(1, 100), 2)
-    expect(Math.max(...logs) - Math.min(...logs)).toBeGreaterThan(sumTau(0.01, 2))
-    const noise = { mechanism: 'discreteGaussian', q: 1, steps: 1, l2: 1, dimension: 1 } as const
-    const least = { ...noise, parts: 4, sigma: 1 }
-    expect(epsilonOf([least], 1e-5, 'rdp')).toBeGreaterThan(0)
-    expect(() => epsilonOf([{ ...least, sigma: 0.999 }], 1e-5, 'rdp')).toThrow(/sums of 4 discrete/)
+    // The bound's own formula, were it counted with.
+    expect(Math.max(...logs) - Math.min(...logs)).toBeGreaterThan(
+      10 * Math.exp((-2 * Math.PI ** 2 * 0.01) / 2),
+    )
+    expect(sumTau([{ variance: 0.25, count: 4 }])).toBeGreaterThan(0)
+    expect(() => sumTau([{ variance: 0.249, count: 4 }])).toThrow(/variance 0.249/)
   })
 })

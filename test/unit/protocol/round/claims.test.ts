@@ -19,7 +19,7 @@ function opened(): { a: Attempt; o: Opening } {
   const body = { kind: 'SurvivorsFixed', ...OF, survivors, leftOut: [], owners: [...a.cohort] } as const
   beginOpening(a, body, FIXED, 1000)
   const o = a.opening!
-  o.recovered = { seeds: new Map(), hash: hash(2), masks: new Map(), at: 1000 }
+  o.recovered = { hash: hash(2), masks: new Map(), excess: new Map(), at: 1000 }
   return { a, o }
 }
 

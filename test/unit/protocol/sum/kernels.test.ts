@@ -14,8 +14,10 @@ import { PIECE } from '../../../../protocol/sum/pieces.ts'
 import { centre, quantisedMax } from '../../../../protocol/sum/quantise.ts'
 import { shardRange } from '../../../../protocol/sum/shards.ts'
 import { tagOf } from '../../../../protocol/sum/tag.ts'
+import { upTo } from '../../../../sim/checkers/noise.ts'
 import { Disk } from '../../../../sim/disk.ts'
 import { charterFor, trained } from '../../../support/learned.ts'
+import { levelKeys, noised } from '../../../support/noised.ts'
 
 type Work<K> = Extract<VectorWork, { kind: K }>
 const run = {
@@ -244,6 +246,54 @@ describe('a masked input', () => {
       const [from, to] = shardRange(out.masked.length, 7, k)
       expect(hash).toEqual(sha256(residueBytes(out.masked.slice(from, to))))
     })
+  })
+})
+
+describe('noise that comes off', () => {
+  const charter = charterFor(7, 40, noised())
+  const sections = layoutFor(charter, 'train', 7)
+  const length = vectorLength(sections)
+  const keep = 1
+  const inputs = [0, 1, 2].map(i => {
+    const delta = Float32Array.from({ length: 40 }, (_, k) => (k + i) / 100)
+    const work = { charter, task: 'train' as const, learned: trained(charter, delta), roundingKey: key(2, i) }
+    return { ...work, noiseKeys: levelKeys(i), selfKey: key(3, i), pairs: [], shards: 1, publicSeed: key(4) }
+  })
+  const masked = inputs.map(work => run.mask({ ...work, sections }).masked)
+  const kept = inputs.map(work => {
+    const input = quantisedInput({ ...work, sections: sections.map(s => upTo(s, keep)) })
+    if (!input.ok) throw new Error(input.error)
+    return input.value.residues
+  })
+  const takenOff = (from: number, of: readonly number[]) => ({
+    from,
+    masks: of.map(i => ({ key: key(3, i), sign: -1 as const })),
+    excess: { sections, keys: of.flatMap(i => levelKeys(i).filter(k => k.level > keep)) },
+  })
+
+  it('is in the inputs', () => {
+    expect(sections[0]!.noise!.levels.length).toBe(3)
+    expect(run.sum(masked, { ...takenOff(0, [0, 1, 2]), excess: undefined }).sum).not.toEqual(
+      run.sum(kept).sum,
+    )
+  })
+
+  it('comes off with the masks, of sums of whole vectors and of shards', () => {
+    const whole = run.sum(kept).sum
+    expect(run.sum(masked, takenOff(0, [0, 1, 2])).sum).toEqual(whole)
+    for (let k = 0; k < 4; k++) {
+      const [from, to] = shardRange(length, 4, k)
+      const slices = masked.map(m => m.subarray(from, to))
+      expect(run.sum(slices, takenOff(from, [0, 1, 2])).sum).toEqual(whole.slice(from, to))
+    }
+  })
+
+  it('comes off before a slice is tagged', () => {
+    const coin = key(9)
+    const [from, to] = shardRange(length, 3, 1)
+    const items = [0, 1, 2].map(i => ({ vector: masked[i]!.subarray(from, to), masked: takenOff(from, [i]) }))
+    const out = runVectorWork({ kind: 'tag', coin, items })
+    expect(out.kind === 'tag' && out.tags).toEqual(kept.map(v => tagOf(coin, v.slice(from, to))))
   })
 })
 

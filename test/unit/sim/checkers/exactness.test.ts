@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { decodeRecord, encodeRecord, recordKey } from '../../../../protocol/ledger/certificate.ts'
 import { type Body, encodeEntry } from '../../../../protocol/ledger/entry.ts'
-import type { Job, JobResult } from '../../../../protocol/ports.ts'
+import type { Job, JobResult, NoiseKey, Section, VectorWork } from '../../../../protocol/ports.ts'
+import { residueBytes } from '../../../../protocol/sum/field.ts'
+import { rootOfBytes } from '../../../../protocol/sum/shards.ts'
 import { type Lie, liar } from '../../../../sim/adversary/liar.ts'
 import * as lies from '../../../../sim/adversary/lies.ts'
 import { type Exactness, exactness } from '../../../../sim/checkers/exactness.ts'
-import { updateOf } from '../../../../sim/checkers/inputs.ts'
+import { clearOf, updateOf } from '../../../../sim/checkers/inputs.ts'
 import type { SimHost } from '../../../../sim/host.ts'
 import { memberName } from '../../../support/consortium.ts'
+import { noised } from '../../../support/noised.ts'
 import { entryOf } from '../../../support/says.ts'
 import { type Forge, tape, watched } from '../../../support/watched.ts'
 
@@ -102,6 +105,80 @@ describe('exactness', () => {
         'round 1.0: the certified model is not the weighted mean of the updates',
       ]),
     )
+  })
+
+  describe('where sums have noise', () => {
+    const noisy = tape({ n: 7, f: 1, edit: noised() })
+
+    it('is content with what the charter promises', () => {
+      const { says, checker } = noisy.play(exactness)
+      expect(says).toEqual([])
+      expect((checker as Exactness).sums).toBe(3)
+    })
+
+    /** Round 1 closed with the sum as it is if noise of levels up to this one stays. */
+    const staying = (level: number): Forge => {
+      const maskings = new Map<string, VectorWork & { kind: 'mask' }>()
+      return (honest, c) => ({
+        onJob: (host, job, result) => {
+          if (job.kind === 'vector' && job.work.kind === 'mask') maskings.set(host.id, job.work)
+          honest.onJob?.(host, job, result)
+        },
+        onCommit: (host, puts, deletes) => {
+          const all = [...maskings.values()].map(work => clearOf(work)!.kept(level))
+          const sum = all[0]?.map((_, i) => all.reduce((s, v) => s + v[i]!, 0) % 2_147_483_647)
+          const told = (b: Body & { kind: 'RoundClosed' }) => ({
+            ...b,
+            sum: rootOfBytes(residueBytes(sum!), 1),
+          })
+          closed(told)(honest, c).onCommit?.(host, puts, deletes)
+        },
+      })
+    }
+
+    it('finds noise that stays though it is not needed, and noise that is needed and gone', () => {
+      expect(noisy.play(exactness, { forge: staying(0) }).says).toEqual([])
+      expect(noisy.play(exactness, { forge: staying(1) }).says).toContain(
+        'round 1.0: noise that should have come off is in the certified sum',
+      )
+      expect(noisy.play(exactness, { forge: staying(-1) }).says).toContain(
+        "round 1.0: the certified sum is not the sum of the survivors' inputs",
+      )
+    })
+
+    it('finds levels that are taken off too many or too few, whatever becomes of the sum', () => {
+      const off = (change: (keys: readonly NoiseKey[]) => readonly NoiseKey[]) =>
+        done((job, result) => {
+          if (job.kind !== 'vector' || job.work.kind !== 'sum' || !job.work.masked?.excess) return undefined
+          const { excess } = job.work.masked
+          const masked = { ...job.work.masked, excess: { ...excess, keys: change(excess.keys) } }
+          return [{ ...job, work: { ...job.work, masked } }, result]
+        })
+      for (const change of [
+        (keys: readonly NoiseKey[]) => keys.filter(k => k.level > 1),
+        (keys: readonly NoiseKey[]) => [...keys, { level: 0, key: new Uint8Array(32) }],
+        (keys: readonly NoiseKey[]) => keys.slice(1),
+      ])
+        expect(
+          noisy.play(exactness, { forge: off(change) }).says.some(s => /takes noise of levels/.test(s)),
+        ).toBe(true)
+    })
+
+    it('finds inputs in which there is less than the charter promises', () => {
+      const forge: Forge = honest => ({
+        onJob: (host, job, result) => {
+          const work = job.kind === 'vector' && job.work.kind === 'mask' ? job.work : undefined
+          const less = (s: Section): Section =>
+            s.noise
+              ? { ...s, noise: { ...s.noise, levels: [s.noise.levels[0]! - 1, ...s.noise.levels.slice(1)] } }
+              : s
+          const told = work && { ...work, sections: work.sections.map(less) }
+          honest.onJob?.(host, told ? { kind: 'vector', work: told } : job, result)
+        },
+      })
+      const { says } = noisy.play(exactness, { forge })
+      expect(says).toContain('round 1.0: section update has less noise than the charter promises')
+    })
   })
 
   describe('with a liar among the survivors', () => {

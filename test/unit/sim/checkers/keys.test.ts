@@ -3,6 +3,7 @@ import type { Job, VectorWork } from '../../../../protocol/ports.ts'
 import { decodeSeed, encodeSeed } from '../../../../protocol/round/join.ts'
 import { keys } from '../../../../sim/checkers/keys.ts'
 import { memberName } from '../../../support/consortium.ts'
+import { noised } from '../../../support/noised.ts'
 import { flipped, said, says as say } from '../../../support/says.ts'
 import { type Forge, tape } from '../../../support/watched.ts'
 
@@ -109,6 +110,33 @@ describe('keys', () => {
     })
     const { says } = run.play(keys, { forge })
     expect(says.filter(s => /^the self key of hospital-00\d is not of its seed, 0\.0$/.test(s)).length).toBe(
+      1,
+    )
+  })
+
+  it('so it is with keys of noise', () => {
+    const noisy = tape({ n: 4, f: 1, edit: noised() })
+    expect(noisy.play(keys).says).toEqual([])
+    const again = masking((work, seen) => ({
+      ...work,
+      noiseKeys: of(victim, seen)[0]?.noiseKeys ?? work.noiseKeys,
+    }))
+    expect(noisy.play(keys, { forge: again }).says).toContain(
+      `${victim} uses a noise key of 0.0 again in 1.0`,
+    )
+    const others = masking(work => ({ ...work, noiseKeys: [{ level: 1, key: work.selfKey }] }))
+    expect(noisy.play(keys, { forge: others }).says).toContain(
+      `${victim} uses one key for self and noise in 0.0`,
+    )
+    const forge: Forge = honest => ({
+      onJob: (host, job, result) => {
+        const work = job.kind === 'vector' && job.work.kind === 'mask' ? job.work : undefined
+        const noiseKeys = work?.noiseKeys?.map(k => ({ ...k, key: flipped(k.key) }))
+        honest.onJob?.(host, work ? { kind: 'vector', work: { ...work, noiseKeys } } : job, result)
+      },
+    })
+    const { says } = noisy.play(keys, { forge })
+    expect(says.filter(x => /^the noise key of hospital-00\d is not of its seed, 0\.0$/.test(x)).length).toBe(
       1,
     )
   })

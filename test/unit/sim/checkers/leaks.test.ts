@@ -2,12 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { concatBytes } from '../../../../protocol/bytes.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import { decodeSeed } from '../../../../protocol/round/join.ts'
+import { decodeShares, RECORDS } from '../../../../protocol/round/records.ts'
 import { attemptKeys } from '../../../../protocol/round/secrets.ts'
 import { residueBytes } from '../../../../protocol/sum/field.ts'
 import { clearOf } from '../../../../sim/checkers/inputs.ts'
 import { leaks } from '../../../../sim/checkers/leaks.ts'
 import type { SimHost } from '../../../../sim/host.ts'
 import { memberName } from '../../../support/consortium.ts'
+import { noised } from '../../../support/noised.ts'
 import { said, says as say } from '../../../support/says.ts'
 import { type Forge, tape } from '../../../support/watched.ts'
 
@@ -121,5 +123,28 @@ describe('leaks', () => {
       },
     })
     expect(run.play(leaks, { forge }).says).toEqual([`${victim} sends the seed of its attempt`])
+  })
+
+  it('finds keys of noise, and shares of their seeds', () => {
+    const noisy = tape({ n: 4, f: 1, edit: noised() })
+    expect(noisy.play(leaks).says).toEqual([])
+    const forge: Forge = honest => ({
+      onJob: (host, job, result) => {
+        honest.onJob?.(host, job, result)
+        const [level] =
+          host.id === victim && job.kind === 'vector' && job.work.kind === 'mask' ? job.work.noiseKeys! : []
+        if (level) honest.onRelease?.(host, first, wrapped(level.key))
+      },
+      onCommit: (host, puts, deletes) => {
+        honest.onCommit?.(host, puts, deletes)
+        const shares = host.id === victim ? puts.find(([key]) => key === RECORDS.shares) : undefined
+        const theirs = shares && decodeShares(shares[1])?.get(first)
+        if (theirs) honest.onRelease?.(host, first, wrapped(theirs.levels[0]!))
+      },
+    })
+    expect([...new Set(noisy.play(leaks, { forge }).says)].sort()).toEqual([
+      `${victim} sends a noise key`,
+      `${victim} sends a share of a noise seed of ${first} in the clear`,
+    ])
   })
 })

@@ -6,6 +6,7 @@ import { encodeEntry } from '../../../../protocol/ledger/entry.ts'
 import type { Body } from '../../../../protocol/wire/messages.ts'
 import { privacy } from '../../../../sim/checkers/privacy.ts'
 import { memberName } from '../../../support/consortium.ts'
+import { noised } from '../../../support/noised.ts'
 import { entryOf, flipped, said, says as say } from '../../../support/says.ts'
 import { type Forge, tape } from '../../../support/watched.ts'
 
@@ -34,7 +35,7 @@ function fewer(
   })
 }
 
-type Shares = readonly { from: string; self: Uint8Array; mask: Uint8Array }[]
+type Shares = readonly { from: string; self: Uint8Array; mask: Uint8Array; levels?: readonly Uint8Array[] }[]
 
 /** With its reveal of round 0, each of some members says another one. */
 function revealing(
@@ -138,5 +139,36 @@ describe('privacy', () => {
     })
     expect(says).toContain(`1 hospitals together can compute the input of ${first}, round 0.0`)
     expect(says.some(s => s.includes('both'))).toBe(false)
+  })
+})
+
+describe('secrecy of noise', () => {
+  // Seven survive of seven: levels 1 and 2 come off, and the seed of 1 gives both.
+  const noisy = tape({ n: 7, f: 1, edit: noised() })
+  const members = Array.from({ length: 7 }, (_, i) => memberName(i))
+
+  it('is kept by the reveals of an honest study', () => {
+    expect(noisy.play(privacy).says).toEqual([])
+  })
+
+  it('a share of another level than the entry opens is found, and one that it opens of no level', () => {
+    const ofLevel = (level: number) => (body: Body<'reveal'>, shares: Shares) => {
+      const all = members.map(m => shares.find(s => s.from === m)!.levels![level - 1]!)
+      return {
+        ...body,
+        shares: Uint8Array.from([...body.shares.subarray(0, 32 * 7), ...all.flatMap(s => [...s])]),
+      }
+    }
+    expect(noisy.play(privacy, { forge: revealing([victim], ofLevel(1)) }).says).toEqual([])
+    expect(noisy.play(privacy, { forge: revealing([victim], ofLevel(2)) }).says).toContain(
+      `${victim} reveals the level 2 seed of ${first} against the entry, round 0.0`,
+    )
+    const more = (body: Body<'reveal'>) => ({
+      ...body,
+      shares: Uint8Array.from([...body.shares, ...new Uint8Array(32)]),
+    })
+    expect(noisy.play(privacy, { forge: revealing([victim], more) }).says).toContain(
+      `${victim} does not reveal one share of each member, round 0.0`,
+    )
   })
 })
