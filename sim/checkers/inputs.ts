@@ -6,13 +6,13 @@ import { concatBytes, equalBytes, toHex } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
 import { contribution } from '../../protocol/model/contribution.ts'
 import type { Given, MemberId, VectorOutput, VectorWork } from '../../protocol/ports.ts'
+import { upTo } from '../../protocol/privacy/shares.ts'
 import { assert } from '../../protocol/result.ts'
 import { sliceHash } from '../../protocol/round/attempt.ts'
 import { residuesFromBytes } from '../../protocol/sum/field.ts'
 import { quantiseParts } from '../../protocol/sum/kernels.ts'
 import { shardRange } from '../../protocol/sum/shards.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
-import { upTo } from './noise.ts'
 
 export type MaskWork = VectorWork & { kind: 'mask' }
 

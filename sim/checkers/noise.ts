@@ -46,9 +46,3 @@ export function promised(charter: Charter, task: Task, { name, scale }: Section)
   const multiplier = privacy.noiseMultiplier[MULTIPLIER[task]]
   return groups.length * (multiplier * group.change * scale) ** 2
 }
-
-/** The same section with noise of levels up to this one alone. */
-export function upTo(section: Section, level: number): Section {
-  const { noise } = section
-  return noise ? { ...section, noise: { ...noise, levels: noise.levels.slice(0, level + 1) } } : section
-}

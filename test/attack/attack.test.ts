@@ -1,35 +1,41 @@
 /** What the attacks must show at small size, and that their judge can say no. `npm run study:attack` has the figures. */
 import { describe, expect, test } from 'vitest'
+import type { Charter } from '../../config/charter.ts'
+import { type Attack, type Effort, measureInversion } from '../../node/attack/inversion.ts'
+import type { InversionRow, Limit } from '../../node/attack/judge.ts'
+import { AS_AGREED, byHeart, measureMembership } from '../../node/attack/membership.ts'
+import { randomOf } from '../../node/attack/random.ts'
+import type { Subject } from '../../node/attack/subject.ts'
+import type { Target } from '../../node/attack/targets.ts'
 import { buildModel } from '../../node/training/model.ts'
-import { openStudy } from '../study/heart.ts'
 import { measureCanary } from './canary.ts'
-import { type Attack, type Effort, measureInversion, TARGETS } from './inversion.ts'
-import type { InversionRow, Limit } from './judge.ts'
-import { BY_HEART, measureMembership } from './membership.ts'
-import { randomOf } from './random.ts'
+import { aimsOf, canariesOf, fewOf, openMembership } from './jobs.ts'
+import { hospitalsNoised, patientsNoised } from './noised.ts'
 import { missedOf } from './report.ts'
-import { openSubjects, type Subject } from './subjects.ts'
-import type { TargetName } from './targets.ts'
+import { openSubjects } from './subjects.ts'
 
 const SEED = 1
 const random = randomOf(SEED)
-const [logistic, mlp, images] = (await openSubjects(random)) as [Subject, Subject, Subject]
+const [logistic, mlp, images] = await openSubjects(random)
 
 const EFFORT = { table: { trials: 24, steps: 150 }, image: { trials: 16, steps: 100 } }
+/** Few, and still enough to see a tenth of the noise. */
+const SUMS = 1200
 const BEST: readonly Attack[] = ['first layer', 'inverting gradients']
 
 /** `limit` in the place of the target's own. */
 function attack(
   subject: Subject,
-  name: TargetName,
+  name: Target['name'],
   {
     attacks,
     limit,
     effort = EFFORT[subject.kind],
   }: { attacks?: readonly Attack[]; limit?: Limit; effort?: Effort } = {},
 ): Promise<InversionRow[]> {
-  const targets = TARGETS.filter(t => t.target.name === name).map(t => ({ ...t, limit: limit ?? t.limit }))
-  return measureInversion(subject, effort, random, targets, attacks)
+  const aims = aimsOf(subject).filter(a => a.target.name === name)
+  const limited = aims.map(aim => ({ ...aim, limit: limit ?? aim.limit }))
+  return measureInversion(subject, effort, random, limited, attacks)
 }
 
 const missed = (rows: readonly InversionRow[]) => rows.filter(r => !r.isKept)
@@ -99,47 +105,72 @@ describe('the judge can say no', () => {
 })
 
 describe('canaries', () => {
-  test('never show more than epsilon, and show some of it', async () => {
-    const trained = await buildModel(mlp.charter)
-    for (const noiseMultiplier of [0.5, 1, 2, 4]) {
-      const row = measureCanary(
-        mlp,
-        trained,
-        { noiseMultiplier },
-        2000,
-        random.fork('canary', noiseMultiplier),
-      )
-      expect(row.isKept).toBe(true)
-      expect(row.epsilonMin).toBeLessThanOrEqual(row.epsilon)
-      if (noiseMultiplier <= 1) expect(row.epsilonMin).toBeGreaterThan(row.epsilon / 5)
-    }
+  const measured = async (charter: Charter, stated: Charter, name: string) => {
+    const trained = await buildModel(logistic.charter)
+    const row = measureCanary(logistic, trained, { charter, stated }, SUMS, random.fork(name))
     trained.dispose()
+    return row
+  }
+
+  test.each([1, 4])('of hospitals never show more than the ledger’s epsilon, noise %d', async noise => {
+    const charter = hospitalsNoised(logistic.charter, noise)
+    const row = await measured(charter, charter, `hospitals ${noise}`)
+    expect(row.isKept).toBe(true)
+    expect(row.epsilonMin).toBeLessThanOrEqual(row.epsilon)
+    if (noise <= 1) expect(row.epsilonMin).toBeGreaterThan(row.epsilon / 10)
   })
 
-  test('show it when less noise is added than is stated', async () => {
-    const trained = await buildModel(mlp.charter)
-    const noise = { noiseMultiplier: 0.1, statedMultiplier: 1 }
-    expect(measureCanary(mlp, trained, noise, 2000, random.fork('too little')).isKept).toBe(false)
-    trained.dispose()
+  test.each([0.5, 1])('nor do those of patients, drawn with %d', async samplingRate => {
+    const charter = patientsNoised(logistic.charter, 0.5, samplingRate)
+    const row = await measured(charter, charter, `patients ${samplingRate}`)
+    expect(row.isKept).toBe(true)
+    expect(row.epsilonMin).toBeLessThanOrEqual(row.epsilon)
+    expect(row.epsilonMin).toBeGreaterThan(row.epsilon / 10)
+    // Who is not drawn is not seen.
+    expect(row.truePositives).toBeLessThan(samplingRate + 0.1)
+  })
+
+  test.each([
+    ['a hospital', hospitalsNoised(logistic.charter, 0.2), hospitalsNoised(logistic.charter, 2)],
+    ['a patient', patientsNoised(logistic.charter, 0.2, 1), patientsNoised(logistic.charter, 2, 1)],
+  ])('show that less noise was added than is stated: %s', async (name, charter, stated) => {
+    const row = await measured(charter, stated, name)
+    expect(row.epsilonMin).toBeGreaterThan(row.epsilon)
+  })
+
+  test('of noise that is as stated are judged otherwise than of noise that is not', async () => {
+    const [none] = canariesOf(logistic)
+    expect(none!.charter.privacy.unit).toBe('none')
+    const row = await measured(none!.charter, none!.stated, 'none')
+    expect([row.falsePositives, row.epsilon]).toEqual([0, Number.POSITIVE_INFINITY])
+    expect(row.truePositives).toBeGreaterThan(0.97)
+    const held = { ...row, isKept: false }
+    const nothing = { seed: SEED, trials: 1, inversion: [], membership: [] }
+    expect(missedOf({ ...nothing, canaries: [row, held] })).toHaveLength(1)
   })
 })
 
-test('a model that knows people by heart tells who they are', async () => {
-  const file = new URL('../../config/studies/heart-disease/charter-mlp.yaml', import.meta.url).pathname
-  const training = { ...BY_HEART, updates: 300 }
-  const row = await measureMembership(
-    await openStudy(file),
-    mlp.model,
-    training,
-    8,
-    random.fork('membership'),
-  )
-  expect(row.isKept).toBe(true)
+describe('membership', () => {
+  test('a model that knows people by heart tells who they are', async () => {
+    const { charter, people } = await openMembership()
+    const few = fewOf(people, 100, random.fork('few'))
+    const row = await measureMembership(charter, few, byHeart(mlp.model, 300), 8, random.fork('by heart'))
+    expect(row.isKept).toBe(true)
+  })
+
+  test('much noise leaves nothing of it', async () => {
+    const { charter: agreed, people } = await openMembership()
+    const few = fewOf(people, 60, random.fork('fewer'))
+    const training = { ...agreed.training, rounds: 3 }
+    const charter = patientsNoised({ ...agreed, training }, 30, 0.5)
+    const row = await measureMembership(charter, few, AS_AGREED, 8, random.fork('noised'))
+    expect(Math.abs(row.auc.mean - 0.5)).toBeLessThan(4 * row.auc.standardError)
+  })
 })
 
 test('the same seed gives the same figures', async () => {
   const effort = { trials: 4, steps: 10 }
-  const rows = () => measureInversion(mlp, effort, randomOf(7), TARGETS.slice(0, 3))
+  const rows = () => measureInversion(mlp, effort, randomOf(7), aimsOf(mlp).slice(0, 3))
   expect(await rows()).toEqual(await rows())
-  expect(await rows()).not.toEqual(await measureInversion(mlp, effort, randomOf(8), TARGETS.slice(0, 3)))
+  expect(await rows()).not.toEqual(await measureInversion(mlp, effort, randomOf(8), aimsOf(mlp).slice(0, 3)))
 })

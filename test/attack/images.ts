@@ -1,5 +1,5 @@
 /** Drawn signs of 28 x 28 pixels, made in code: rings and strokes as by a soft pen. No patient, no download. */
-import type { Random } from './random.ts'
+import type { Random } from '../../node/attack/random.ts'
 
 export const SIDE = 28
 

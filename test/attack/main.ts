@@ -41,7 +41,7 @@ export async function runAttacks(
     trials,
     inversion: done.flatMap(d => (d.kind === 'inversion' ? d.rows : [])),
     membership: done.flatMap(d => (d.kind === 'membership' ? d.rows : [])),
-    canaries: done.flatMap(d => (d.kind === 'canaries' ? d.rows : [])),
+    canaries: done.flatMap(d => (d.kind === 'canary' ? d.rows : [])),
   }
 }
 

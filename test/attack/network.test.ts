@@ -1,18 +1,19 @@
 /** The explicit gradient is the learner's, its own derivative is right, and a sum is what its hospitals gave. */
 import * as tf from '@tensorflow/tfjs-core'
 import { describe, expect, test } from 'vitest'
+import { networkOf, products, seenLayers } from '../../node/attack/network.ts'
+import { randomOf } from '../../node/attack/random.ts'
+import { normalised } from '../../node/attack/subject.ts'
+import { see, type Target } from '../../node/attack/targets.ts'
 import { buildModel } from '../../node/training/model.ts'
-import { networkOf, products, seenLayers } from './network.ts'
-import { randomOf } from './random.ts'
-import { normalised, openSubjects } from './subjects.ts'
-import { see } from './targets.ts'
+import { openSubjects } from './subjects.ts'
 
 const random = randomOf(3)
 const subjects = await openSubjects(random)
-const PLAIN = { name: 'plain update', hospitals: 4 } as const
 
 describe.each(subjects.map(s => [s.name, s] as const))('%s', (_, subject) => {
   const { charter, model, limits } = subject
+  const PLAIN: Target = { name: 'plain update', label: '', charter }
   const d = limits.length
   const norm2 = (g: Float32Array) => g.reduce((a, v) => a + v * v, 0)
 
@@ -59,15 +60,15 @@ describe.each(subjects.map(s => [s.name, s] as const))('%s', (_, subject) => {
 
   test('a sum is the mean of what its hospitals gave', async () => {
     const trained = await buildModel(charter)
-    const target = { name: 'sum', hospitals: 2 } as const
+    const target: Target = { name: 'sum', label: '', charter }
     const { gradient, persons } = see(subject, trained, target, random.fork('sum'))
     const alone = persons.map(person => {
-      const one = { ...subject, draw: () => person }
+      const one = { ...subject, draw: () => [person] }
       return see(one, trained, PLAIN, random.fork('alone')).gradient
     })
     trained.dispose()
-    const off = gradient.map((v, i) => v - (alone[0]![i]! + alone[1]![i]!) / 2)
-    expect(persons).toHaveLength(2)
+    const off = gradient.map((v, i) => v - alone.reduce((sum, g) => sum + g[i]!, 0) / persons.length)
+    expect(persons).toHaveLength(charter.members.length)
     expect(norm2(off) / norm2(gradient)).toBeLessThan(1e-8)
   })
 })

@@ -1,7 +1,8 @@
 /** The figures of all attacks as tables, and what was not as it must be. */
+import { type Figure, type InversionRow, PATIENT_MIN, PSNR_MIN, TOLERANCE } from '../../node/attack/judge.ts'
+import type { MembershipRow } from '../../node/attack/membership.ts'
+import { table } from '../../node/cli/format.ts'
 import type { CanaryRow } from './canary.ts'
-import { type Figure, type InversionRow, PATIENT_MIN, PSNR_MIN, TOLERANCE } from './judge.ts'
-import type { MembershipRow } from './membership.ts'
 
 export interface AttackResults {
   readonly seed: number
@@ -17,10 +18,7 @@ export function missedOf({ inversion, membership, canaries }: AttackResults): st
     ...membership.filter(r => !r.isKept).map(r => `membership, ${r.training}: not ${r.limit}`),
     ...canaries
       .filter(r => !r.isKept)
-      .map(
-        r =>
-          `noise ${r.noiseMultiplier}: epsilon is at least ${r.epsilonMin.toFixed(2)}, not ${r.epsilon.toFixed(2)}`,
-      ),
+      .map(r => `canary, ${noiseOf(r)}: epsilon ${r.epsilon.toFixed(2)}, shown ${r.epsilonMin.toFixed(2)}`),
   ]
 }
 
@@ -49,7 +47,7 @@ function inversionLines(rows: readonly InversionRow[]): string[][] {
       r.attack,
       ...[r.error, r.guess, r.strangers].map(figure),
       (r.overStrangers.mean / r.overStrangers.standardError).toFixed(1),
-      r.psnr === undefined ? percent(r.known) : `${r.psnr.toFixed(1)} dB`,
+      r.psnr === undefined ? percent(r.known.mean) : `${r.psnr.toFixed(1)} dB`,
       `${percent(r.reconstructed)} (${percent(r.strangersReconstructed)})`,
       r.limit === 'none' ? '' : r.limit,
       verdict(r.limit !== 'none', r.isKept),
@@ -70,11 +68,18 @@ function membershipLines(rows: readonly MembershipRow[]): string[][] {
   ]
 }
 
+function noiseOf({ unit, noiseMultiplier, statedMultiplier, samplingRate }: CanaryRow): string {
+  if (unit === 'none') return 'none'
+  const rate = unit === 'patient' ? `, drawn with ${samplingRate}` : ''
+  const stated = statedMultiplier === noiseMultiplier ? '' : ` instead of ${statedMultiplier}`
+  return `${noiseMultiplier}${stated} (${unit}${rate})`
+}
+
 function canaryLines(rows: readonly CanaryRow[]): string[][] {
   return [
     ['noise', 'sums', 'epsilon', 'at least', 'true alarms', 'false alarms', ''],
     ...rows.map(r => [
-      String(r.noiseMultiplier),
+      noiseOf(r),
       String(r.trials),
       r.epsilon.toFixed(2),
       r.epsilonMin.toFixed(2),
@@ -85,30 +90,19 @@ function canaryLines(rows: readonly CanaryRow[]): string[][] {
   ]
 }
 
-function table(lines: readonly string[][]): string {
-  const width = lines[0]!.map((_, i) => Math.max(...lines.map(l => l[i]!.length)))
-  return lines
-    .map(l =>
-      l
-        .map((c, i) => c.padEnd(width[i]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
-}
-
 export function printed({ inversion, membership, canaries }: AttackResults): string {
   return [
     'Inversion of one step of training on one person in each hospital',
-    table(inversionLines(inversion)),
+    ...table(inversionLines(inversion)),
     'error: of the nearest person, root mean square, in standard deviations of a table’s inputs or ink from 0 to 1; guess: of a guess from ' +
       'the prior; strangers: of the attack’s own result held against others; trace: how much nearer it is to its own persons than to strangers, in standard errors. ± standard error',
     `of a person: share of inputs known to ${TOLERANCE} standard deviations, or signal to noise. persons: trials in which one came out, ` +
       `to more than ${percent(PATIENT_MIN)} or ${PSNR_MIN} dB (of strangers, so by chance)`,
     '\nMembership: was this person in the training data?',
-    table(membershipLines(membership)),
+    ...table(membershipLines(membership)),
     'AUC: of the likelihood ratio; .5 is chance. found at 1 %: members that are found while one in a hundred others is accused',
-    '\nCanaries: is one hospital in the sum? Epsilon of one round as noise promises it, and as attacks show it at least (95 %)',
-    table(canaryLines(canaries)),
+    '\nCanaries: is one hospital, or one patient, in the sum? Epsilon of one round as a ledger says it, and as attacks show it at least (95 %)',
+    ...table(canaryLines(canaries)),
+    'instead of: a control; what is stated there does not hold, and must be found not to',
   ].join('\n')
 }

@@ -1,5 +1,4 @@
-/** Exact binomial intervals, and what a Gaussian mechanism's epsilon is. */
-import { gaussianDelta } from '../support/gaussian.ts'
+/** Exact binomial intervals. */
 
 /** ln(n!) for n = 0, 1, ... as far as was asked. */
 const logFactorials = [0]
@@ -40,10 +39,4 @@ function increasingRoot(f: (x: number) => number, low: number, high: number): nu
     else high = middle
   }
   return (low + high) / 2
-}
-
-/** Smallest epsilon of one release at that `delta`; infinite without noise. */
-export function gaussianEpsilon(sigma: number, delta: number): number {
-  if (sigma === 0) return Number.POSITIVE_INFINITY
-  return increasingRoot(epsilon => delta - gaussianDelta(sigma, epsilon), 0, 500)
 }

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Charter, parameterCount } from '../../config/charter.ts'
 import { BITS_PER_VALUE } from '../../config/lanes.ts'
+import type { OnRound } from '../../node/attack/rounds.ts'
 import { joinRows, scoreOn } from '../../node/evaluation.ts'
 import type { Learner } from '../../node/training/learner.ts'
 import { clipFactor, normOf } from '../../protocol/model/contribution.ts'
@@ -14,7 +15,7 @@ import type { Learned, ModelState } from '../../protocol/ports.ts'
 import { factorsOf } from '../../protocol/sum/factors.ts'
 import { elementsOf, layoutFor } from '../../protocol/sum/layout.ts'
 import { mean, openStudy } from './heart.ts'
-import { federateWith, learnersOf, type OnRound, type Study } from './models.ts'
+import { federateWith, learnersOf, type Study } from './models.ts'
 
 /**
  * As agreed; and for comparison with another weightMax, nearer to the largest hospital's rows or far above them: the mean is the

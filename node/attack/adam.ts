@@ -1,5 +1,5 @@
 /** Adam (Kingma and Ba 2015, algorithm 1) for the attacks' inputs and labels, in plain numbers. */
-import type { Subject } from './subjects.ts'
+import type { Subject } from './subject.ts'
 
 export interface Variables {
   /** T x B x d normalised inputs; T x B labels as logits, undefined where they are known. */

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core'
 import type { Charter } from '../../config/charter.ts'
+import { MedmeshError } from '../../config/error.ts'
 
 interface Layer {
   /** inputs x units, units. */
@@ -43,35 +44,59 @@ interface Place {
   readonly bias: number
 }
 
-/** Of dense layers with biases alone. Throws when the charter's model has others. */
-export function placesOf({ model: { weights } }: Charter): Place[] {
+interface KerasLayer {
+  readonly class_name: string
+  readonly config: { readonly activation?: string; readonly use_bias?: boolean }
+}
+
+/**
+ * The activations of a charter's layers, the last one's left to the loss function. Throws MedmeshError ATTACK_MODEL where the attacks do
+ * not know such a model.
+ */
+export function activationsOf({ model: { keras } }: Pick<Charter, 'model'>): Activation[] {
+  const { layers } = (keras as unknown as { config: { layers: readonly KerasLayer[] } }).config
+  const told = layers.map((layer, i) => ({ ...layer, where: `layer ${i + 1}` }))
+  const dense = told.filter(layer => layer.class_name !== 'InputLayer')
+  return dense.map(({ class_name, config: { activation, use_bias }, where }, i) => {
+    if (class_name !== 'Dense') throw unknownModel(`${where} is of class ${class_name}`)
+    if (use_bias === false) throw unknownModel(`${where} has no bias`)
+    if (i === dense.length - 1) return 'linear'
+    if (activation === undefined || !Object.hasOwn(ACTIVATIONS, activation))
+      throw unknownModel(`${where} has the activation ${activation}`)
+    return activation as Activation
+  })
+}
+
+function unknownModel(why: string): MedmeshError {
+  return new MedmeshError(
+    'ATTACK_MODEL',
+    `the attacks do not know the charter's model: ${why}`,
+    `they know models of Dense layers with biases and the activations ${Object.keys(ACTIVATIONS).join(', ')}; that others are not attacked here does not make them safer`,
+  )
+}
+
+/** Of a model that `activationsOf` takes. */
+export function placesOf({ model: { weights } }: Pick<Charter, 'model'>): Place[] {
   const places: Place[] = []
   let at = 0
   for (let i = 0; i < weights.length; i += 2) {
-    const [inputs, units] = weights[i]!.shape
-    if (units === undefined || weights[i + 1]?.shape[0] !== units)
-      throw new Error('only dense layers with biases')
-    places.push({ inputs: inputs!, units, kernel: at, bias: at + inputs! * units })
-    at += (inputs! + 1) * units
+    const [inputs, units] = weights[i]!.shape as [number, number]
+    places.push({ inputs, units, kernel: at, bias: at + inputs * units })
+    at += (inputs + 1) * units
   }
   return places
 }
 
+/** Throws as `activationsOf` does. */
 export function networkOf(charter: Charter, parameters: Float32Array): Network {
-  const { layers: told } = (
-    charter.model.keras as { config: { layers: { config: { activation?: string } }[] } }
-  ).config
-  const places = placesOf(charter)
-  const layers = places.map(({ inputs, units, kernel, bias }, i): Layer => {
-    // The last one's sigmoid is the loss function's.
-    const activation = i === places.length - 1 ? 'linear' : (told[i]!.config.activation as Activation)
-    if (!(activation in ACTIVATIONS)) throw new Error(`no activation ${activation}`)
-    return {
+  const activations = activationsOf(charter)
+  const layers = placesOf(charter).map(
+    ({ inputs, units, kernel, bias }, i): Layer => ({
       kernel: tf.tensor2d(parameters.slice(kernel, bias), [inputs, units]),
       bias: tf.tensor1d(parameters.slice(bias, bias + units)),
-      activation,
-    }
-  })
+      activation: activations[i]!,
+    }),
+  )
   return { layers, dispose: () => tf.dispose(layers.map(({ kernel, bias }) => [kernel, bias])) }
 }
 

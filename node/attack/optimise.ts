@@ -11,10 +11,9 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { descend, type Gradient, type Variables } from './adam.ts'
 import { positivesOf } from './analytic.ts'
-import { SIDE } from './images.ts'
 import { logits, type Network, networkOf, products, type SeenLayer, seenLayers } from './network.ts'
 import type { Random } from './random.ts'
-import type { Subject } from './subjects.ts'
+import type { Subject } from './subject.ts'
 import type { Seen } from './targets.ts'
 
 export type Method = 'DLG' | 'iDLG' | 'inverting gradients'
@@ -127,16 +126,17 @@ function distancesFor(
 
 const TINY = 1e-30
 
-/** Of each trial: the absolute difference of pixels that are neighbours, to the right and below, over the number of pixels. */
+/** Of each trial: the absolute difference of pixels of square images that are neighbours, to the right and below, over the number of pixels. */
 function totalVariation(x: tf.Tensor3D): tf.Tensor1D {
-  const [trials, rows] = x.shape
-  const images = tf.reshape(x, [trials, rows, SIDE, SIDE]) as tf.Tensor4D
+  const [trials, rows, pixels] = x.shape
+  const side = Math.sqrt(pixels)
+  const images = tf.reshape(x, [trials, rows, side, side]) as tf.Tensor4D
   const part = (from: [number, number], size: [number, number]) =>
     tf.slice(images, [0, 0, ...from], [trials, rows, ...size])
-  const right = tf.sub(part([0, 1], [SIDE, SIDE - 1]), part([0, 0], [SIDE, SIDE - 1]))
-  const below = tf.sub(part([1, 0], [SIDE - 1, SIDE]), part([0, 0], [SIDE - 1, SIDE]))
+  const right = tf.sub(part([0, 1], [side, side - 1]), part([0, 0], [side, side - 1]))
+  const below = tf.sub(part([1, 0], [side - 1, side]), part([0, 0], [side - 1, side]))
   const sums = [right, below].map(differences => tf.sum(tf.abs(differences), [1, 2, 3]))
-  return tf.div(tf.add(sums[0]!, sums[1]!), SIDE * SIDE) as tf.Tensor1D
+  return tf.div(tf.add(sums[0]!, sums[1]!), pixels) as tf.Tensor1D
 }
 
 function tensorsOf({ x, labels }: Variables, shape: Shape, known: Float32Array): [tf.Tensor3D, tf.Tensor2D] {

@@ -42,3 +42,15 @@ function randomFrom(key: Uint8Array): Random {
     fork: (...names) => randomFrom(hkdf(key, ascii(`fork ${names.join(' ')}`), 32)),
   }
 }
+
+/** 0 .. n - 1 in random order (Fisher and Yates). */
+export function shuffled(n: number, random: Random): number[] {
+  const order = Array.from({ length: n }, (_, i) => i)
+  for (let i = n - 1; i > 0; i--) {
+    const j = random.below(i + 1)
+    const moved = order[i]!
+    order[i] = order[j]!
+    order[j] = moved
+  }
+  return order
+}

@@ -59,8 +59,9 @@ export interface InversionRow {
   /** Error of the guess, and against strangers, less that of the attack; positive: the attack knows something. */
   readonly overGuess: Figure
   readonly overStrangers: Figure
-  /** Mean share of inputs within TOLERANCE. */
-  readonly known: number
+  /** Share of inputs within TOLERANCE, and of the guess. */
+  readonly known: Figure
+  readonly guessKnown: Figure
   /** Mean peak signal to noise ratio of images, dB; at most 100. */
   readonly psnr: number | undefined
   /** Share of trials in which a person was reconstructed: PSNR_MIN, or PATIENT_MIN of the inputs. */
@@ -119,7 +120,8 @@ export function rowOf(of: Of, trials: readonly Trial[]): InversionRow {
     strangers: figureOf(trials.map(t => t.strangers.error)),
     overGuess: figureOf(trials.map(t => t.guess.error - t.attack.error)),
     overStrangers: figureOf(trials.map(t => t.strangers.error - t.attack.error)),
-    known: mean(trials.map(t => t.attack.known)),
+    known: figureOf(trials.map(t => t.attack.known)),
+    guessKnown: figureOf(trials.map(t => t.guess.known)),
     psnr: isImage ? mean(trials.map(t => psnrOf(t.attack.error))) : undefined,
     reconstructed: mean(trials.map(t => isPerson(t.attack))),
     strangersReconstructed: mean(trials.map(t => isPerson(t.strangers))),
@@ -131,7 +133,7 @@ function isKept(row: Omit<InversionRow, 'isKept'>): boolean {
   const { overGuess, overStrangers, psnr, known } = row
   switch (row.limit) {
     case 'succeeds':
-      return psnr === undefined ? known > KNOWN_MIN : psnr > PSNR_MIN
+      return psnr === undefined ? known.mean > KNOWN_MIN : psnr > PSNR_MIN
     case 'tells nothing':
       return isWithin(overGuess, GUESS_ERRORS) && isWithin(overStrangers, STRANGER_ERRORS)
     case 'no better than the prior':
@@ -139,6 +141,17 @@ function isKept(row: Omit<InversionRow, 'isKept'>): boolean {
     case 'none':
       return true
   }
+}
+
+/** What an attack found: whole persons more often than by chance, something of them, or nothing that shows. */
+export type Found = 'persons' | 'a trace' | 'nothing'
+
+export function foundBy(row: Omit<InversionRow, 'isKept'>): Found {
+  const { reconstructed, strangersReconstructed, trials, overGuess, overStrangers } = row
+  const chance = Math.sqrt((strangersReconstructed * (1 - strangersReconstructed)) / trials)
+  const isMore = reconstructed > strangersReconstructed + GUESS_ERRORS * chance
+  const isTrace = !isWithin(overGuess, GUESS_ERRORS) || !isWithin(overStrangers, STRANGER_ERRORS)
+  return !isTrace ? 'nothing' : isMore ? 'persons' : 'a trace'
 }
 
 /** Not positive, as far as so many standard errors can tell. */

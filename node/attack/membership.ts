@@ -3,42 +3,76 @@
  * models trained on random halves of all people; of each person two normal laws of the model's confidence, of models that
  * knew the person and of those that did not. Each model is the target in turn and the others are its shadows.
  */
-import { joinRows } from '../../node/evaluation.ts'
-import type { Rows } from '../../node/training/dataset.ts'
-import { learnOn } from '../../node/training/learner.ts'
-import { buildModel, logitsOf, type TrainedModel } from '../../node/training/model.ts'
-import { normalise } from '../../node/training/statistics.ts'
+import { type Charter, expandedFeatureCount, patientPrivacy } from '../../config/charter.ts'
 import type { ModelState } from '../../protocol/ports.ts'
-import type { Study } from '../study/models.ts'
+import type { Dataset, Rows } from '../training/dataset.ts'
+import { type LearnJob, learnOn } from '../training/learner.ts'
+import { buildModel, logitsOf, type TrainedModel } from '../training/model.ts'
+import { normalise } from '../training/statistics.ts'
 import { type Figure, figureOf } from './judge.ts'
-import type { Random } from './random.ts'
+import { type Random, shuffled } from './random.ts'
+import { playRounds } from './rounds.ts'
 
-/** How a model is trained: as many updates as all hospitals make together in the study, or far too many on few people. */
+/** How a model comes from people; `trained` is for its use alone. Throws MedmeshError as `learnOn` does. */
+export type Trains = (charter: Charter, trained: TrainedModel, people: Rows, random: Random) => ModelState
+
 export interface Training {
   readonly name: string
-  readonly people: number
-  readonly updates: number
-  readonly optimizer: 'sgd' | 'adam'
-  readonly learningRate: number
+  readonly train: Trains
   readonly limit: MembershipRow['limit']
 }
 
+/** By all rounds that the charter plans, with its noise if it has any, the people dealt out to the hospitals. */
 export const AS_AGREED: Training = {
-  name: 'as the study trains',
-  people: 740,
-  updates: 600,
-  optimizer: 'sgd',
-  learningRate: 0.1,
+  name: 'as the charter says',
+  train: (charter, trained, people, random) => {
+    const n = charter.members.length
+    const hospitals = charter.members.map((_, i) => hospitalOf(charter, trained, dealt(people, i, n)))
+    return playRounds(charter, hospitals, (round, i) => random.fork('round', round, i).key())
+  },
   limit: 'none',
 }
-/** The control: each model knows 50 people by heart. */
-export const BY_HEART: Training = {
-  name: 'by heart',
-  people: 100,
-  updates: 600,
-  optimizer: 'adam',
-  learningRate: 0.03,
-  limit: 'succeeds',
+
+/** The control: far too many updates, on few people. `model` has the normalisation. */
+export function byHeart(model: ModelState, updates: number): Training {
+  return {
+    name: 'by heart',
+    train: (agreed, trained, people, random) => {
+      const more = { localUpdates: updates, optimizer: 'adam', learningRate: 0.03 } as const
+      const charter: Charter = {
+        ...agreed,
+        training: { ...agreed.training, ...more },
+        privacy: { unit: 'none' },
+      }
+      const job = { kind: 'learn', task: 'train', round: 1, model, seed: random.key() } as const
+      const { delta } = learnOn(trained, charter, datasetOf(charter, people), job)
+      const added = delta as Float32Array
+      return { ...model, parameters: model.parameters.map((p, i) => p + added[i]!) }
+    },
+    limit: 'succeeds',
+  }
+}
+
+/** Of `n` hospitals those of the `i`th. */
+function dealt(people: Rows, i: number, n: number): Rows {
+  return rowsOf(
+    people,
+    [...people.y.keys()].filter(row => row % n === i),
+  )
+}
+
+/** A hospital without people learns nothing and adds zeros, and noise as all do. */
+function hospitalOf(charter: Charter, trained: TrainedModel, people: Rows) {
+  const isIdle = people.y.length === 0 && !patientPrivacy(charter)
+  const own = isIdle ? { ...charter, training: { ...charter.training, localUpdates: 0 } } : charter
+  const dataset = datasetOf(charter, people)
+  return { learn: (job: LearnJob) => learnOn(trained, own, dataset, job) }
+}
+
+/** Nothing is measured. */
+function datasetOf(charter: Charter, train: Rows): Dataset {
+  const test = { x: new Float32Array(0), y: new Float32Array(0) }
+  return { train, test, d: expandedFeatureCount(charter), hash: '', notices: [] }
 }
 
 export interface MembershipRow {
@@ -62,38 +96,42 @@ interface Shadow {
   readonly confidence: Float32Array
 }
 
-/** `models`: at least 4, even. */
+/** `people`: in original units. `models`: at least 4, even. tfjs must have a backend. Throws MedmeshError as `learnOn` does. */
 export async function measureMembership(
-  study: Study,
-  model: ModelState,
-  training: Training,
+  charter: Charter,
+  people: Rows,
+  { name, train, limit }: Training,
   models: number,
   random: Random,
 ): Promise<MembershipRow> {
-  const all = joinRows([...study.datasets.values()].flatMap(d => [d.train, d.test]))
-  const people = pick(all, model.mean.length, training.people, random.fork('people'))
-  const halves = halvesOf(people.y.length, models, random.fork('halves'))
-  const trained = await buildModel(study.charter)
-  const shadows = halves.map((isMember, i) =>
-    shadowOf(study, trained, model, training, people, isMember, random.fork('training', i).key()),
-  )
+  const count = people.y.length
+  const halves = halvesOf(count, models, random.fork('halves'))
+  const trained = await buildModel(charter)
+  const shadows = halves.map((isMember, i) => {
+    const members = rowsOf(
+      people,
+      isMember.flatMap((is, row) => (is ? [row] : [])),
+    )
+    const state = train(charter, trained, members, random.fork('training', i))
+    return { isMember, confidence: confidencesOf(trained, state, people) }
+  })
   trained.dispose()
   const scores = shadows.map((_, target) => likelihoodRatios(shadows, target))
   const over = (f: (scores: ArrayLike<number>, isMember: readonly boolean[]) => number) =>
     figureOf(shadows.map(({ isMember }, i) => f(scores[i]!, isMember)))
   const auc = over(aucOf)
   const confidenceAuc = figureOf(shadows.map(({ confidence, isMember }) => aucOf(confidence, isMember)))
-  const { name, limit } = training
   const isKept = limit === 'none' || auc.mean > 0.5 + 2 * auc.standardError
   const found = over(foundAt)
-  return { training: name, models, people: people.y.length, auc, confidenceAuc, found, limit, isKept }
+  return { training: name, models, people: count, auc, confidenceAuc, found, limit, isKept }
 }
 
-function pick({ x, y }: Rows, d: number, count: number, random: Random): Rows {
-  const order = shuffled(y.length, random).slice(0, count)
-  const rows = new Float32Array(order.length * d)
-  for (const [i, row] of order.entries()) rows.set(x.subarray(row * d, (row + 1) * d), i * d)
-  return { x: rows, y: Float32Array.from(order, row => y[row]!) }
+/** Those of these places, in their order. */
+export function rowsOf({ x, y }: Rows, places: readonly number[]): Rows {
+  const d = x.length / y.length
+  const some = new Float32Array(places.length * d)
+  for (const [i, row] of places.entries()) some.set(x.subarray(row * d, (row + 1) * d), i * d)
+  return { x: some, y: Float32Array.from(places, row => y[row]!) }
 }
 
 /** Of each model who is in it: each person in exactly half of all. */
@@ -102,49 +140,10 @@ function halvesOf(people: number, models: number, random: Random): boolean[][] {
   return Array.from({ length: models }, (_, m) => member.map(set => set.has(m)))
 }
 
-function shuffled(n: number, random: Random): number[] {
-  const order = Array.from({ length: n }, (_, i) => i)
-  for (let i = n - 1; i > 0; i--) {
-    const j = random.below(i + 1)
-    const moved = order[i]!
-    order[i] = order[j]!
-    order[j] = moved
-  }
-  return order
-}
-
-function shadowOf(
-  { charter: agreed }: Study,
-  trained: TrainedModel,
-  model: ModelState,
-  { updates, optimizer, learningRate }: Training,
-  people: Rows,
-  isMember: readonly boolean[],
-  seed: Uint8Array,
-): Shadow {
-  const d = model.mean.length
-  const inside = isMember.flatMap((is, i) => (is ? [i] : []))
-  const x = new Float32Array(inside.length * d)
-  for (const [i, row] of inside.entries()) x.set(people.x.subarray(row * d, (row + 1) * d), i * d)
-  const train = { x, y: Float32Array.from(inside, row => people.y[row]!) }
-  const charter = {
-    ...agreed,
-    training: { ...agreed.training, localUpdates: updates, optimizer, learningRate },
-  }
-  const dataset = { train, test: { x: x.slice(0, d), y: train.y.slice(0, 1) }, d, hash: '', notices: [] }
-  const { delta } = learnOn(trained, charter, dataset, {
-    kind: 'learn',
-    task: 'train',
-    round: 1,
-    model,
-    seed,
-  })
-  trained.set(model.parameters.map((p, i) => p + delta![i]!))
-  // With p = sigmoid(z) the logit of the right label's probability is z or -z.
-  const confidence = logitsOf(trained, normalise(people.x, model), d).map((z, i) =>
-    people.y[i] === 1 ? z : -z,
-  )
-  return { isMember, confidence }
+/** With p = sigmoid(z) the logit of the right label's probability is z or -z. */
+function confidencesOf(trained: TrainedModel, state: ModelState, { x, y }: Rows): Float32Array {
+  trained.set(state.parameters)
+  return logitsOf(trained, normalise(x, state), state.mean.length).map((z, i) => (y[i] === 1 ? z : -z))
 }
 
 /**
