@@ -59,9 +59,9 @@ export interface InversionRow {
   /** Error of the guess, and against strangers, less that of the attack; positive: the attack knows something. */
   readonly overGuess: Figure
   readonly overStrangers: Figure
-  /** Share of inputs within TOLERANCE, and of the guess. */
+  /** Share of inputs within TOLERANCE, and of strangers' inputs: so many are chance. */
   readonly known: Figure
-  readonly guessKnown: Figure
+  readonly strangersKnown: Figure
   /** Mean peak signal to noise ratio of images, dB; at most 100. */
   readonly psnr: number | undefined
   /** Share of trials in which a person was reconstructed: PSNR_MIN, or PATIENT_MIN of the inputs. */
@@ -121,7 +121,7 @@ export function rowOf(of: Of, trials: readonly Trial[]): InversionRow {
     overGuess: figureOf(trials.map(t => t.guess.error - t.attack.error)),
     overStrangers: figureOf(trials.map(t => t.strangers.error - t.attack.error)),
     known: figureOf(trials.map(t => t.attack.known)),
-    guessKnown: figureOf(trials.map(t => t.guess.known)),
+    strangersKnown: figureOf(trials.map(t => t.strangers.known)),
     psnr: isImage ? mean(trials.map(t => psnrOf(t.attack.error))) : undefined,
     reconstructed: mean(trials.map(t => isPerson(t.attack))),
     strangersReconstructed: mean(trials.map(t => isPerson(t.strangers))),

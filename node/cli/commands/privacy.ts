@@ -6,6 +6,7 @@ import { table } from '../format.ts'
 import type { Io } from '../io.ts'
 import { real, whole } from '../options.ts'
 import { type Expected, expectedUtility, utilityLines } from '../utility.ts'
+import { registerAttack } from './privacy-attack.ts'
 import { registerReport } from './privacy-report.ts'
 
 /** More noise than this leaves no model in practice; a budget that needs it for one round is refused. */
@@ -29,6 +30,7 @@ export function registerPrivacy(program: Command, io: Io): void {
   registerEpsilon(privacy, io)
   registerPlan(privacy, io)
   registerReport(privacy, io)
+  registerAttack(privacy, io)
 }
 
 interface EpsilonOptions {

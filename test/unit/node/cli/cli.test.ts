@@ -29,6 +29,8 @@ const COMMANDS = [
   ['privacy'],
   ['privacy', 'epsilon'],
   ['privacy', 'plan'],
+  ['privacy', 'report'],
+  ['privacy', 'attack'],
 ]
 
 describe('usage', () => {
