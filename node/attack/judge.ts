@@ -146,12 +146,13 @@ function isKept(row: Omit<InversionRow, 'isKept'>): boolean {
 /** What an attack found: whole persons more often than by chance, something of them, or nothing that shows. */
 export type Found = 'persons' | 'a trace' | 'nothing'
 
+/** Of few inputs strangers have all in common by chance: then whole persons count only where there is a trace. */
 export function foundBy(row: Omit<InversionRow, 'isKept'>): Found {
-  const { reconstructed, strangersReconstructed, trials, overGuess, overStrangers } = row
-  const chance = Math.sqrt((strangersReconstructed * (1 - strangersReconstructed)) / trials)
-  const isMore = reconstructed > strangersReconstructed + GUESS_ERRORS * chance
+  const { reconstructed, strangersReconstructed: byChance, trials, overGuess, overStrangers } = row
   const isTrace = !isWithin(overGuess, GUESS_ERRORS) || !isWithin(overStrangers, STRANGER_ERRORS)
-  return !isTrace ? 'nothing' : isMore ? 'persons' : 'a trace'
+  const isMore = reconstructed > byChance + GUESS_ERRORS * Math.sqrt((byChance * (1 - byChance)) / trials)
+  if (isMore && (isTrace || byChance === 0)) return 'persons'
+  return isTrace ? 'a trace' : 'nothing'
 }
 
 /** Not positive, as far as so many standard errors can tell. */
