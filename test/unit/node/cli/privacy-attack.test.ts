@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { runCli } from '../../../../node/cli/program.ts'
 import { nodeConfigText } from '../../../../node/config.ts'
 import { DEFAULT_STUDY } from '../../../../node/demo/setup.ts'
 import { makeStudy, medmesh, read, temporary } from './harness.ts'
@@ -89,6 +90,21 @@ describe('privacy attack', () => {
     expect(err).toMatch(
       /^error ATTACK_MODEL: .*layer 1 has the activation elu\n {2}fix: .*linear, relu, sigmoid, tanh/,
     )
+  })
+
+  it('stops where it is interrupted, and prints no half of a report', async () => {
+    let out = ''
+    const io = {
+      out: (text: string) => {
+        out += text
+      },
+      err: () => {},
+      terminal: false,
+      columns: () => 80,
+      env: {},
+      signal: AbortSignal.abort(),
+    }
+    expect([await runCli(['privacy', 'attack', draftDir()], io), out]).toEqual([130, ''])
   })
 
   it('says nothing of a row that is wrong but where it is', async () => {
