@@ -68,9 +68,15 @@ export interface InversionRow {
   readonly reconstructed: number
   /** The same of strangers: so often it is chance. */
   readonly strangersReconstructed: number
+  readonly found: Found
   readonly limit: Limit
   readonly isKept: boolean
 }
+
+/** What an attack found: whole persons more often than by chance, something of them, or nothing that shows. */
+export type Found = 'persons' | 'a trace' | 'nothing'
+
+type Measured = Omit<InversionRow, 'found' | 'isKept'>
 
 export function figureOf(xs: readonly number[]): Figure {
   const mean = xs.reduce((a, x) => a + x, 0) / xs.length
@@ -126,10 +132,10 @@ export function rowOf(of: Of, trials: readonly Trial[]): InversionRow {
     reconstructed: mean(trials.map(t => isPerson(t.attack))),
     strangersReconstructed: mean(trials.map(t => isPerson(t.strangers))),
   }
-  return { ...row, isKept: isKept(row) }
+  return { ...row, found: foundBy(row), isKept: isKept(row) }
 }
 
-function isKept(row: Omit<InversionRow, 'isKept'>): boolean {
+function isKept(row: Measured): boolean {
   const { overGuess, overStrangers, psnr, known } = row
   switch (row.limit) {
     case 'succeeds':
@@ -143,11 +149,8 @@ function isKept(row: Omit<InversionRow, 'isKept'>): boolean {
   }
 }
 
-/** What an attack found: whole persons more often than by chance, something of them, or nothing that shows. */
-export type Found = 'persons' | 'a trace' | 'nothing'
-
 /** Of few inputs strangers have all in common by chance: then whole persons count only where there is a trace. */
-export function foundBy(row: Omit<InversionRow, 'isKept'>): Found {
+function foundBy(row: Measured): Found {
   const { reconstructed, strangersReconstructed: byChance, trials, overGuess, overStrangers } = row
   const isTrace = !isWithin(overGuess, GUESS_ERRORS) || !isWithin(overStrangers, STRANGER_ERRORS)
   const isMore = reconstructed > byChance + GUESS_ERRORS * Math.sqrt((byChance * (1 - byChance)) / trials)

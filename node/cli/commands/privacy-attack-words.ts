@@ -1,13 +1,6 @@
 /** What `medmesh privacy attack` found, for people. */
 import type { Charter } from '../../../config/charter.ts'
-import {
-  type Figure,
-  type Found,
-  foundBy,
-  type InversionRow,
-  PATIENT_MIN,
-  TOLERANCE,
-} from '../../attack/judge.ts'
+import { type Figure, type Found, type InversionRow, PATIENT_MIN, TOLERANCE } from '../../attack/judge.ts'
 import type { MembershipRow } from '../../attack/membership.ts'
 import { privacyInWords } from '../../privacy.ts'
 import { table } from '../format.ts'
@@ -35,7 +28,7 @@ export function attackInWords(report: AttackReport, charter: Charter): string {
     '',
     'Was this row in the training data?',
     ...table([['trained', 'AUC', 'found at 1 %', 'verdict'], ...membership.map(membershipCells)], [1, 2]),
-    "trained on this hospital's rows alone, dealt out to a cohort: on half of them each model, so that the others know whom it does not know;",
+    `each model is trained on half of this hospital's rows, dealt out to a cohort; by heart: on few of them and far too long (the control);`,
     'AUC: of telling members from others, .5 is chance; found at 1 %: members that are found while one in a hundred others is accused',
     '',
     'What that means',
@@ -61,7 +54,7 @@ function cells(row: InversionRow): string[] {
     decimals(row.error),
     decimals(row.guess),
     `${percent(row.reconstructed)} (${percent(row.strangersReconstructed)})`,
-    VERDICTS[foundBy(row)],
+    VERDICTS[row.found],
   ]
 }
 
@@ -74,7 +67,7 @@ const isTold = ({ auc }: MembershipRow) => auc.mean > 0.5 + 2 * auc.standardErro
 
 /** The most that any attack found in a target. */
 function most(rows: readonly InversionRow[]): Found {
-  const found = rows.map(foundBy)
+  const found = rows.map(row => row.found)
   return (['persons', 'a trace'] as const).find(f => found.includes(f)) ?? 'nothing'
 }
 
@@ -112,7 +105,7 @@ const MASKED: Readonly<Record<Found, string>> = {
     'A masked input gave rows away, which it must not: keep these figures and report them (SECURITY.md).',
   'a trace':
     'A masked input seems to leave a trace. Once in a hundred runs that is chance: run it with another --seed, and report it if it stays (SECURITY.md).',
-  nothing: 'Whoever has a masked input, which is all that leaves this hospital, learns nothing from it.',
+  nothing: 'From a masked input, which is what leaves this hospital, these attacks learn nothing.',
 }
 
 const SUM: Readonly<Record<Found, string>> = {

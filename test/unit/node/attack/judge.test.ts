@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { foundBy, type Match, rowOf, type Trial } from '../../../../node/attack/judge.ts'
+import { type Match, rowOf, type Trial } from '../../../../node/attack/judge.ts'
 
 const OF = { subject: 's', kind: 'table', target: 't', attack: 'a', limit: 'none' } as const
 const match = (error: number, known: number): Match => ({ error, known })
-const found = (trials: readonly Trial[]) => foundBy(rowOf(OF, trials))
+const found = (trials: readonly Trial[]) => rowOf(OF, trials).found
 
 /** Errors about 1, other ones in each trial. */
 const about = (t: number, known = 0.3) => match(1 + 0.1 * Math.sin(1 + t), known)

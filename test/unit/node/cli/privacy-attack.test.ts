@@ -53,6 +53,7 @@ describe('privacy attack', () => {
     const places = new Set(leavesOf(report).map(([at]) => at.split('/').filter(part => part === 'n').length))
     expect([...places].toSorted()).toEqual([0, 1])
     expect(report.inversion).toHaveLength(12)
+    expect(report.inversion[0]).toMatchObject({ attack: 'first layer', found: 'persons' })
     expect(report.membership).toHaveLength(2)
   })
 
