@@ -87,6 +87,8 @@ export interface MembershipRow {
   readonly found: Figure
   /** The control must find members; of the study as agreed nothing is promised. */
   readonly limit: 'succeeds' | 'none'
+  /** Whether it tells members from others, as far as three standard errors can say: models that share people vary together. */
+  readonly tells: boolean
   readonly isKept: boolean
 }
 
@@ -96,7 +98,7 @@ interface Shadow {
   readonly confidence: Float32Array
 }
 
-/** `people`: in original units. `models`: at least 4, even. tfjs must have a backend. Throws MedmeshError as `learnOn` does. */
+/** `people`: in original units. `models`: at least 6, even. tfjs must have a backend. Throws MedmeshError as `learnOn` does. */
 export async function measureMembership(
   charter: Charter,
   people: Rows,
@@ -121,9 +123,10 @@ export async function measureMembership(
     figureOf(shadows.map(({ isMember }, i) => f(scores[i]!, isMember)))
   const auc = over(aucOf)
   const confidenceAuc = figureOf(shadows.map(({ confidence, isMember }) => aucOf(confidence, isMember)))
-  const isKept = limit === 'none' || auc.mean > 0.5 + 2 * auc.standardError
+  const tells = auc.mean > 0.5 + 3 * auc.standardError
   const found = over(foundAt)
-  return { training: name, models, people: count, auc, confidenceAuc, found, limit, isKept }
+  const isKept = limit === 'none' || tells
+  return { training: name, models, people: count, auc, confidenceAuc, found, limit, tells, isKept }
 }
 
 /** Those of these places, in their order. */
@@ -148,27 +151,26 @@ function confidencesOf(trained: TrainedModel, state: ModelState, { x, y }: Rows)
 
 /**
  * Of each person ln N(c; known) - ln N(c; unknown), c being the target's confidence. With few shadows the variances are those of all
- * people together, as the paper advises.
+ * people together, as the paper advises. Of a member one shadow fewer knows it than does not, of another person one more: as many
+ * of each are taken, or means of fewer would tell who is a member, the wrong way round.
  */
 function likelihoodRatios(shadows: readonly Shadow[], target: number): Float64Array {
   const others = shadows.filter((_, i) => i !== target)
+  const each = shadows.length / 2 - 1
+  const { confidence } = shadows[target]!
   const fits = [true, false].map(known => {
-    const means = shadows[target]!.confidence.map((_, p) => {
-      const values = others.filter(s => s.isMember[p] === known).map(s => s.confidence[p]!)
-      return figureOf(values).mean
-    })
     let squares = 0
-    let freedom = 0
-    for (const { isMember, confidence } of others)
-      for (let p = 0; p < means.length; p++)
-        if (isMember[p] === known) squares += (confidence[p]! - means[p]!) ** 2
-    freedom = others.reduce((n, s) => n + s.isMember.filter(is => is === known).length, 0) - means.length
-    return { means, variance: squares / freedom }
+    const means = confidence.map((_, p) => {
+      const values = others.filter(s => s.isMember[p] === known).map(s => s.confidence[p]!)
+      const { mean } = figureOf(values.slice(0, each))
+      for (const value of values.slice(0, each)) squares += (value - mean) ** 2
+      return mean
+    })
+    return { means, variance: squares / (means.length * (each - 1)) }
   })
   const [known, unknown] = fits
   const logDensity = (c: number, { means, variance }: (typeof fits)[number], p: number) =>
     -((c - means[p]!) ** 2) / (2 * variance) - Math.log(variance) / 2
-  const { confidence } = shadows[target]!
   return Float64Array.from(confidence, (c, p) => logDensity(c, known!, p) - logDensity(c, unknown!, p))
 }
 

@@ -60,10 +60,8 @@ function cells(row: InversionRow): string[] {
 
 function membershipCells(row: MembershipRow): string[] {
   const auc = `${row.auc.mean.toFixed(3)} ± ${row.auc.standardError.toFixed(3)}`
-  return [row.training, auc, percents(row.found), isTold(row) ? 'tells members' : 'nothing found']
+  return [row.training, auc, percents(row.found), row.tells ? 'tells members' : 'nothing found']
 }
-
-const isTold = ({ auc }: MembershipRow) => auc.mean > 0.5 + 2 * auc.standardError
 
 /** The most that any attack found in a target. */
 function most(rows: readonly InversionRow[]): Found {
@@ -83,8 +81,8 @@ function meaning({ inversion, membership, unit, cohort }: AttackReport): string[
     noised
       ? `Whoever sees the sum with the charter's noise: ${NOISED[noised]} It protects ${unit === 'patient' ? "one patient's row" : 'all that one hospital gives'}; how well, its epsilon says, whatever the attack.`
       : 'The charter has no noise: nothing bounds what a better attack finds in a sum, or in the model.',
-    `Whoever has the model: membership inference ${isTold(agreed!) ? 'tells members from others better than chance' : 'does no better than chance here'}. No mask changes that.`,
-    ...(isTold(byHeart!)
+    `Whoever has the model: membership inference ${agreed!.tells ? 'tells members from others better than chance' : 'does no better than chance here'}. No mask changes that.`,
+    ...(byHeart!.tells
       ? []
       : ['Of a model that knows its rows by heart that finds nothing either: too few rows to say.']),
     'What these attacks do not find, a better one may.',
