@@ -131,7 +131,10 @@ function scorer(
   const norm = Math.hypot(...direction)
   if (norm < 0.999 * CHANGE) throw new Error('the canary is not at the clipping norm')
   const nothing: Learned = { ...whole, delta: new Float32Array(direction.length) }
-  const others = Array.from({ length: Math.max(0, noisyHospitals(charter) - 1) }, () => nothing)
+  const others = Array.from(
+    { length: Math.max(0, noisyHospitals(charter, charter.members.length) - 1) },
+    () => nothing,
+  )
   // A patient is drawn, or not, each time.
   const isPatient = charter.privacy.unit === 'patient'
   const present = () => (isPatient ? learn(charter, [canary]) : whole)
