@@ -308,6 +308,7 @@ export interface TagItem {
 export interface Step {
   readonly charter: Charter
   readonly task: Task
+  /** With the noise that is in the sum. */
   readonly sections: readonly Section[]
   readonly model: HeldModel
   /** As in the inputs. */

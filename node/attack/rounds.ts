@@ -28,9 +28,8 @@ export function playRounds(
   const residuals = new Map<number, Float32Array | undefined>()
   for (let round = 0; round <= charter.training.rounds; round++) {
     const task: Task = round === 0 ? 'statistics' : 'train'
-    const sections = layoutFor(charter, task, learners.length, round)
-    // What stays of their noise where all survive.
-    const kept = sections.map(s => upTo(s, 0))
+    // Of noise the lowest level is what stays where all survive.
+    const sections = layoutFor(charter, task, learners.length, round).map(s => upTo(s, 0))
     const publicSeed = keyOf(round, learners.length)
     const sum = new Uint32Array(vectorLength(sections))
     const all = learners.map((learner, i) => {
@@ -38,7 +37,7 @@ export function playRounds(
       const learned = learner.learn({ kind: 'learn', task, round, model: state, seed: key })
       const { basis } = state
       const rest = { publicSeed, roundingKey: sha256(key), residual: residuals.get(i), basis }
-      const input = quantisedInput({ charter, task, sections: kept, learned, ...rest })
+      const input = quantisedInput({ charter, task, sections, learned, ...rest })
       if (!input.ok) throw new Error(input.error)
       residuals.set(i, input.value.unsent)
       addInto(sum, input.value.residues)

@@ -85,15 +85,15 @@ export function levelsAbove(sections: readonly Section[]): number {
   return sections.reduce((most, { noise }) => Math.max(most, (noise?.levels.length ?? 1) - 1), 0)
 }
 
-/** The same section with noise of levels up to this one alone: as it is in a sum in which no more are left. */
-export function upTo(section: Section, level: number): Section {
-  const { noise } = section
-  return noise ? { ...section, noise: { ...noise, levels: noise.levels.slice(0, level + 1) } } : section
-}
-
 /** Of all that a hospital adds to a value, of levels up to `kept`. */
 export function varianceOf(noise: Noise | undefined, kept = Number.POSITIVE_INFINITY): number {
   return noise === undefined ? 0 : noise.levels.slice(0, kept + 1).reduce((a, b) => a + b, 0)
+}
+
+/** The same section with noise of levels up to `kept` alone. */
+export function upTo(section: Section, kept: number): Section {
+  const { noise } = section
+  return noise ? { ...section, noise: { ...noise, levels: noise.levels.slice(0, kept + 1) } } : section
 }
 
 function checkCohort({ cohort, survivorsMin, maliciousMax }: NoisyCohort): void {

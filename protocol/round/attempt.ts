@@ -88,6 +88,8 @@ export interface Opening {
   readonly fixedAt: Millis
   readonly survivors: readonly MemberId[]
   readonly dropouts: readonly MemberId[]
+  /** The highest level of noise that stays in the sum; 0 without noise. */
+  readonly kept: number
   /** What is revealed, in this order. */
   readonly seeds: readonly Seed[]
   /** Shards whose sum is being computed here; with the seeds, as it is the sum without masks. */

@@ -7,6 +7,7 @@ import type { SurvivorsFixed } from '../ledger/entry.ts'
 import { samplesIn } from '../model/apply.ts'
 import { encodedBytesAfter, stateIn, storedModel } from '../model/state.ts'
 import type { HeldModel, Masked, MemberId, Millis, Stored, TagItem, Vector, VectorOutput } from '../ports.ts'
+import { upTo } from '../privacy/shares.ts'
 import { assert } from '../result.ts'
 import { isLong, lengthOf } from '../stored.ts'
 import { residueBytes, residuesFromBytes } from '../sum/field.ts'
@@ -18,13 +19,14 @@ import { claimOf, freezeClaims, isFixed, openDueAt, succession, takeovers } from
 import { fetchVectors, ownSlice } from './delivery.ts'
 import { otherInput } from './input.ts'
 import { draftKey, RECORDS } from './records.ts'
-import { checkReveals, recover, seedsToOpen } from './reveals.ts'
+import { checkReveals, levelKeptBy, recover, seedsToOpen } from './reveals.ts'
 import { shareOf } from './secrets.ts'
 import { checkTags, compareAnew, nameAbsent, sumName } from './verify.ts'
 
 export function beginOpening(a: Attempt, body: SurvivorsFixed, fixed: Uint8Array, now: Millis): void {
   const survivors = body.survivors.map(s => s.member)
   a.opening = {
+    kept: levelKeptBy(a, survivors),
     seeds: seedsToOpen(a, survivors),
     body,
     fixed,
@@ -267,7 +269,8 @@ function apply(a: Attempt, o: Opening): void {
   if (o.applying || !o.verified || !recovered || !a.model || (audit && !audit.sums)) return
   o.applying = true
   const { charter, plan, body } = a.setup
-  const { model, sections, publicSeed } = a
+  const { model, publicSeed } = a
+  const sections = a.sections.map(s => upTo(s, o.kept))
   const sums = Array.from({ length: a.shards }, (_, shard) => o.sums.get(shard)!)
   const sumHash = rootOf(concatBytes(...sums.map(s => s.hash)))
   const of = { charter, task: body.task, sections, model, publicSeed }

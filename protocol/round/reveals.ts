@@ -30,15 +30,16 @@ export function seedsToOpen(a: Attempt, survivors: readonly MemberId[]): readonl
   const opened = a.cohort.map(
     (member): Seed => ({ member, kind: survivors.includes(member) ? 'self' : 'mask' }),
   )
-  const level = firstOff(a, survivors)
+  const level = levelKeptBy(a, survivors) + 1
   if (level > a.context.levels) return opened
   const noise = a.cohort.filter(m => survivors.includes(m)).map((member): Seed => ({ member, kind: level }))
   return [...opened, ...noise]
 }
 
-function firstOff(a: Attempt, survivors: readonly MemberId[]): number {
-  if (a.context.levels === 0) return 1
-  return levelKept(noisyCohort(a.setup.charter, a.cohort.length), survivors.length) + 1
+/** The highest level of noise that stays in the sum of these survivors; 0 where none may come off. */
+export function levelKeptBy(a: Attempt, survivors: readonly MemberId[]): number {
+  if (a.context.levels === 0) return 0
+  return levelKept(noisyCohort(a.setup.charter, a.cohort.length), survivors.length)
 }
 
 export function acceptReveal(a: Attempt, from: MemberId, body: Body<'reveal'>, message: Uint8Array): boolean {

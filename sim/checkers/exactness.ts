@@ -20,7 +20,7 @@ import type {
   Task,
   VectorOutput,
 } from '../../protocol/ports.ts'
-import { varianceOf } from '../../protocol/privacy/shares.ts'
+import { upTo, varianceOf } from '../../protocol/privacy/shares.ts'
 import { publicSeedOf } from '../../protocol/round/secrets.ts'
 import { residueBytes } from '../../protocol/sum/field.ts'
 import { layoutFor } from '../../protocol/sum/layout.ts'
@@ -333,7 +333,8 @@ export class Exactness extends Judge implements Checker {
     const counting = groups.filter((_, g) => body.audit?.groups[g]?.counts !== false).flat()
     const counted = counting.length === survivors.length ? sum : this.#clearSum(fixed, counting)
     if (counted && before) {
-      const sections = layoutFor(charter, this.#task, this.#cohort, body.round)
+      const kept = this.#kept(fixed)
+      const sections = layoutFor(charter, this.#task, this.#cohort, body.round).map(s => upTo(s, kept))
       const publicSeed = publicSeedOf(this.#opened, body.round)
       const next = applySum(charter, this.#task, sections, counted, before, publicSeed).state
       this.checked++

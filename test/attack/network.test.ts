@@ -97,7 +97,7 @@ describe('a noised sum', () => {
     ['in each hospital', { noise: 'hospital', samplingRate: 1 }, { localUpdates: 2 }],
   ] as const)('shows the mean gradient on average: %s', async (_, privacy, training) => {
     const trained = await buildModel(charter)
-    const persons = mlp.draw(random, 4)
+    const persons = mlp.draw(random.fork('persons'), 4)
     const one = { ...mlp, draw: () => persons }
     const plain = see(one, trained, { name: 'sum', label: '', charter }, random).gradient
     const clipNorm = 20

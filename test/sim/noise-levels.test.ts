@@ -93,6 +93,12 @@ describe('the noise of an opened sum', () => {
         // Of a chi-square with so many degrees of freedom, five deviations.
         expect(Math.abs(found / variance - 1)).toBeLessThan(5 * Math.sqrt(2 / part.length))
       }
+      // Whoever applies the sum counts with the noise that is in it.
+      const applied = jobs.flatMap(({ job }) =>
+        job.kind === 'vector' && job.work.kind === 'apply' ? job.work.step!.sections : [],
+      )
+      const levels = applied.flatMap(s => (s.noise ? [s.noise.levels.length] : []))
+      expect(new Set(levels)).toEqual(new Set([kept + 1]))
       // And not another draw: the very levels that stay.
       const stays = maskings.map(w => clearOf(w)!.kept(kept))
       expect(Array.from(sum)).toEqual(Array.from(sum, (_, i) => stays.reduce((s, v) => (s + v[i]!) % P, 0)))
