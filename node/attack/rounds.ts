@@ -28,7 +28,7 @@ export function playRounds(
   const residuals = new Map<number, Float32Array | undefined>()
   for (let round = 0; round <= charter.training.rounds; round++) {
     const task: Task = round === 0 ? 'statistics' : 'train'
-    // Of noise the lowest level is what stays where all survive.
+    // What stays of their noise where all survive.
     const sections = layoutFor(charter, task, learners.length, round).map(s => upTo(s, 0))
     const publicSeed = keyOf(round, learners.length)
     const sum = new Uint32Array(vectorLength(sections))

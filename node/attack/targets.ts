@@ -3,9 +3,9 @@
  * update in the clear (the control), its masked input, the opened sum of a cohort, and such a sum with a charter's noise.
  */
 import type { Charter } from '../../config/charter.ts'
-import type { Learned, Mask, NoiseKey, Section } from '../../protocol/ports.ts'
-import { noisyHospitals } from '../../protocol/privacy/layout.ts'
-import { levelsAbove } from '../../protocol/privacy/shares.ts'
+import type { Learned, Mask, Section } from '../../protocol/ports.ts'
+import { noisyCohort } from '../../protocol/privacy/layout.ts'
+import { addingMin, upTo } from '../../protocol/privacy/shares.ts'
 import { addInto } from '../../protocol/sum/field.ts'
 import { quantisedInput, runVectorWork } from '../../protocol/sum/kernels.ts'
 import { layoutFor, sectionRange, vectorLength } from '../../protocol/sum/layout.ts'
@@ -76,26 +76,26 @@ function gradientStep({ training, members, privacy }: Charter, count: number): n
 
 /**
  * The update in the opened sum of what the first hospitals of a cohort learned, P numbers. Masks come off before it is opened, so there
- * are none. As where the fewest survive, whose noise stays whole; only so many of them add it as the charter counts on: that of the others is
- * missing, or the attacker knows it.
+ * are none; all survive, so that noise of the lowest level stays. Only so many hospitals add it as the charter counts on: that of the others
+ * is missing, or the attacker knows it.
  */
 export function openedUpdate(charter: Charter, all: readonly Learned[], random: Random): Float32Array {
-  const sections = layoutFor(charter, 'train', charter.members.length)
+  const sections = layoutFor(charter, 'train', charter.members.length).map(s => upTo(s, 0))
   const quiet = sections.map(s => ({ ...s, noise: undefined }))
   const sum = new Uint32Array(vectorLength(sections))
   for (const [i, learned] of all.entries()) {
-    const own = i < noisyHospitals(charter, charter.members.length) ? sections : quiet
+    const own = i < noisyHospitals(charter) ? sections : quiet
     const work = { charter, task: 'train', sections: own, learned, roundingKey: random.key() } as const
-    const input = quantisedInput({ ...work, noiseKeys: levelKeys(own, random) })
+    const input = quantisedInput(work)
     if (!input.ok) throw new Error(input.error)
     addInto(sum, input.value.residues)
   }
   return readUpdate(sections, sum)
 }
 
-/** One for each level above the lowest. */
-function levelKeys(sections: readonly Section[], random: Random): NoiseKey[] {
-  return Array.from({ length: levelsAbove(sections) }, (_, i) => ({ level: i + 1, key: random.key() }))
+/** Hospitals of a cohort that all survives on whose noise its charter counts. */
+export function noisyHospitals(charter: Charter): number {
+  return addingMin(noisyCohort(charter, charter.members.length), 0)
 }
 
 /** What a hospital sends, read as if it were no mask. */
@@ -110,7 +110,6 @@ function maskedUpdate(charter: Charter, learned: Learned, random: Random): Float
     learned,
     publicSeed: random.fork('public').key(),
     roundingKey: random.fork('rounding').key(),
-    noiseKeys: levelKeys(sections, random.fork('levels')),
     selfKey: random.fork('self').key(),
     pairs: Array.from({ length: n - 1 }, (_, i) => pairWith(i + 1, random)),
     shards: 1,

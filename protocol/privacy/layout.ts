@@ -49,12 +49,6 @@ export function noisyCohort(charter: Pick<Charter, 'secureSum' | 'maliciousMax'>
   return { cohort: n, survivorsMin: survivorsMinOf(charter, n), maliciousMax: charter.maliciousMax }
 }
 
-/** Hospitals of a cohort of `n` whose noise, all levels of it, makes up what the charter promises: fewest survivors, less those that may add none. */
-export function noisyHospitals(charter: Pick<Charter, 'secureSum' | 'maliciousMax'>, n: number): number {
-  const cohort = noisyCohort(charter, n)
-  return addingMin(cohort, n - cohort.survivorsMin)
-}
-
 /** Whether the noise of a task is in its sum, and not in what each hospital gives already. */
 export function isNoisedSum(privacy: Protection, task: Task): boolean {
   return task !== 'train' || privacy.unit === 'hospital' || privacy.noise === 'sum'
@@ -112,7 +106,7 @@ export function noisedLayout(
 ): readonly Section[] {
   const groups = groupsOf(charter, privacy, task)
   const cohort = noisyCohort(charter, n)
-  const shares = noisyHospitals(charter, n)
+  const shares = addingMin(cohort, n - cohort.survivorsMin)
   const multiplier = privacy.noiseMultiplier[PURPOSE[task]] * Math.sqrt(groups.length)
   const law = privacy.unit === 'patient' ? 'discreteGaussian' : 'skellam'
   const least = law === 'discreteGaussian' && task === 'train' ? GAUSSIAN_MIN : 1

@@ -9,10 +9,9 @@
 import { type Charter, patientPrivacy, protection } from '../../config/charter.ts'
 import type { Random } from '../../node/attack/random.ts'
 import type { Person, Subject } from '../../node/attack/subject.ts'
-import { learnedBy, openedUpdate } from '../../node/attack/targets.ts'
+import { learnedBy, noisyHospitals, openedUpdate } from '../../node/attack/targets.ts'
 import { logitsOf, type TrainedModel } from '../../node/training/model.ts'
 import type { Learned } from '../../protocol/ports.ts'
-import { noisyHospitals } from '../../protocol/privacy/layout.ts'
 import { epsilonOfReleases, NO_RELEASES } from '../../protocol/privacy/policy.ts'
 import { CHANGE } from './noised.ts'
 import { lowerLimit, upperLimit } from './statistics.ts'
@@ -131,10 +130,7 @@ function scorer(
   const norm = Math.hypot(...direction)
   if (norm < 0.999 * CHANGE) throw new Error('the canary is not at the clipping norm')
   const nothing: Learned = { ...whole, delta: new Float32Array(direction.length) }
-  const others = Array.from(
-    { length: Math.max(0, noisyHospitals(charter, charter.members.length) - 1) },
-    () => nothing,
-  )
+  const others = Array.from({ length: Math.max(0, noisyHospitals(charter) - 1) }, () => nothing)
   // A patient is drawn, or not, each time.
   const isPatient = charter.privacy.unit === 'patient'
   const present = () => (isPatient ? learn(charter, [canary]) : whole)
