@@ -26,18 +26,26 @@ export function wrongAudit(
   audit: NonNullable<RoundClosed['audit']>,
   maskingOf: (member: MemberId) => Masking | undefined,
 ): string | undefined {
-  const { weightMax } = charter.training
-  const sums = groups.map(group => {
-    const maskings = group.map(maskingOf)
-    if (!maskings.every(m => m !== undefined)) return undefined
+  const { weightMax, clipNorm } = charter.training
+  const declared = groups.map(group => {
     const rows = group.map(m => cohort.find(c => c.member === m)?.samples)
     const weight = rows.reduce<number>(
       (sum, r) => sum + (r === undefined ? 1 : Math.min(r, weightMax) / weightMax),
       0,
     )
+    return { rows, weight }
+  })
+  const sums = groups.map((group, g) => {
+    const maskings = group.map(maskingOf)
+    if (!maskings.every(m => m !== undefined)) return undefined
+    const { weight, rows } = declared[g]!
     return { sum: residueSum(maskings.map(m => m.clear.kept(0))), hospitals: group.length, weight, rows }
   })
   for (const [g, found] of audit.groups.entries()) {
+    // A model of few parameters is its own sketch; rounding is far less than a hundredth.
+    const most = 1.01 * clipNorm * declared[g]!.weight + 0.01
+    if (found.counts && lengthIn(found.sum) > most)
+      return `counts ${groups[g]!.join(', ')}, who gave more than they may`
     const known = sums[g]
     if (!known) continue
     if (!found.counts) return `leaves out ${groups[g]!.join(', ')}, who kept to the rules`
@@ -48,4 +56,12 @@ export function wrongAudit(
   const [member] = groups[0]!
   const again = auditGroups(charter, maskingOf(member!)!.work.sections, sums)
   return equalBytes(encode(again), encode(audit.groups)) ? undefined : 'is not what the groups gave'
+}
+
+/** Of the vector in a sketch. */
+function lengthIn(sketch: Uint8Array): number {
+  const view = new DataView(sketch.buffer, sketch.byteOffset, sketch.byteLength)
+  let squares = 0
+  for (let at = 0; at < sketch.length; at += 4) squares += view.getFloat32(at, true) ** 2
+  return Math.sqrt(squares)
 }

@@ -228,6 +228,25 @@ export const DEFECTS: readonly Defect[] = [
       '    return 1',
     ),
   ),
+  // --- audits ---
+  defect(
+    'opens-all-pairs',
+    'an audit opens the masks within its groups too',
+    edit(
+      'protocol/round/audit.ts',
+      '  return o.survivors.filter(m => !own.includes(m))',
+      '  return o.survivors.filter(m => m !== member || own.length === 0)',
+    ),
+  ),
+  defect(
+    'pairs-forgotten',
+    'keys of masks leave without having been stored',
+    edit(
+      'protocol/round/audit.ts',
+      '  a.hands.store([[RECORDS.pairs, message]], () => {',
+      '  a.hands.store([], () => {',
+    ),
+  ),
   // --- noise ---
   defect(
     'noise-left-out',
