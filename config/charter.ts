@@ -304,9 +304,9 @@ export function survivorsFloor(charter: Pick<Charter, 'secureSum' | 'maliciousMa
 export function declaresSamples({
   contribution,
   privacy,
-  training,
-}: Pick<Charter, 'contribution' | 'privacy' | 'training'>): boolean {
-  return contribution !== undefined && privacy.unit === 'none' && training.weighting === 'samples'
+}: Pick<Charter, 'contribution' | 'privacy'>): boolean {
+  // Under noise they would tell of patients.
+  return contribution !== undefined && privacy.unit === 'none'
 }
 
 /** Fewest survivors of a cohort of `n` whose sum may be opened: the threshold of its shares, never below the charter's floor. */

@@ -17,7 +17,12 @@ export interface GroupSum {
 export interface OpenedAudit {
   /** Disjoint. */
   readonly groups: readonly GroupSum[]
-  /** What each survivor declared before: its weight in the sum, 0 or more. */
+  /**
+   * Training rows that each survivor declared before, 0 or more. Where nobody declares any there is nothing to measure by: a hospital of many
+   * rows has as little of its own as a rider.
+   */
+  readonly rows: ReadonlyMap<MemberId, number>
+  /** What they weigh in the sum: above 0 for who declared any. */
   readonly weights: ReadonlyMap<MemberId, number>
   /** Of the parameters after the round, less those that the study began with. */
   readonly progress: Numbers
@@ -34,6 +39,7 @@ export interface MeanOfGroup {
 export interface AuditRecord {
   /** Those with weight. */
   readonly groups: readonly MeanOfGroup[]
+  readonly rows: ReadonlyMap<MemberId, number>
   readonly weights: ReadonlyMap<MemberId, number>
   /** Of all these groups. */
   readonly mean: Float64Array
@@ -41,7 +47,7 @@ export interface AuditRecord {
 }
 
 /** Sums are divided by what members declared, not by what they summed: who declares much and gives little is to stand out. */
-export function recordOf({ groups: opened, weights, progress }: OpenedAudit): AuditRecord {
+export function recordOf({ groups: opened, rows, weights, progress }: OpenedAudit): AuditRecord {
   const groups: MeanOfGroup[] = []
   for (const { members, sum } of opened) {
     const weight = members.reduce((w, m) => w + (weights.get(m) ?? 0), 0)
@@ -50,5 +56,5 @@ export function recordOf({ groups: opened, weights, progress }: OpenedAudit): Au
   const total = groups.reduce((w, g) => w + g.weight, 0)
   const mean = new Float64Array(progress.length)
   for (const g of groups) for (let j = 0; j < mean.length; j++) mean[j]! += (g.weight / total) * g.mean[j]!
-  return { groups, weights, mean, progress: Float64Array.from(progress) }
+  return { groups, rows, weights, mean, progress: Float64Array.from(progress) }
 }

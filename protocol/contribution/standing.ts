@@ -72,6 +72,7 @@ export function auditRecord(
     groups: groups
       .map((members, g) => ({ members, sum: read(audit.groups[g]!.sum) }))
       .filter((_, g) => audit.groups[g]!.counts),
+    rows: new Map(cohort.map(({ member, samples }) => [member, samples ?? 0])),
     weights,
     progress: read(audit.progress),
   })
@@ -93,6 +94,7 @@ export function forgiven({ audits, against }: Tracked, member: MemberId): Tracke
     audits: audits.map(audit => ({
       ...audit,
       groups: audit.groups.map(g => ({ ...g, members: g.members.map(renamed) })),
+      rows: new Map([...audit.rows].map(([m, r]) => [renamed(m), r])),
       weights: new Map([...audit.weights].map(([m, w]) => [renamed(m), w])),
     })),
     against: new Map([...against].filter(([m]) => m !== member)),

@@ -48,7 +48,7 @@ export const RoundOpenedSchema = z.strictObject({
     z.strictObject({
       member: memberId,
       keys: hash,
-      /** Training rows that it declared, where contributions are audited and weighed by them. */
+      /** Training rows that it declared, where contributions are audited and nothing is noised. */
       samples: uint(SAMPLES_MAX).optional(),
     }),
     MEMBERS_MAX,

@@ -43,7 +43,7 @@ export interface PeerConfig {
   readonly self: MemberId
   /** Seed of the Ed25519 key that the charter names for `self`; 32 bytes. */
   readonly seed: Uint8Array
-  /** Training rows of this hospital; told where the charter has contributions audited and weighed by them. */
+  /** Training rows of this hospital; told where the charter has contributions audited and nothing noised. */
   readonly samples?: number
   /** Of a ledger that is a part of another: what it is about and starts from. Else the charter says it. */
   readonly part?: {

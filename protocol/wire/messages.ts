@@ -30,7 +30,7 @@ export const BODIES = {
     mask: bytes(HYBRID_PUBLIC_KEY_BYTES),
     channel: bytes(HYBRID_PUBLIC_KEY_BYTES),
     selfCommit: hash,
-    /** Where contributions are audited and weighed by samples: training rows of the sender. */
+    /** Where contributions are audited and nothing is noised: training rows of the sender. */
     samples: uint(limits.SAMPLES_MAX).optional(),
   }),
   /**

@@ -1,5 +1,5 @@
 /** A small consortium's ledger, entry by entry, for the tests of this folder. */
-import type { Charter } from '../../../../config/charter.ts'
+import { type Charter, declaresSamples } from '../../../../config/charter.ts'
 import { ascii, concatBytes } from '../../../../protocol/bytes.ts'
 import { voteBody } from '../../../../protocol/consensus/message.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
@@ -33,7 +33,11 @@ export function opened(state: LedgerState, cohort: readonly MemberId[] = members
     task,
     charter: state.charterHash,
     model: state.modelHash,
-    cohort: cohort.map(member => ({ member, keys: hash(`keys of ${member}`) })),
+    cohort: cohort.map(member => ({
+      member,
+      keys: hash(`keys of ${member}`),
+      ...(declaresSamples(state.charter) && { samples: 100 }),
+    })),
     absent: members.filter(m => !cohort.includes(m)),
   }
 }
@@ -155,8 +159,7 @@ export function wholeLedger(): LedgerRecord[] {
 /** At the start of a study in which five audits in a row suspend; so many speak against these members already. */
 export function spokenAgainst(of: readonly MemberId[], audits = 5): LedgerState {
   const standing = { probationAfter: 2, suspendAfter: 3 }
-  const training = { ...charter.training, weighting: 'equal' as const }
-  const audited = { ...charter, training, contribution: { audit: { oneIn: 1, groupSize: 3 }, standing } }
+  const audited = { ...charter, contribution: { audit: { oneIn: 1, groupSize: 3 }, standing } }
   const tracked = { audits: [], against: new Map(of.map(m => [m, audits])) }
   return { ...genesis(audited, charterHash, initialModel), tracked }
 }
