@@ -9,6 +9,7 @@ import { readSigned, type VerifiedCharter, verifyCharter } from '../config/signe
 import { protectionInWords } from '../config/words.ts'
 import { verdictOf } from '../protocol/fault.ts'
 import type { Event, TransferEvent } from '../protocol/ports.ts'
+import { appealsIn } from './appeals.ts'
 import { loadNodeConfig, type NodeConfig, readPassphrase } from './config.ts'
 import { bandwidthWarnings } from './deadlines.ts'
 import type { EventLine } from './event-line.ts'
@@ -215,11 +216,22 @@ class RunningNode {
     if (event.kind === 'phase') this.#phase = event.phase
     else if (event.kind !== 'waiting' && event.kind !== 'jobFailed') this.#phase = undefined
     this.#tell(event)
+    if (event.kind === 'roundClosed' || event.kind === 'started') this.#appeal()
     if (this.#host.peer?.state.phase.kind === 'finished' && !this.#finished) {
       this.#finished = true
       void pause(LINGER_MS, undefined, { ref: false }).then(() => this.#stopping.abort())
     }
     if (event.kind === 'settled') void this.#leave()
+  }
+
+  /** What hospitals have signed for who is suspended. */
+  #appeal(): void {
+    const { inputs, wrong } = appealsIn(this.#p.config.dir)
+    for (const name of wrong) this.#p.options.log?.('warn', 'not an appeal', { file: name })
+    // Not while the machine is at work.
+    setImmediate(() => {
+      for (const input of inputs) this.#host.input(input)
+    })
   }
 
   /** Not kept among the store's events: there are many, and of no interest later. */

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { registerCharter } from './commands/charter.ts'
+import { registerContribution } from './commands/contribution.ts'
 import { registerDemo } from './commands/demo.ts'
 import { registerInit } from './commands/init.ts'
 import { registerLedger } from './commands/ledger.ts'
@@ -32,6 +33,7 @@ export function buildProgram(io: Io): Command {
   registerLedger(program, io)
   registerModel(program, io)
   registerPrivacy(program, io)
+  registerContribution(program, io)
   registerSim(program, io)
   return program
 }
