@@ -26,16 +26,15 @@ import { isLong } from '../stored.ts'
 import { layoutFor, vectorLength } from '../sum/layout.ts'
 import { EVIDENCE_BYTES_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
+import type { CohortContext, PublicKeys } from './context.ts'
 import type { Finding, Hands } from './hands.ts'
 import { draftKey } from './records.ts'
 import {
   type AttemptKeys,
-  type CohortContext,
   hashOfOffers,
   type MemberShares,
   offerFits,
   openShares,
-  type PublicKeys,
   publicSeedOf,
   type SeedKind,
 } from './secrets.ts'

@@ -14,8 +14,8 @@ import { pairSign } from '../sum/pairs.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, type Audit, evidenceOf, type Opening } from './attempt.ts'
 import { slicesOf } from './opening.ts'
+import { pairKey, pairKeyFits } from './pair-keys.ts'
 import { RECORDS } from './records.ts'
-import { pairKey, pairKeyFits } from './secrets.ts'
 
 /** Draws the lot, as soon as the seeds are known. */
 export function drawAudit(a: Attempt, o: Opening): void {

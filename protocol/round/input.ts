@@ -11,6 +11,7 @@ import type { Body } from '../wire/messages.ts'
 import { type Attempt, evidenceOf, ROOT_BYTES, sliceHash, sliceMatches } from './attempt.ts'
 import { complain } from './complaints.ts'
 import { fetchVectors, ownSlice } from './delivery.ts'
+import { maskPartners, pairKey, pairKeyFits } from './pair-keys.ts'
 import { noteHeld, receipt, recount } from './receipts.ts'
 import { encodeShares, RECORDS } from './records.ts'
 import {
@@ -19,10 +20,7 @@ import {
   houseKey,
   levelSeeds,
   type MemberShares,
-  maskPartners,
   noiseKeys,
-  pairKey,
-  pairKeyFits,
   seedKinds,
   selfMaskKey,
   shareDigest,

@@ -8,8 +8,9 @@ import type { MemberId, Millis } from '../ports.ts'
 import { bytes, decode, encode, uint } from '../wire/codec.ts'
 import { ATTEMPT_MAX, ROUND_MAX, SAMPLES_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
+import type { PublicKeys } from './context.ts'
 import { hashOf } from './known.ts'
-import { type AttemptKeys, attemptKeys, type PublicKeys, selfCommitment } from './secrets.ts'
+import { type AttemptKeys, attemptKeys, selfCommitment } from './secrets.ts'
 
 /** Announcements of one member that are kept beside its first. */
 const OTHERS_MAX = 3

@@ -9,13 +9,11 @@ import { combiner } from '../sum/shamir.ts'
 import { EVIDENCE_MAX } from '../wire/limits.ts'
 import type { Body } from '../wire/messages.ts'
 import { type Attempt, evidenceOf, type Opening, type Seed } from './attempt.ts'
+import { ciphertextsFit, maskPartners, pairKey } from './pair-keys.ts'
 import {
-  ciphertextsFit,
   digestOf,
   maskPair,
-  maskPartners,
   noiseKeys,
-  pairKey,
   seedChain,
   selfCommitment,
   selfMaskKey,

@@ -3,16 +3,16 @@
  * bytes again (SPEC S1 to S4). Every derivation below the key announcement carries the hash of the
  * RoundOpened entry: peers that hold different entries, and so different models, cannot unmask each other.
  */
-import { ascii, concatBytes, equalBytes, u32be } from '../bytes.ts'
+import { ascii, concatBytes, u32be } from '../bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { hkdf } from '../crypto/kdf.ts'
 import { decapsulate, encapsulate, type HybridKeyPair, hybridKeyPair } from '../crypto/kem.ts'
 import { seal, unseal } from '../crypto/seal.ts'
-import { Memo } from '../memo.ts'
-import type { Mask, MemberId, NoiseKey } from '../ports.ts'
-import { pairSign, partners } from '../sum/pairs.ts'
+import type { MemberId, NoiseKey } from '../ports.ts'
 import { secretFromSeed, split } from '../sum/shamir.ts'
 import type { Body } from '../wire/messages.ts'
+import { type CohortContext, info } from './context.ts'
+import { encapsulatesTo, maskRandomness, pairDigest, pairInfo } from './pair-keys.ts'
 
 /** What exists before the round is opened. */
 export interface AttemptKeys {
@@ -21,26 +21,6 @@ export interface AttemptKeys {
   readonly selfSeed: Uint8Array
   readonly mask: HybridKeyPair
   readonly channel: HybridKeyPair
-}
-
-/** Public keys of one member of the cohort, as announced. */
-export type PublicKeys = Pick<Body<'keys'>, 'mask' | 'channel' | 'selfCommit'>
-
-/** The opened attempt as every derivation sees it. */
-export interface CohortContext {
-  readonly round: number
-  readonly attempt: number
-  /** Hash of the RoundOpened entry. */
-  readonly opened: Uint8Array
-  /** In the entry's order; a member's position is the index of its shares. */
-  readonly cohort: readonly MemberId[]
-  readonly keys: ReadonlyMap<MemberId, PublicKeys>
-  /** Share threshold t. */
-  readonly threshold: number
-  /** Whether keys of pairwise masks may be opened later, by either of a pair: offers then commit to them (SPEC A2). */
-  readonly audits: boolean
-  /** Levels of noise that may come off the sum: all but the lowest. 0 where the sum has none. */
-  readonly levels: number
 }
 
 /** `seed`: 32 fresh bytes, used for one attempt only. */
@@ -65,14 +45,6 @@ export function selfCommitment(selfSeed: Uint8Array): Uint8Array {
   return sha256(ascii('medmesh/1 self seed'), selfSeed)
 }
 
-function info(context: CohortContext, purpose: string, ...members: readonly MemberId[]): Uint8Array {
-  return concatBytes(
-    ascii(`medmesh/1 ${purpose}\n${members.join('\n')}\n`),
-    u32be(context.round, context.attempt),
-    context.opened,
-  )
-}
-
 /** What is shared: the seed of the self mask, that of the mask key pair, or that of a level of noise, from 1 on. */
 export type SeedKind = 'self' | 'mask' | number
 
@@ -93,72 +65,6 @@ export function shareDigest(
   share: Uint8Array,
 ): Uint8Array {
   return sha256(info(context, `share ${nameOf(kind)}`, from, to), share)
-}
-
-/**
- * Who of a pair encapsulates to the other. A tournament in which each wins about half of its pairs, so that no
- * offer carries more than about n / 2 ciphertexts. `a` and `b`: different indexes in the cohort.
- */
-export function encapsulates(a: number, b: number): boolean {
-  return a < b ? (b - a) % 2 === 1 : (a - b) % 2 === 0
-}
-
-/** Binds the key of a pairwise mask without telling it. `from`: who encapsulated it. */
-export function pairDigest(
-  context: CohortContext,
-  from: MemberId,
-  to: MemberId,
-  key: Uint8Array,
-): Uint8Array {
-  return sha256(info(context, 'pairwise key', from, to), key)
-}
-
-/** Whether this is the key of the pairwise mask of two members, as the offer of the one that encapsulated it has it. */
-export function pairKeyFits(
-  context: CohortContext,
-  a: MemberId,
-  b: MemberId,
-  key: Uint8Array,
-  offers: ReadonlyMap<MemberId, Body<'offer'>>,
-): boolean {
-  const isSender = encapsulates(context.cohort.indexOf(a), context.cohort.indexOf(b))
-  const [from, to] = isSender ? [a, b] : [b, a]
-  const at = 32 * encapsulatesTo(context, from).indexOf(to)
-  const digest = offers.get(from)?.pairDigests?.subarray(at, at + 32)
-  return digest !== undefined && equalBytes(pairDigest(context, from, to, key), digest)
-}
-
-interface Neighbours {
-  readonly partners: readonly MemberId[]
-  readonly encapsulatesTo: readonly MemberId[]
-}
-/** Of each member, as long as its attempt lasts. */
-const neighboursIn = new Memo<CohortContext, Map<MemberId, Neighbours>>()
-
-function neighbours(context: CohortContext, member: MemberId): Neighbours {
-  const known = neighboursIn.get(context) ?? new Map<MemberId, Neighbours>()
-  neighboursIn.set(context, known)
-  const before = known.get(member)
-  if (before) return before
-  const { cohort, opened } = context
-  const own = cohort.indexOf(member)
-  const indices = partners(cohort.length, own, opened)
-  const found = {
-    partners: indices.map(i => cohort[i]!),
-    encapsulatesTo: indices.filter(i => encapsulates(own, i)).map(i => cohort[i]!),
-  }
-  known.set(member, found)
-  return found
-}
-
-/** With whom a member shares a pairwise mask, in the cohort's order. */
-export function maskPartners(context: CohortContext, member: MemberId): readonly MemberId[] {
-  return neighbours(context, member).partners
-}
-
-/** Those whom a member encapsulates to: the order of `offer.ciphertexts`. */
-function encapsulatesTo(context: CohortContext, from: MemberId): readonly MemberId[] {
-  return neighbours(context, from).encapsulatesTo
 }
 
 export interface OwnShares {
@@ -290,64 +196,6 @@ export function openShares(
   const kinds = seedKinds(context)
   if (opened?.length !== 32 * kinds.length) return undefined
   return memberShares(kinds.map((_, k) => opened.slice(32 * k, 32 * (k + 1))))
-}
-
-function pairInfo(context: CohortContext, from: MemberId, to: MemberId): Uint8Array {
-  return info(context, 'pairwise mask', from, to)
-}
-
-function maskRandomness(
-  context: CohortContext,
-  maskSeed: Uint8Array,
-  from: MemberId,
-  to: MemberId,
-): Uint8Array {
-  return hkdf(maskSeed, info(context, 'encapsulation', from, to), 32)
-}
-
-/**
- * The pairwise mask key of `a` and `b`, computed with the key pair of `a`: its own, or one recovered from shares.
- * The sign is the one that `a` applies: the earlier in the cohort adds. `dealt`: the key, where `a` has just encapsulated it.
- */
-export function pairKey(
-  context: CohortContext,
-  a: { readonly id: MemberId; readonly maskSeed: Uint8Array; readonly pair: HybridKeyPair },
-  b: MemberId,
-  offerOfB: Body<'offer'> | undefined,
-  dealt?: Uint8Array,
-): Mask | undefined {
-  const i = context.cohort.indexOf(a.id)
-  const j = context.cohort.indexOf(b)
-  const theirs = context.keys.get(b)!.mask
-  const sign = pairSign(i, j)
-  if (dealt) return { key: dealt, sign }
-  if (encapsulates(i, j)) {
-    const sent = encapsulate(
-      a.pair,
-      theirs,
-      maskRandomness(context, a.maskSeed, a.id, b),
-      pairInfo(context, a.id, b),
-    )
-    return sent && { key: sent.secret, sign }
-  }
-  const ciphertext = offerOfB?.ciphertexts[encapsulatesTo(context, b).indexOf(a.id)]
-  const key = ciphertext && decapsulate(a.pair, theirs, ciphertext, pairInfo(context, b, a.id))
-  return key && { key, sign }
-}
-
-/** Whether an offer carries the ciphertexts that follow from the member's mask seed, and commits to their keys. */
-export function ciphertextsFit(
-  context: CohortContext,
-  a: { readonly id: MemberId; readonly maskSeed: Uint8Array; readonly pair: HybridKeyPair },
-  offer: Body<'offer'>,
-): boolean {
-  return encapsulatesTo(context, a.id).every((to, k) => {
-    const randomness = maskRandomness(context, a.maskSeed, a.id, to)
-    const sent = encapsulate(a.pair, context.keys.get(to)!.mask, randomness, pairInfo(context, a.id, to))
-    if (!sent || !equalBytes(sent.ciphertext, offer.ciphertexts[k]!)) return false
-    const digest = offer.pairDigests?.subarray(32 * k, 32 * k + 32)
-    return !digest || equalBytes(pairDigest(context, a.id, to, sent.secret), digest)
-  })
 }
 
 export function selfMaskKey(context: CohortContext, selfSeed: Uint8Array): Uint8Array {

@@ -6,19 +6,11 @@
 import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { isAuditable } from '../../protocol/contribution/groups.ts'
 import type { Job, JobResult, MemberId, VectorWork } from '../../protocol/ports.ts'
+import type { CohortContext, PublicKeys } from '../../protocol/round/context.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
+import { maskPartners, pairKey } from '../../protocol/round/pair-keys.ts'
 import { RECORDS } from '../../protocol/round/records.ts'
-import {
-  attemptKeys,
-  type CohortContext,
-  houseKey,
-  levelSeeds,
-  maskPartners,
-  noiseKeys,
-  type PublicKeys,
-  pairKey,
-  selfMaskKey,
-} from '../../protocol/round/secrets.ts'
+import { attemptKeys, houseKey, levelSeeds, noiseKeys, selfMaskKey } from '../../protocol/round/secrets.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
 import type { SimHost } from '../host.ts'
 import type { Checker } from '../observer.ts'

@@ -27,13 +27,8 @@ import { equalBytes, toHex } from '../../protocol/bytes.ts'
 import { isAuditable } from '../../protocol/contribution/groups.ts'
 import type { RoundOpened, SurvivorsFixed } from '../../protocol/ledger/entry.ts'
 import type { Job, MemberId, Task } from '../../protocol/ports.ts'
-import {
-  type CohortContext,
-  nameOf,
-  type SeedKind,
-  seedKinds,
-  shareDigest,
-} from '../../protocol/round/secrets.ts'
+import type { CohortContext } from '../../protocol/round/context.ts'
+import { nameOf, type SeedKind, seedKinds, shareDigest } from '../../protocol/round/secrets.ts'
 import { partners } from '../../protocol/sum/pairs.ts'
 import type { Body } from '../../protocol/wire/messages.ts'
 import type { SimHost } from '../host.ts'

@@ -133,7 +133,7 @@ export const DEFECTS: readonly Defect[] = [
       '',
     ),
     edit(
-      'protocol/round/secrets.ts',
+      'protocol/round/context.ts',
       `    u32be(context.round, context.attempt),\n    context.opened,\n`,
       '',
     ),

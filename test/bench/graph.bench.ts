@@ -16,14 +16,13 @@ import { quorum } from '../../config/charter.ts'
 import { table } from '../../node/cli/format.ts'
 import { ascii, equalBytes } from '../../protocol/bytes.ts'
 import { sha256 } from '../../protocol/crypto/hash.ts'
+import type { CohortContext } from '../../protocol/round/context.ts'
+import { maskPartners, pairKey } from '../../protocol/round/pair-keys.ts'
 import {
   attemptKeys,
-  type CohortContext,
   dealShares,
   digestOf,
-  maskPartners,
   openShares,
-  pairKey,
   selfCommitment,
   selfMaskKey,
   shareDigest,

@@ -18,11 +18,11 @@ import { wholeModel } from '../../protocol/model/state.ts'
 import { Peer, type PeerConfig, recordMessage } from '../../protocol/peer.ts'
 import type { Input, Job, MemberId } from '../../protocol/ports.ts'
 import { levelsAbove } from '../../protocol/privacy/shares.ts'
+import type { CohortContext } from '../../protocol/round/context.ts'
 import { decodeSeed } from '../../protocol/round/join.ts'
 import {
   type AttemptKeys,
   attemptKeys,
-  type CohortContext,
   dealShares,
   type MemberShares,
   openShares,

@@ -7,13 +7,8 @@ import { sha256 } from '../../../protocol/crypto/hash.ts'
 import type { RoundOpened } from '../../../protocol/ledger/entry.ts'
 import type { MemberId } from '../../../protocol/ports.ts'
 import { levelsAbove } from '../../../protocol/privacy/shares.ts'
-import {
-  attemptKeys,
-  type CohortContext,
-  dealShares,
-  type OwnShares,
-  type PublicKeys,
-} from '../../../protocol/round/secrets.ts'
+import type { CohortContext, PublicKeys } from '../../../protocol/round/context.ts'
+import { attemptKeys, dealShares, type OwnShares } from '../../../protocol/round/secrets.ts'
 import { layoutFor } from '../../../protocol/sum/layout.ts'
 import { decode } from '../../../protocol/wire/codec.ts'
 import { openEnvelope } from '../../../protocol/wire/envelope.ts'

@@ -4,13 +4,13 @@ import { describe, expect, it } from 'vitest'
 import { quorum } from '../../../../config/charter.ts'
 import { equalBytes, toHex } from '../../../../protocol/bytes.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
+import type { CohortContext, PublicKeys } from '../../../../protocol/round/context.ts'
 import { areAsOffered } from '../../../../protocol/round/input.ts'
 import { decodeShares, encodeShares } from '../../../../protocol/round/records.ts'
 import { seedsToOpen } from '../../../../protocol/round/reveals.ts'
 import {
   type AttemptKeys,
   attemptKeys,
-  type CohortContext,
   dealShares,
   digestOf,
   hashOfOffers,
@@ -18,7 +18,6 @@ import {
   noiseKeys,
   offerFits,
   openShares,
-  type PublicKeys,
   seedChain,
   seedKinds,
   selfCommitment,
