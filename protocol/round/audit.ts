@@ -54,12 +54,14 @@ function openPairs(a: Attempt, o: Opening, audit: Audit): void {
   const { self } = a.hands
   const offers = a.commitments.get(self)?.offers
   if (audit.said || !own || !offers || !o.survivors.includes(self)) return
-  audit.said = true
   // Said in a life before.
-  if (o.pairs.has(self)) return
+  if (o.pairs.has(self)) audit.said = true
+  if (audit.said) return
   const me = { id: self, maskSeed: own.maskSeed, pair: own.mask }
   const keys = others(o, audit, self).map(m => pairKey(a.context, me, m, a.offers.get(m))?.key)
+  // After a restart an offer may still be on its way.
   if (!keys.every(key => key !== undefined)) return
+  audit.said = true
   const { round, attempt } = a.context
   const body: Body<'pairs'> = { round, attempt, fixed: o.fixed, offers, keys: concatBytes(...keys) }
   const message = a.hands.sign('pairs', body)

@@ -8,6 +8,7 @@ import { audited, ledgerOf } from '../support/audit.ts'
 import { auditing } from '../support/auditing.ts'
 import { memberName } from '../support/consortium.ts'
 import { type HostileOptions, type HostileRun, hostileRun } from '../support/hostile.ts'
+import { noised } from '../support/noised.ts'
 
 const closedIn = (entries: readonly Entry[]): RoundClosed[] =>
   entries.flatMap(({ body }) => (body.kind === 'RoundClosed' ? [body] : []))
@@ -49,6 +50,25 @@ describe('audits', () => {
         groups.map(g => g.reduce((sum, m) => sum + m.samples!, 0)),
       )
     }
+  })
+
+  it('go with noise in each hospital, where no rows are declared', () => {
+    const { c, audit } = study(charter => {
+      const made = auditing(1, 4)(noised({ noise: 'hospital' })(charter))
+      return { ...made, training: { ...made.training, weighting: 'equal' } }
+    })
+    c.world.startAll()
+    expect(c.world.run(() => c.finished(), 120_000)).toBe(true)
+    expect(audit.problems).toEqual([])
+    expect(audit.checked.audits).toBe(6)
+    const entries = ledgerOf(c.world.host(memberName(0))).map(s => s.entry)
+    // Each weighs one, and who has how many rows is not told.
+    for (const { audit: found } of trainedIn(entries, 6))
+      expect(found!.groups.map(g => [Math.round(g.weight), g.samples]).sort()).toEqual([
+        [4, 0],
+        [5, 0],
+      ])
+    expect(JSON.stringify(entries.map(e => e.body))).not.toMatch(/"samples":\d+,"keys"/)
   })
 
   it('are in no charter that does not have them, nor are declared rows', () => {
