@@ -10,13 +10,14 @@ import type { Io } from '../cli/io.ts'
 import { describeRecords, readModel, readRecords, verifyRecords, withStore } from '../cli/ledger-file.ts'
 import { replaceFile } from '../cli/write.ts'
 import { loadNodeConfig } from '../config.ts'
+import { contributionOf } from '../contribution.ts'
 import { loadDataset } from '../data/csv.ts'
 import { Board } from './board.ts'
 import { nodeLaunch } from './child.ts'
 import { compare } from './compare.ts'
 import { planFault } from './fault-plan.ts'
 import { runMesh } from './mesh.ts'
-import { type DemoRecord, demoJson, type LedgerOutcome } from './result.ts'
+import { type DemoRecord, demoJson } from './result.ts'
 import { DEFAULT_STUDY, type DemoStudy, setUp } from './setup.ts'
 import { summary } from './summary.ts'
 import { treeView } from './tree.ts'
@@ -52,7 +53,7 @@ export async function runDemo(options: DemoOptions, io: Io): Promise<DemoRecord>
     io.out(`charter signed by ${signers.join(', ')}; verified\n\n`)
     const board = new Board(names)
     await train(study, board, options, io)
-    const { ledger, model } = checkAll(study, board)
+    const { ledger, contribution, model } = checkAll(study, board)
     io.out('\nTraining models for comparison only: each hospital alone, and all records pooled ...\n')
     const datasets = new Map(study.hospitals.map(h => [h.member, loadDataset(h.dataFile, charter)]))
     const comparison = await compare(charter, datasets, model, options.seed)
@@ -75,6 +76,7 @@ export async function runDemo(options: DemoOptions, io: Io): Promise<DemoRecord>
       board,
       comparison,
       ledger,
+      contribution,
       seconds: (Date.now() - started) / 1000,
     }
     io.out(`${summary(record).join('\n')}\n`)
@@ -106,7 +108,10 @@ async function train(study: DemoStudy, board: Board, options: DemoOptions, io: I
 }
 
 /** What must hold after the study, from the hospitals' own stores. */
-function checkAll(study: DemoStudy, board: Board): { ledger: LedgerOutcome; model: ModelState } {
+function checkAll(
+  study: DemoStudy,
+  board: Board,
+): Pick<DemoRecord, 'ledger' | 'contribution'> & { model: ModelState } {
   const { trust } = study.trusted
   const copies = study.hospitals.map(({ member, dir }) => {
     const { storeFile } = loadNodeConfig(dir)
@@ -137,7 +142,11 @@ function checkAll(study: DemoStudy, board: Board): { ledger: LedgerOutcome; mode
     head,
     verified: true,
   }
-  return { ledger, model: first!.model }
+  const { charter } = study.trusted
+  const bodies = ledger.entries.map(({ entry }) => entry.body)
+  const contribution =
+    charter.contribution && contributionOf(first!.member, charter, first!.report.state, bodies)
+  return { ledger, contribution, model: first!.model }
 }
 
 async function writeFiles(record: DemoRecord, options: DemoOptions, io: Io): Promise<void> {

@@ -2,6 +2,7 @@
 import type { Charter } from '../../config/charter.ts'
 import type { MemberId } from '../../protocol/ports.ts'
 import type { LedgerEntry } from '../cli/ledger-file.ts'
+import type { ContributionReport } from '../contribution.ts'
 import type { Board, RoundView } from './board.ts'
 import type { Comparison } from './compare.ts'
 
@@ -36,6 +37,8 @@ export interface DemoRecord {
   readonly board: Board
   readonly comparison: Comparison
   readonly ledger: LedgerOutcome
+  /** Undefined where the charter has no audits. */
+  readonly contribution: ContributionReport | undefined
   readonly seconds: number
 }
 

@@ -6,6 +6,7 @@ import { type DemoRecord, demoJson, faultsOf, secondsOf } from '../demo/result.t
 import { CAVEAT, describeFault, oneClassNotes, scoreCells } from '../demo/summary.ts'
 import { notes, roundName } from '../demo/tree.ts'
 import { aucChart, bytesChart, timeline } from './charts.ts'
+import { contributionSection } from './contribution.ts'
 import { html, htmlTable, type Markup } from './html.ts'
 import { STYLE } from './style.ts'
 
@@ -25,6 +26,7 @@ ${head(record)}
 ${learning(record)}
 ${course(record)}
 ${bytes(record)}
+${record.contribution ? contributionSection(record.contribution) : html``}
 ${ledger(record)}
 ${promises(record)}
 </main></body>

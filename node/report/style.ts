@@ -41,7 +41,7 @@ ul { padding-left: 1.2rem; max-width: 46rem; }
 details { margin: .75rem 0; }
 summary { cursor: pointer; color: var(--fed); }
 .axis { stroke: var(--line); }
-.fed { stroke: var(--fed); stroke-width: 2.5; fill: none; } .fed-dot { fill: var(--fed); }
+.band { fill: var(--fed); opacity: .18; } .fed { stroke: var(--fed); stroke-width: 2.5; fill: none; } .fed-dot { fill: var(--fed); }
 .pooled { stroke: var(--pooled); stroke-width: 1.8; stroke-dasharray: 7 4; } text.pooled-text { fill: var(--pooled); }
 .alone { stroke: var(--alone); stroke-width: 1.4; stroke-dasharray: 2 4; } text.alone-text { fill: var(--alone); }
 text.fed-text { fill: var(--fed); font-weight: 600; }

@@ -7,12 +7,15 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { charterHash } from '../../../../config/canonical.ts'
 import { signCharter, unsignedCharter } from '../../../../config/signed.ts'
 import { appealsIn } from '../../../../node/appeals.ts'
+import { contributionOf } from '../../../../node/contribution.ts'
 import { writeIdentityFile } from '../../../../node/identity/file.ts'
+import { contributionSection } from '../../../../node/report/contribution.ts'
 import { openStore } from '../../../../node/store/store.ts'
 import { toHex } from '../../../../protocol/bytes.ts'
 import { publicKeyOf } from '../../../../protocol/crypto/sign.ts'
 import { restores } from '../../../../protocol/ledger/state.ts'
 import { seedOf } from '../../../../sim/charter.ts'
+import { ledgerOf } from '../../../support/audit.ts'
 import type { Consortium } from '../../../support/consortium.ts'
 import { memberName } from '../../../support/consortium.ts'
 import { rider, riding } from '../../../support/riders.ts'
@@ -137,5 +140,19 @@ describe('medmesh appeal', () => {
       JSON.stringify({ format: 'medmesh-appeal/1', member: rider, entry: '00'.repeat(32), signatures: [] }),
     )
     expect((await medmesh(['appeal', dir, rider, '--file', file])).err).toMatch(/APPEAL_OTHER/)
+  })
+})
+
+describe('the page of the report', () => {
+  it('shows a curve of each member, what is said of it, and what to ask', () => {
+    const { state } = c.world.host(first).peer!
+    const entries = ledgerOf(c.world.host(first)).map(s => s.entry.body)
+    const page = contributionSection(contributionOf(first, c.charter, state, entries)).text
+    expect(page.match(/<svg /g)).toHaveLength(12)
+    expect(page).toMatch(new RegExp(`${rider}</t[hd]><td[^>]*>suspended</td><td[^>]*>gives nothing</td>`))
+    expect(page.match(/: its updates have nothing of its own/g)).toHaveLength(1)
+    // Each curve names its figure for who cannot see it.
+    expect(page).toMatch(new RegExp(`<title>${rider}: -?0\\.\\d\\d, from -?0\\.\\d\\d to 0\\.\\d\\d</title>`))
+    expect(page).not.toMatch(/NaN|undefined/)
   })
 })

@@ -88,6 +88,7 @@ export function recordOf(board: Board): DemoRecord {
       federated: row(0.88),
       pooled: row(0.89),
     },
+    contribution: undefined,
     ledger: { entries: [], signatures: 0, head: 'd'.repeat(64), verified: true },
     seconds: 12.3,
   }
