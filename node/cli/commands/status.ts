@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { protection } from '../../../config/charter.ts'
 import { protectionInWords } from '../../../config/words.ts'
 import { toHex } from '../../../protocol/bytes.ts'
+import { standingOf } from '../../../protocol/contribution/standing.ts'
 import type { LedgerState } from '../../../protocol/ledger/state.ts'
 import { CHARGES_RECORD, decodeCharges } from '../../../protocol/privacy/charges.ts'
 import { epsilonOfReleases } from '../../../protocol/privacy/policy.ts'
@@ -49,6 +50,9 @@ export interface StatusReport {
   readonly connected: readonly string[] | undefined
   readonly quorum: { readonly needed: number; readonly present: number | undefined }
   readonly modelHash: string
+  /** By what audits say of them (`medmesh contribution`). */
+  readonly suspended: readonly string[]
+  readonly onProbation: readonly string[]
   /** In words: what is protected by noise, or that nothing is. */
   readonly protected: string
   /** What this hospital has spent of its privacy budget; undefined: nothing is protected by noise. */
@@ -86,6 +90,8 @@ export function readStatus(config: NodeConfig): StatusReport {
     connected,
     quorum: { needed: state.quorum, present },
     modelHash: toHex(state.modelHash),
+    suspended: state.suspended,
+    onProbation: state.voters.filter(m => standingOf(trust.charter, state.tracked, m) === 'probation'),
     protected: protectionInWords(trust.charter),
     privacy: privacy && {
       epsilon: epsilonOfReleases(trust.charter, decodeCharges(charges)),
@@ -136,6 +142,17 @@ function forPeople(s: StatusReport): string {
     ],
     ['model', s.modelHash],
     ['protected', s.protected],
+    ...(s.suspended.length > 0
+      ? [
+          [
+            'suspended',
+            `${s.suspended.join(', ')}: their nodes are shut out (medmesh contribution, medmesh appeal)`,
+          ],
+        ]
+      : []),
+    ...(s.onProbation.length > 0
+      ? [['probation', `${s.onProbation.join(', ')} (medmesh contribution)`]]
+      : []),
     ...(s.privacy
       ? [['privacy', `epsilon ${s.privacy.epsilon.toFixed(3)} of ${s.privacy.epsilonMax} is spent`]]
       : []),

@@ -91,6 +91,15 @@ describe('medmesh contribution', () => {
   })
 })
 
+describe('medmesh status', () => {
+  it('names who is suspended, and needs a quorum of the others', async () => {
+    const dir = await directory(0)
+    expect((await medmesh(['status', dir])).out).toMatch(new RegExp(`suspended +${rider}: their nodes`))
+    const status = JSON.parse((await medmesh(['status', dir, '--json'])).out)
+    expect(status).toMatchObject({ suspended: [rider], onProbation: [], quorum: { needed: 7 } })
+  })
+})
+
 describe('medmesh appeal', () => {
   it('is signed by one after the other, and what a node reads of it restores the member', async () => {
     const file = join(temporary(), 'appeal.json')
