@@ -40,6 +40,9 @@ export const HONEST: readonly Setting[] = [
 /** Whoever is marked at so many audits in a row is suspended. */
 const SUSPENDED_AFTER = 5
 
+/** Audits after which it is looked at what they give away. */
+export const TOLD_AFTER = [3, 8, 30]
+
 /** Places in SETTINGS and ATTACKS, HONEST, NETWORKS. */
 export type Job =
   | { readonly kind: 'riders'; readonly setting: number; readonly attack: number; readonly seed: number }
@@ -78,8 +81,8 @@ export type JobRows =
   | (Job & {
       readonly kind: 'honest'
       readonly members: readonly HonestRow[]
-      /** Of each ordinary hospital, how near to its own mean update comes what all can work out of the audits: cosine. */
-      readonly told: readonly number[]
+      /** Of each ordinary hospital, how near to its own mean update comes what all can work out of so many audits as TOLD_AFTER says: cosine. */
+      readonly told: readonly (readonly number[])[]
     })
   | (Job & { readonly kind: 'heart'; readonly says: readonly Says[] })
 
@@ -166,7 +169,7 @@ function honest(setting: Setting, study: Study, model: TrainedModel, random: Ran
       pullHigh: lowest('pull'),
     }
   })
-  return { members, told: toldOf(played, ids).slice(ODD.length) }
+  return { members, told: TOLD_AFTER.map(count => toldOf(played, ids, count).slice(ODD.length)) }
 }
 
 function heart(study: Study, model: TrainedModel, random: Random): Says[] {

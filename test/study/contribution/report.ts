@@ -12,7 +12,7 @@ import {
   percent,
   quantile,
 } from './figures.ts'
-import { HONEST, type JobRows, SETTINGS } from './measure.ts'
+import { HONEST, type JobRows, SETTINGS, TOLD_AFTER } from './measure.ts'
 
 const number = (x: number) => (Number.isFinite(x) ? x.toFixed(2) : '-')
 
@@ -57,11 +57,14 @@ export function printed(done: readonly JobRows[]): string {
   const honest = HONEST.flatMap((setting, s) => {
     const runs = ofKind(done, 'honest').filter(j => j.setting === s)
     if (runs.length === 0) return []
-    const told = runs.flatMap(r => r.told)
+    const told = TOLD_AFTER.map((count, k) => {
+      const cosines = runs.flatMap(r => r.told[k]!)
+      return `${number(quantile(cosines, 0.5))} after ${count} audits`
+    })
     return [
       `\n${runs.length} honest runs: ${nameOf(setting)}`,
       ...honestTable(honestGroups(done, s)),
-      `what all can work out of these audits, without noise, of an ordinary hospital's mean update: cosine ${number(quantile(told, 0.5))} to it`,
+      `cosine of an ordinary hospital's mean update to what all can work out of the audits, without noise: ${told.join(', ')}`,
     ]
   })
   const heart = ofKind(done, 'heart')

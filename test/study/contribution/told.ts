@@ -6,8 +6,9 @@ import { sketch } from '../../../protocol/contribution/sketch.ts'
 import type { MemberId } from '../../../protocol/ports.ts'
 import type { Played } from './play.ts'
 
-/** For each of `members` the cosine between what is worked out of all audits and its mean update, both less the mean of all; of a long model's sketches. */
-export function toldOf({ audits, given }: Played, members: readonly MemberId[]): number[] {
+/** For each of `members` the cosine between what is worked out of the first `count` audits and its mean update, both less the mean of all; of a long model's sketches. */
+export function toldOf(played: Played, members: readonly MemberId[], count: number): number[] {
+  const [audits, given] = [played.audits.slice(0, count), played.given.slice(0, count)]
   const blocks = audits.map(a => blockOf(a, members))
   const { beta } = leastSquares(blocks, members.length, RIDGE)
   return members.map((m, i) => {
