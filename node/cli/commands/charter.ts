@@ -235,9 +235,15 @@ function describeContribution(charter: Charter | CharterDraft): string[] {
     oneIn === 1
       ? 'each training round'
       : `about one in ${oneIn} training rounds, drawn when the inputs are fixed,`
+  const { unit } = charter.privacy
   return [
     `Contribution: of ${rounds} the sums of groups of ${groupSize} or more, drawn by lot, are opened to all members`,
     `  a group has fewer than two honest hospitals with probability ${probability(exposure(least, f, groupSize))} at most; then one's update is open to ${f} that collude`,
+    ...(unit === 'none'
+      ? [
+          "  over some ten audits every member can work out each hospital's mean update; how many rows each trains on is told to all",
+        ]
+      : []),
   ]
 }
 
