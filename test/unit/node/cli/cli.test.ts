@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { describeCharter } from '../../../../node/cli/commands/charter.ts'
+import { describeCharter } from '../../../../node/cli/charter-words.ts'
 import { loadNodeConfig } from '../../../../node/config.ts'
 import { DEFAULT_STUDY } from '../../../../node/demo/setup.ts'
 import { openStore } from '../../../../node/store/store.ts'
