@@ -21,6 +21,7 @@ describe('config/scenarios', () => {
     ['week', 6],
     ['partition', 8],
     ['liars', 10],
+    ['riders', 16],
     ['stroke', 98],
   ])('has %s, of %i hospitals', (name, hospitals) => {
     expect(hospitalsOf(parseScenario(textOf(name)))).toHaveLength(hospitals)
