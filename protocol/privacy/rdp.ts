@@ -159,8 +159,8 @@ export interface Draws {
   readonly count: number
 }
 
-/** Of each draw: with much less the bound does not hold (q above .4). */
-export const DRAW_VARIANCE_MIN = 1 / 4
+/** Of each draw: with less nothing is known (q above .4), and with much less the bound does not hold. */
+export const DRAW_VARIANCE_MIN = 1 / 10
 
 /**
  * How far the sum of all these draws is from one discrete Gaussian: the logarithm of a ratio of two of its densities is within tau of that
