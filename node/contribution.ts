@@ -50,7 +50,7 @@ export function contributionOf(
     return {
       member: id,
       standing: isOut ? 'suspended' : standingOf(charter, state.tracked, id),
-      says,
+      says: state.tracked.long.has(id) ? 'gives more than it may' : says,
       against: state.tracked.against.get(id) ?? 0,
       own,
       pull,
@@ -114,6 +114,9 @@ const ADVICE: Readonly<Record<Says, readonly string[]>> = {
   ],
   'pulls against the model': [
     'its updates go against the model: ask it whether its labels are coded as the charter has them',
+  ],
+  'gives more than it may': [
+    'its updates are longer than clipNorm, which a node never sends: ask it which software it runs, and how its key is kept',
   ],
 }
 

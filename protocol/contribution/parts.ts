@@ -69,7 +69,7 @@ export interface Estimate {
  * Of each member's part, by the jackknife over audits (Tukey 1958; Efron and Stein 1981 for the deviation): free of the error that is squared with it, which falls as one
  * over audits. At least two audits.
  */
-export function estimates({ beta, without }: Fit, feature: Feature): Estimate[] {
+export function estimates({ beta, without }: Pick<Fit, 'beta' | 'without'>, feature: Feature): Estimate[] {
   const t = without.length
   const of = (parts: Matrix) => parts.map(feature)
   const all = of(beta)

@@ -16,7 +16,7 @@
 import type { MemberId } from '../ports.ts'
 import { blockOf, type Estimate, estimates, ownOf, pullOf } from './parts.ts'
 import type { AuditRecord } from './record.ts'
-import { leastSquares } from './regress.ts'
+import { type Fit, leastSquares } from './regress.ts'
 
 /**
  * Below so much of what is usual a member gives nothing; below so much it pulls against the model. From honest runs alone, other ones than the study's,
@@ -37,7 +37,7 @@ const USUAL_MIN = 2
 const CONTRASTS = 4
 const AUDITS_MIN = 20
 /** Fewer audits say nothing, nor does one that was in fewer: how much they differ is not known yet. */
-const TOLD_FROM = 8
+export const TOLD_FROM = 8
 /** What is below is nothing, however far. */
 const OWN_FLOOR = 0.05
 /** Median deviation of a normal variable in standard deviations. */
@@ -49,7 +49,13 @@ export interface Interval {
   readonly high: number
 }
 
-export type Says = 'cannot tell yet' | 'gives' | 'gives nothing' | 'pulls against the model'
+/** `gives more than it may`: of a member whom `lengths.ts` names, whatever its numbers here. */
+export type Says =
+  | 'cannot tell yet'
+  | 'gives'
+  | 'gives nothing'
+  | 'pulls against the model'
+  | 'gives more than it may'
 
 export interface Score {
   readonly says: Says
@@ -79,7 +85,7 @@ export function scoresOf(
   )
   const own = estimates(fitted, ownOf(seen))
   const pull = estimates(fitted, pullOf(seen))
-  const isKnown = members.map((m, i) => fitted.known[i]! >= KNOWN_MIN && timesIn(seen, m) >= TOLD_FROM)
+  const isKnown = members.map((m, i) => isKnownIn(fitted, seen, m, i))
   const medianOf = (values: readonly number[]) => median(values.filter((_, i) => isKnown[i]))
   const usual = medianOf(own.map(e => e.value))
   const count = isKnown.filter(is => is).length
@@ -117,7 +123,7 @@ function saysOf(own: Interval, pull: Interval): Says {
 }
 
 /** The last audits of several groups: as many as have CONTRASTS contrasts for each member, and at least AUDITS_MIN. */
-function lastOf(audits: readonly AuditRecord[], members: number): readonly AuditRecord[] {
+export function lastOf(audits: readonly AuditRecord[], members: number): readonly AuditRecord[] {
   const telling = audits.filter(a => a.groups.length > 1)
   let contrasts = 0
   let from = telling.length
@@ -125,6 +131,16 @@ function lastOf(audits: readonly AuditRecord[], members: number): readonly Audit
     contrasts += telling[--from]!.groups.length - 1
   }
   return telling.slice(from)
+}
+
+/** Whether these audits determine the part of a member, which has this column. */
+export function isKnownIn(
+  { known }: Fit,
+  audits: readonly AuditRecord[],
+  member: MemberId,
+  column: number,
+): boolean {
+  return known[column]! >= KNOWN_MIN && timesIn(audits, member) >= TOLD_FROM
 }
 
 function timesIn(audits: readonly AuditRecord[], member: MemberId): number {

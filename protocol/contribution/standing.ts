@@ -8,6 +8,7 @@ import type { RoundClosed, RoundOpened } from '../ledger/entry.ts'
 import { weightOf } from '../model/contribution.ts'
 import type { MemberId } from '../ports.ts'
 import { groupsOf } from './groups.ts'
+import { CUT, cutTo, tooLong } from './lengths.ts'
 import { type AuditRecord, recordOf } from './record.ts'
 import { type Says, scoresOf } from './scores.ts'
 import { SKETCH, sketchFrom } from './sketch.ts'
@@ -18,11 +19,15 @@ const AUDITS_MAX = 128
 export interface Tracked {
   /** The last ones, the latest last. */
   readonly audits: readonly AuditRecord[]
+  /** The same with the groups that do not count. */
+  readonly whole: readonly AuditRecord[]
+  /** Who gives more than it may, by all of them. */
+  readonly long: ReadonlySet<MemberId>
   /** Audits in a row that speak against a member; those not named have none. */
   readonly against: ReadonlyMap<MemberId, number>
 }
 
-export const NOTHING_TRACKED: Tracked = { audits: [], against: new Map() }
+export const NOTHING_TRACKED: Tracked = { audits: [], whole: [], long: new Set(), against: new Map() }
 
 const SPEAK_AGAINST: readonly Says[] = ['gives nothing', 'pulls against the model']
 
@@ -36,46 +41,53 @@ export function track(
   survivors: readonly MemberId[],
   closed: RoundClosed,
 ): Tracked {
-  const record = auditRecord(charter, cohort, survivors, closed)
-  if (!record) return tracked
-  const audits = [...tracked.audits, record].slice(-AUDITS_MAX)
-  if (!charter.contribution?.standing) return { ...tracked, audits }
-  const scores = scoresOf(audits, membersIn(charter, audits))
+  const records = auditRecords(charter, cohort, survivors, closed)
+  if (!records) return tracked
+  const audits = [...tracked.audits, records.counted].slice(-AUDITS_MAX)
+  const whole = [...tracked.whole, records.whole].slice(-AUDITS_MAX)
+  const members = membersIn(charter, audits)
+  const long = tooLong(whole, members, charter.training.clipNorm)
+  if (!charter.contribution?.standing) return { ...tracked, audits, whole, long }
+  const scores = scoresOf(audits, members)
   const against = new Map<MemberId, number>()
   for (const { id } of charter.members) {
     const before = tracked.against.get(id) ?? 0
     const { says } = scores.get(id)!
     const isNew = survivors.includes(id)
-    const now = SPEAK_AGAINST.includes(says) ? before + (isNew ? 1 : 0) : says === 'gives' ? 0 : before
+    const now =
+      long.has(id) || SPEAK_AGAINST.includes(says) ? before + (isNew ? 1 : 0) : says === 'gives' ? 0 : before
     if (now > 0) against.set(id, now)
   }
-  return { audits, against }
+  return { audits, whole, long, against }
 }
 
-/** What a closed round says of who gave; undefined: it was not audited. */
-export function auditRecord(
+/** What a closed round says of who gave, by the groups that count and by all; undefined: it was not audited. */
+function auditRecords(
   charter: Charter,
   cohort: RoundOpened['cohort'],
   survivors: readonly MemberId[],
   { audit, seeds }: RoundClosed,
-): AuditRecord | undefined {
+): { readonly counted: AuditRecord; readonly whole: AuditRecord } | undefined {
   const { contribution } = charter
   if (!audit || !contribution) return undefined
   const length = Math.min(SKETCH, parameterCount(charter))
   // That they are sketches was checked with the entry.
   const read = (bytes: Uint8Array) => sketchFrom(bytes, length)!
-  const groups = groupsOf(seeds, survivors, contribution.audit.groupSize)
   const weights = new Map(
     cohort.map(({ member, samples }) => [member, samples === undefined ? 1 : weightOf(charter, samples)]),
   )
-  return recordOf({
-    groups: groups
-      .map((members, g) => ({ members, sum: read(audit.groups[g]!.sum) }))
-      .filter((_, g) => audit.groups[g]!.counts),
+  const of = {
     rows: new Map(cohort.map(({ member, samples }) => [member, samples ?? 0])),
     weights,
     progress: read(audit.progress),
+  }
+  const groups = groupsOf(seeds, survivors, contribution.audit.groupSize).map((members, g) => {
+    const weight = members.reduce((w, m) => w + weights.get(m)!, 0)
+    const sum = cutTo(read(audit.groups[g]!.sum), CUT * charter.training.clipNorm * weight)
+    return { members, sum }
   })
+  const counted = groups.filter((_, g) => audit.groups[g]!.counts)
+  return { counted: recordOf({ ...of, groups: counted }), whole: recordOf({ ...of, groups }) }
 }
 
 /** Members of the charter, and those that they were before they were restored. */
@@ -86,17 +98,20 @@ export function membersIn(charter: Charter, audits: readonly AuditRecord[]): rea
 }
 
 /** A restored member begins anew: what it gave before is held against nobody. */
-export function forgiven({ audits, against }: Tracked, member: MemberId): Tracked {
+export function forgiven({ audits, whole, long, against }: Tracked, member: MemberId): Tracked {
   // No member's name: it has a space in it.
   const former = `former ${member}`
   const renamed = (m: MemberId) => (m === member ? former : m)
+  const anew = (audit: AuditRecord): AuditRecord => ({
+    ...audit,
+    groups: audit.groups.map(g => ({ ...g, members: g.members.map(renamed) })),
+    rows: new Map([...audit.rows].map(([m, r]) => [renamed(m), r])),
+    weights: new Map([...audit.weights].map(([m, w]) => [renamed(m), w])),
+  })
   return {
-    audits: audits.map(audit => ({
-      ...audit,
-      groups: audit.groups.map(g => ({ ...g, members: g.members.map(renamed) })),
-      rows: new Map([...audit.rows].map(([m, r]) => [renamed(m), r])),
-      weights: new Map([...audit.weights].map(([m, w]) => [renamed(m), w])),
-    })),
+    audits: audits.map(anew),
+    whole: whole.map(anew),
+    long: new Set([...long].filter(m => m !== member)),
     against: new Map([...against].filter(([m]) => m !== member)),
   }
 }

@@ -2,6 +2,7 @@
 import { type Charter, declaresSamples } from '../../../../config/charter.ts'
 import { ascii, concatBytes } from '../../../../protocol/bytes.ts'
 import { voteBody } from '../../../../protocol/consensus/message.ts'
+import { NOTHING_TRACKED } from '../../../../protocol/contribution/standing.ts'
 import { sha256 } from '../../../../protocol/crypto/hash.ts'
 import type { Certificate, LedgerRecord } from '../../../../protocol/ledger/certificate.ts'
 import { type Body, type Entry, encodeEntry, entryHash } from '../../../../protocol/ledger/entry.ts'
@@ -160,7 +161,7 @@ export function wholeLedger(): LedgerRecord[] {
 export function spokenAgainst(of: readonly MemberId[], audits = 5): LedgerState {
   const standing = { probationAfter: 2, suspendAfter: 3 }
   const audited = { ...charter, contribution: { audit: { oneIn: 1, groupSize: 3 }, standing } }
-  const tracked = { audits: [], against: new Map(of.map(m => [m, audits])) }
+  const tracked = { ...NOTHING_TRACKED, against: new Map(of.map(m => [m, audits])) }
   return { ...genesis(audited, charterHash, initialModel), tracked }
 }
 
