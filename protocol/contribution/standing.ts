@@ -1,5 +1,5 @@
 /**
- * What becomes of a member by what audits say of it (SPEC A6, A7): from certified entries alone, so that all come to the same. A member
+ * What becomes of a member by what audits say of it (SPEC A8, A9): from certified entries alone, so that all come to the same. A member
  * whose score says after so many audits in a row that it gives nothing, or pulls against the model, is on probation; after so many more it is
  * due to be suspended, which an entry says. One that says that it gives ends it; what cannot be told changes nothing.
  */

@@ -1,5 +1,5 @@
 /**
- * How a suspended member comes back (SPEC A8): a quorum of the others signs that it may. A signature is of one suspension: it restores nobody
+ * How a suspended member comes back (SPEC A9): a quorum of the others signs that it may. A signature is of one suspension: it restores nobody
  * twice, and in no other study.
  */
 

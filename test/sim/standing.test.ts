@@ -1,4 +1,4 @@
-/** Free-riders through the whole protocol (SPEC A6 to A8): found, suspended, shut out, and restored by the others. */
+/** Free-riders through the whole protocol (SPEC A6 to A9): found, suspended, shut out, and restored by the others. */
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../protocol/bytes.ts'
 import { signRestoration } from '../../protocol/ledger/restore.ts'

@@ -4,6 +4,14 @@ import { isAudited } from '../../protocol/contribution/groups.ts'
 import { drawHospitals, ODD, openStroke, withOdd } from './contribution/consortium.ts'
 import { attackRows, aucOf, honestGroups, missedOf } from './contribution/figures.ts'
 import { type JobRows, type MemberRow, measurer, SETTINGS } from './contribution/measure.ts'
+import { POISONS } from './contribution/poison.ts'
+import {
+  DEFENCES,
+  missedPoisoning,
+  POISON_SETTINGS,
+  type PoisonJob,
+  poisonRows,
+} from './contribution/poisoning.ts'
 import { printed } from './contribution/report.ts'
 import { ATTACKS } from './contribution/riders.ts'
 import { jobsOf } from './contribution.ts'
@@ -29,6 +37,29 @@ describe('the study of contribution', () => {
     // Audits without noise give each hospital's mean update away: the documents say so.
     const told = rows.kind === 'honest' ? rows.told.map(cosines => Math.min(...cosines)) : []
     expect(told[2]).toBeGreaterThan(0.95)
+  }, 60_000)
+
+  it('keeps liars from spoiling the model, which the plain mean does not', async () => {
+    const setting = POISON_SETTINGS.findIndex(s => s.rounds === 20 && s.clipNorm === 0.1)
+    const poison = POISONS.findIndex(p => p.name === 'as long as all may be')
+    const standing = DEFENCES.findIndex(d => d.isJudged)
+    const job = { kind: 'poisoning', setting, seed: 0 } as const
+    const jobs: PoisonJob[] = [
+      { ...job, poison: undefined, defence: 0 },
+      { ...job, poison, defence: 0 },
+      { ...job, poison, defence: standing },
+    ]
+    const done = []
+    for (const each of jobs) {
+      const rows = await measure(each)
+      if (rows.kind === 'poisoning') done.push(rows)
+    }
+    const [, plain, stood] = poisonRows(done)
+    expect(plain!.loss).toBeGreaterThan(0.3)
+    expect(stood!.liarsSuspended).toBeGreaterThan(0)
+    expect(stood!.honestSuspended).toBe(0)
+    expect(missedPoisoning(done)).toEqual([])
+    expect(printed(done)).toContain('as long as all may be')
   }, 60_000)
 
   it('has odd hospitals that are what their names say', async () => {
@@ -95,6 +126,25 @@ describe('its report', () => {
     ])
     const said: JobRows = { kind: 'heart', network: 'mlp', seed: 0, says: ['gives'] }
     expect(missedOf([said])).toEqual(['heart, mlp: says something of four hospitals'])
+  })
+
+  it('names what poison has spoilt, and what is none', () => {
+    const row = (poison: number | undefined, defence: number, auc: number, honest = 0) => ({
+      kind: 'poisoning' as const,
+      setting: 0,
+      poison,
+      defence,
+      seed: 0,
+      spoilt: { auc, audits: 1, leftOut: 0, passed: 0, suspended: { liars: 0, honest } },
+    })
+    const judged = DEFENCES.length - 1
+    const missed = missedPoisoning([row(undefined, 0, 0.8), row(1, 0, 0.79), row(1, judged, 0.75, 1)])
+    expect(missed.map(line => line.split(': ')[1])).toEqual([
+      'only 0.010 of AUC lost',
+      '0.050 of AUC lost, at most 0.02',
+      '1 honest ones are suspended',
+    ])
+    expect(missedPoisoning([row(undefined, 0, 0.8), row(1, 0, 0.6), row(1, judged, 0.785)])).toEqual([])
   })
 
   it('judges every attack that has a limit, in the setting that it is for', () => {

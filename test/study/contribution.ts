@@ -1,6 +1,6 @@
 /**
- * Are free-riders seen from sums of random groups, and honest hospitals left in peace? `npm run study:contribution`, or with --seed S, --seeds N,
- * --runs N (honest ones), --only riders|honest|heart, --workers N, --json FILE. Fails where a limit is missed.
+ * Are free-riders seen from sums of random groups, honest hospitals left in peace, and liars kept from spoiling the model? `npm run study:contribution`, or with --seed S, --seeds N,
+ * --runs N (honest ones), --only riders|honest|heart|poisoning, --workers N, --json FILE. Fails where a limit is missed.
  *
  * The marks' thresholds, OWN_MIN and PULL_MIN, come from honest runs alone: see scores.ts.
  */
@@ -8,8 +8,9 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { attackRows, honestGroups, missedOf } from './contribution/figures.ts'
+import { attackRows, honestGroups, missedOf, ofKind } from './contribution/figures.ts'
 import { HONEST, type Job, type JobRows, SETTINGS } from './contribution/measure.ts'
+import { poisonJobs, poisonRows } from './contribution/poisoning.ts'
 import { printed } from './contribution/report.ts'
 import { ATTACKS } from './contribution/riders.ts'
 
@@ -27,7 +28,7 @@ export function jobsOf(seeds: number, runs: number): Job[] {
   const heart = (['logistic', 'mlp'] as const).flatMap(network =>
     each(seeds).map(seed => ({ kind: 'heart', network, seed }) as const),
   )
-  return [...riders, ...honest, ...heart]
+  return [...riders, ...honest, ...heart, ...poisonJobs(each(seeds))]
 }
 
 /** The same figures with any number of workers. `told` hears of each job that is done. */
@@ -75,8 +76,8 @@ async function main(): Promise<void> {
   ) as [number, number, number, number]
   if (![seed, seeds, runs, workers].every(Number.isInteger) || seed < 0 || Math.min(seeds, runs, workers) < 1)
     throw new Error('--seed takes an integer from 0 on; --seeds, --runs and --workers take one from 1 on')
-  if (values.only !== undefined && !['riders', 'honest', 'heart'].includes(values.only))
-    throw new Error('--only takes riders, honest or heart')
+  if (values.only !== undefined && !['riders', 'honest', 'heart', 'poisoning'].includes(values.only))
+    throw new Error('--only takes riders, honest, heart or poisoning')
   console.log(`seed ${seed}, ${seeds} seeds, ${runs} honest runs`)
   const jobs = jobsOf(seeds, runs).filter(j => values.only === undefined || j.kind === values.only)
   const done = await runJobs(jobs, seed, workers, n => {
@@ -85,7 +86,8 @@ async function main(): Promise<void> {
   console.log(printed(done))
   if (values.json !== undefined) {
     const honest = HONEST.map((setting, s) => ({ setting, groups: honestGroups(done, s) }))
-    const figures = { seed, seeds, runs, settings: SETTINGS, riders: attackRows(done), honest }
+    const poisoning = poisonRows(ofKind(done, 'poisoning'))
+    const figures = { seed, seeds, runs, settings: SETTINGS, riders: attackRows(done), honest, poisoning }
     writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`)
   }
   const missed = missedOf(done)

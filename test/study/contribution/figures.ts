@@ -1,6 +1,7 @@
 /** The figures of the study, and what was not as it must be. */
 import { formatScore } from '../../../node/cli/format.ts'
 import { HONEST, type HonestRow, type JobRows, type MemberRow, SETTINGS, type Setting } from './measure.ts'
+import { missedPoisoning } from './poisoning.ts'
 import { ATTACKS } from './riders.ts'
 
 export interface Limits {
@@ -177,6 +178,7 @@ export function missedOf(done: readonly JobRows[]): string[] {
     ...tooLow.map(r => `${r.attack}: AUC ${formatScore(r.auc)}, not ${formatScore(r.aucMin, 2)}`),
     ...missedHonest(done),
     ...heart.map(j => `heart, ${j.network}: says something of four hospitals`),
+    ...missedPoisoning(ofKind(done, 'poisoning')),
   ]
 }
 

@@ -7,6 +7,7 @@ import type { MemberId } from '../../../protocol/ports.ts'
 import type { Study } from '../models.ts'
 import { drawHospitals, type Network, ODD, openHeart, openStroke, withOdd } from './consortium.ts'
 import { type Hospital, play, type Rounds } from './play.ts'
+import { type PoisonJob, type PoisonRows, poisoned } from './poisoning.ts'
 import { ATTACKS } from './riders.ts'
 import { scalarOddness } from './scalars.ts'
 import { toldOf } from './told.ts'
@@ -48,6 +49,7 @@ export type Job =
   | { readonly kind: 'riders'; readonly setting: number; readonly attack: number; readonly seed: number }
   | { readonly kind: 'honest'; readonly setting: number; readonly seed: number }
   | { readonly kind: 'heart'; readonly network: Network; readonly seed: number }
+  | PoisonJob
 
 export interface MemberRow {
   readonly isRider: boolean
@@ -85,6 +87,7 @@ export type JobRows =
       readonly told: readonly (readonly number[])[]
     })
   | (Job & { readonly kind: 'heart'; readonly says: readonly Says[] })
+  | PoisonRows
 
 /** Makes what does the study's jobs. tfjs has its backend afterwards. `seed`: of the whole study. */
 export function measurer(seed: number): (job: Job) => Promise<JobRows> {
@@ -106,6 +109,10 @@ export function measurer(seed: number): (job: Job) => Promise<JobRows> {
     if (job.kind === 'heart') {
       const { study, model } = await open('heart', job.network)
       return { ...job, says: heart(study, model, own) }
+    }
+    if (job.kind === 'poisoning') {
+      const { study, model } = await open('stroke', 'logistic')
+      return await poisoned(job, study, model, own)
     }
     const setting = (job.kind === 'riders' ? SETTINGS : HONEST)[job.setting]!
     const { study, model } = await open('stroke', setting.network)

@@ -118,7 +118,7 @@ function clipped(update: Float32Array, clipNorm: number): Float32Array {
 }
 
 /** The study's first model, with the means and deviations that a round of statistics gives. */
-function normalised(
+export function normalised(
   charter: Charter,
   model: TrainedModel,
   hospitals: readonly Hospital[],
@@ -133,7 +133,7 @@ function normalised(
   return federateWith({ ...charter, training }, learners, random.fork('model').below(1000))
 }
 
-/** Nobody looks at scores here. */
-function withoutTest(data: Dataset): Dataset {
+/** Nobody looks at what a round measures here. */
+export function withoutTest(data: Dataset): Dataset {
   return { ...data, test: NO_ROWS }
 }
