@@ -152,6 +152,8 @@ export interface Opening {
 /** An audit of one attempt, from the lot on; see `audit.ts`. */
 export interface Audit {
   readonly groups: readonly (readonly MemberId[])[]
+  /** How many pairs of survivors are not of one group. */
+  readonly pairs: number
   /** Keys of pairwise masks across groups: `${place}/${place}` in the cohort, the lower first. */
   readonly keys: Map<string, Uint8Array>
   /** The own keys are opened. */
@@ -225,7 +227,7 @@ export class Attempt {
   /** Of these, those that wait to be opened. */
   readonly #unopened = new Set<MemberId>()
   readonly shares = new Map<MemberId, MemberShares>()
-  /** Pairwise mask keys from the dealing to the masking. */
+  /** Pairwise mask keys from the dealing to the masking; where an audit may have to open them, as long as the attempt lasts. */
   pairKeys: Map<MemberId, Uint8Array> | undefined
   dealt = false
   learning = false

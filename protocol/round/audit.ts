@@ -28,7 +28,9 @@ export function drawAudit(a: Attempt, o: Opening): void {
 export function beginAudit(a: Attempt, o: Opening): void {
   const { groupSize } = a.setup.charter.contribution!.audit
   const groups = groupsOf(o.recovered!.hash, o.survivors, groupSize)
-  o.audit = { groups, keys: new Map(), said: false, sums: undefined, summing: false }
+  const pairsOf = (n: number) => (n * (n - 1)) / 2
+  const pairs = groups.reduce((sum, g) => sum - pairsOf(g.length), pairsOf(o.survivors.length))
+  o.audit = { groups, pairs, keys: new Map(), said: false, sums: undefined, summing: false }
   const { round, attempt } = a.context
   a.hands.event({ kind: 'phase', round, attempt, phase: 'audited' })
 }
@@ -58,7 +60,9 @@ function openPairs(a: Attempt, o: Opening, audit: Audit): void {
   if (o.pairs.has(self)) audit.said = true
   if (audit.said) return
   const me = { id: self, maskSeed: own.maskSeed, pair: own.mask }
-  const keys = others(o, audit, self).map(m => pairKey(a.context, me, m, a.offers.get(m))?.key)
+  const keys = others(o, audit, self).map(
+    m => pairKey(a.context, me, m, a.offers.get(m), a.pairKeys?.get(m))?.key,
+  )
   // After a restart an offer may still be on its way.
   if (!keys.every(key => key !== undefined)) return
   audit.said = true
@@ -125,7 +129,7 @@ export function closedPairs(a: Attempt, o: Opening): (readonly [MemberId, Member
 /** Each group's sum without the masks that are known, when all of them and all inputs are here. */
 function sumGroups(a: Attempt, o: Opening, audit: Audit): void {
   const inputs = slicesOf(a, o, 0)
-  if (audit.summing || !inputs || closedPairs(a, o).length > 0) return
+  if (audit.summing || !inputs || audit.keys.size < audit.pairs) return
   audit.summing = true
   const sums: Uint32Array[] = []
   audit.groups.forEach((group, g) => {

@@ -103,7 +103,7 @@ function mask(a: Attempt): void {
   const pairs = maskPartners(a.context, me.id).map(m =>
     pairKey(a.context, me, m, a.offers.get(m), a.pairKeys?.get(m)),
   )
-  a.pairKeys = undefined
+  if (!a.context.audits) a.pairKeys = undefined
   const into = a.draft('masked')
   a.hands.work(
     {
