@@ -329,6 +329,11 @@ export function parameterCount(charter: Pick<Charter, 'model'>): number {
   return charter.model.weights.reduce((sum, w) => sum + w.shape.reduce((a, b) => a * b, 1), 0)
 }
 
+/** Numbers that a training vector has beside the update, at most: weight, samples and the evaluation. */
+export function countsBeside({ evaluation }: Pick<CharterDraft, 'evaluation'>): number {
+  return 2 * evaluation.bins + 4
+}
+
 /** Number of model inputs after one-hot encoding. */
 export function expandedFeatureCount(charter: Pick<Charter, 'data'>): number {
   return charter.data.features.reduce((n, f) => n + (f.type === 'category' ? f.values.length - 1 : 1), 0)

@@ -1,5 +1,5 @@
 /** How the committees of a charter must fit its members, and how sure it must be that a lot draws good ones. */
-import { type CharterDraft, expandedFeatureCount, parameterCount } from './charter.ts'
+import { type CharterDraft, countsBeside, expandedFeatureCount, parameterCount } from './charter.ts'
 import type { Problem } from './problem.ts'
 import { committeeCount, maliciousBorne, ROUND_FAILURE_MAX, roundFailure } from './tail.ts'
 
@@ -51,7 +51,7 @@ export function committeeProblems(charter: CharterDraft): Problem[] {
 
 /** As `protocol/sum/layout.ts` lays the vectors of statistics and of training out. */
 function sumProblems(charter: CharterDraft): Problem[] {
-  const beside = 2 * charter.evaluation.bins + 4
+  const beside = countsBeside(charter)
   const length = Math.max(parameterCount(charter) + beside, 2 * expandedFeatureCount(charter) + 1)
   if (length <= SUM_LENGTH_MAX) return []
   const says = `makes committees' sums of ${length} numbers; at most ${SUM_LENGTH_MAX} go in one message`

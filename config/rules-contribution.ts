@@ -1,5 +1,5 @@
 /** How the fields of a charter must fit each other where its hospitals' contributions are looked at (SPEC A). */
-import { type CharterDraft, parameterCount, survivorsFloor } from './charter.ts'
+import { type CharterDraft, countsBeside, parameterCount, survivorsFloor } from './charter.ts'
 import type { Problem } from './problem.ts'
 import { EXPOSED_MAX, exposure } from './tail.ts'
 
@@ -27,8 +27,7 @@ export function contributionProblems(charter: CharterDraft): Problem[] {
     const says = 'must be left out with `contribution`: groups are compared by whole updates'
     problems.push(problem(['secureSum', 'compression'], says, 'leave one of the two out'))
   }
-  const bytes =
-    4 * (parameterCount(charter as Parameters<typeof parameterCount>[0]) + 2 * charter.evaluation.bins + 4)
+  const bytes = 4 * (parameterCount(charter) + countsBeside(charter))
   if (bytes > secureSum.gossipBytesMax) {
     const says = `must be at least ${bytes} with \`contribution\`: each hospital sums the groups itself`
     const fix = 'raise it (49152 is the most), make the model smaller, or leave `contribution` out'

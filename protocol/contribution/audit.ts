@@ -7,15 +7,14 @@ import { samplesIn } from '../model/apply.ts'
 import { readInitial } from '../model/initialisers.ts'
 import { readParameters } from '../model/state.ts'
 import type { GroupSum, HeldModel, Section } from '../ports.ts'
-import type { ReadStored } from '../stored.ts'
-import { lengthOf } from '../stored.ts'
+import { lengthOf, type ReadStored } from '../stored.ts'
 import { P } from '../sum/field.ts'
 import { sectionRange } from '../sum/layout.ts'
 import type { Pieces } from '../sum/pieces.ts'
 import { dequantise } from '../sum/quantise.ts'
 import { sketch, sketchBytes } from './sketch.ts'
 
-/** As an entry has it (\`RoundClosed.audit\`). */
+/** As an entry has it (`RoundClosed.audit`). */
 export interface Audited {
   readonly groups: readonly AuditedGroup[]
   readonly progress: Uint8Array

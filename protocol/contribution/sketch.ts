@@ -13,7 +13,7 @@ export const SKETCH = 256
 /** Public: an update that hides from it is no better hidden than one that is made up. */
 const KEY = sha256(ascii('medmesh/1 contribution sketch'))
 
-/** Of \`values\`, min(their number, SKETCH) of them; the same bits everywhere: sums of doubles in one order, rounded once. */
+/** Of `values`, min(their number, SKETCH) of them; the same bits everywhere: sums of doubles in one order, rounded once. */
 export function sketch(values: ArrayLike<number>): Float32Array {
   if (values.length <= SKETCH) return Float32Array.from(values)
   const kept = new Float64Array(SKETCH)
@@ -37,7 +37,7 @@ export function sketchBytes(kept: Float32Array): Uint8Array {
   return new Uint8Array(out.buffer)
 }
 
-/** Undefined where a number is not finite, or there are not \`length\` of them. */
+/** Undefined where a number is not finite, or there are not `length` of them. */
 export function sketchFrom(bytes: Uint8Array, length: number): Float32Array | undefined {
   if (bytes.length !== 4 * length) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
